@@ -1,0 +1,1 @@
+"""Tocsin: alert delivery that never silently drops an alert."""

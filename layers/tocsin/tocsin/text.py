@@ -1,0 +1,41 @@
+"""Foreign text made safe to store and to show: bounded, valid UTF-8, without control characters."""
+
+import unicodedata
+
+ELLIPSIS = "…"
+_ZERO_WIDTH_JOINER = "\u200d"
+
+
+def _printable(character: str) -> str:
+    """Keep what can be shown; a control character becomes a space, a format or surrogate one goes."""
+    category = unicodedata.category(character)
+    if category == "Cc":
+        return " "
+    if category == "Cs":
+        return "\ufffd"
+    if category == "Cf" and character != _ZERO_WIDTH_JOINER:
+        return ""  # bidirectional overrides and their like, which reorder what an operator reads
+    return character
+
+
+def _without_dangling_joiner(text: str) -> str:
+    """Drop what a cut left of an emoji sequence: a joiner with nothing behind it."""
+    return text.rstrip(_ZERO_WIDTH_JOINER)
+
+
+def bounded(text: str, limit: int) -> str:
+    """Return `text` as one printable line of at most `limit` bytes of UTF-8, ending in an ellipsis if cut.
+
+    Only a prefix is read, so the cost does not grow with hostile input.
+    """
+    line = " ".join("".join(map(_printable, text[: limit + 1])).split())
+    encoded = line.encode()
+    if len(encoded) <= limit and len(text) <= limit + 1:
+        return line
+    kept = encoded[: limit - len(ELLIPSIS.encode())].decode(errors="ignore")
+    return _without_dangling_joiner(kept) + ELLIPSIS
+
+
+def is_storable(text: str) -> bool:
+    """Tell whether `text` can be written as UTF-8 (a lone surrogate, which JSON can smuggle in, can't)."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
