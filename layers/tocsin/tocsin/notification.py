@@ -142,11 +142,11 @@ class Notification:
         return replace(self, claim_token=token, claimed_until=until)
 
     def abandoned(self, now: datetime, policy: DeliveryPolicy) -> Self:
-        """Count the attempt of a holder that never reported: nobody knows whether it arrived. Due at once."""
+        """Count the attempt of a holder that never reported: nobody knows whether it arrived. Due since it was."""
         self._require(self.is_owed and self.claim_token is not None, "count a lost attempt")
         lost = Refused(FailureClass.UNKNOWN, "the worker ended before it recorded a result")
         failed = self.settled(lost, started_at=now, now=now, policy=policy)
-        return failed if failed.status is Status.DEAD else replace(failed, due_at=now)
+        return failed if failed.status is Status.DEAD else replace(failed, due_at=self.due_at)
 
     def settled(
         self, result: SendResult, *, started_at: datetime, now: datetime, policy: DeliveryPolicy, dice: float = 0.0

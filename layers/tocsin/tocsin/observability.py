@@ -1,0 +1,174 @@
+"""Logs and metrics: one structured line per outcome, counts in CloudWatch's embedded metric format (EMF).
+
+Metrics are gathered during a run and written once at its end, a blob a channel, under two sets of dimensions: the stack
+alone (`service`), for alarms, and the stack with the channel, for graphs.
+"""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+
+from tocsin.attempt import AttemptClass
+from tocsin.change import Change
+from tocsin.delivery import Event
+from tocsin.notification import ChannelName, Notification, Outcome, Status
+
+NAMESPACE = "Tocsin"
+
+
+class Metric(StrEnum):
+    """Every metric of the engine. Those of notifications carry the channel as well."""
+
+    CREATED = "NotificationsCreated"
+    DELIVERED = "Delivered"
+    ATTEMPT_FAILED = "AttemptFailed"
+    DEAD = "Dead"
+    REQUEUED = "Requeued"
+    SKIPPED_NO_CHANNEL = "SkippedNoChannel"
+    SUPERSEDED = "Superseded"
+    CLAIM_LOST = "ClaimLost"
+    DELIVERY_LATENCY = "DeliveryLatency"
+    """Seconds from created to sent."""
+    DEAD_LETTER_DEPTH = "DeadLetterDepth"
+    DUE_BACKLOG = "DueBacklog"
+    OLDEST_DUE_AGE = "OldestDueAge"
+    """Seconds that the oldest due row has waited beyond its time."""
+    OLDEST_PENDING_AGE = "OldestPendingAge"
+    """Seconds since the creation of the oldest row whose first delivery had to be rescued."""
+    SWEEP_DURATION = "SweepDuration"
+    """Seconds."""
+    SWEEP_SKIPPED = "SweepSkipped"
+
+
+_UNITS = {
+    Metric.DELIVERY_LATENCY: MetricUnit.Seconds,
+    Metric.OLDEST_DUE_AGE: MetricUnit.Seconds,
+    Metric.OLDEST_PENDING_AGE: MetricUnit.Seconds,
+    Metric.SWEEP_DURATION: MetricUnit.Seconds,
+}
+_FAILED = (AttemptClass.RETRYABLE, AttemptClass.PERMANENT, AttemptClass.UNKNOWN)
+
+
+@dataclass(slots=True)
+class MetricsBook:
+    """What one invocation counted."""
+
+    stack: str
+    _counts: dict[str | None, Counter[Metric]] = field(default_factory=lambda: defaultdict(Counter))
+    _latencies: dict[str | None, list[float]] = field(default_factory=lambda: defaultdict(list))
+    _gauges: dict[Metric, float] = field(default_factory=dict)
+
+    def count(self, metric: Metric, channel: ChannelName) -> None:
+        """Add one."""
+        self._counts[channel][metric] += 1
+
+    def latency(self, seconds: float, channel: ChannelName) -> None:
+        """Note how long a delivery took, from created to sent."""
+        self._latencies[channel].append(seconds)
+
+    def gauge(self, metric: Metric, value: float) -> None:
+        """Note what something is now."""
+        self._gauges[metric] = value
+
+    def flush(self) -> None:
+        """Write everything to the log as EMF, and begin anew."""
+        if self._gauges:
+            metrics = self._blob()
+            for name, value in self._gauges.items():
+                metrics.add_metric(name, _UNITS.get(name, MetricUnit.Count), value)
+            metrics.flush_metrics()
+        for channel in self._counts.keys() | self._latencies.keys():
+            self._flush_channel(str(channel))
+        self._counts.clear()
+        self._latencies.clear()
+        self._gauges.clear()
+
+    def _flush_channel(self, channel: str) -> None:
+        metrics = self._blob()
+        metrics.add_dimensions(service=self.stack, channel=channel)
+        for name, count in self._counts[channel].items():
+            metrics.add_metric(name, MetricUnit.Count, count)
+        for seconds in self._latencies[channel]:
+            metrics.add_metric(Metric.DELIVERY_LATENCY, MetricUnit.Seconds, seconds)
+        metrics.flush_metrics()
+
+    def _blob(self) -> EphemeralMetrics:
+        return EphemeralMetrics(namespace=NAMESPACE, service=self.stack)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorder:
+    """Turns what happens to rows into log lines and counts. Its methods take what delivery reports."""
+
+    logger: Logger
+    metrics: MetricsBook
+
+    def observe(self, event: Event, change: Change) -> None:
+        """Note one event of a delivery run."""
+        match event:
+            case Event.SETTLED:
+                self._settled(change)
+            case Event.CLAIM_LOST:
+                self.metrics.count(Metric.CLAIM_LOST, change.before.channel)
+                self.logger.warning("claim lost", extra=_about(change.before))
+            case Event.UNRECORDED:
+                self.logger.error("result not recorded; the claim will run out", extra=_about(change.before))
+            case Event.CONTENDED | Event.UNCLAIMED:
+                self.logger.info(f"not sent: {event}", extra=_about(change.before))
+
+    def created(self, row: Notification) -> None:
+        """Note a new notification."""
+        self.metrics.count(Metric.CREATED, row.channel)
+        self.logger.info("created", extra=_about(row))
+
+    def requeued(self, row: Notification) -> None:
+        """Note a requeue."""
+        self.metrics.count(Metric.REQUEUED, row.channel)
+        self.logger.info("requeued", extra=_about(row))
+
+    def acknowledged(self, row: Notification) -> None:
+        """Note that an operator marked it read."""
+        self.logger.info("marked read", extra=_about(row))
+
+    def buried(self, id_: str, channel: ChannelName, reason: str) -> None:
+        """Note a row that could not be read and is now dead."""
+        self.metrics.count(Metric.DEAD, channel)
+        self.logger.error("dead: malformed", extra={"notification_id": id_, "reason": reason})
+
+    def _settled(self, change: Change) -> None:
+        row = change.after
+        result = row.attempts[-1].result if row.attempts else None
+        if result in _FAILED:
+            self.metrics.count(Metric.ATTEMPT_FAILED, row.channel)
+        if row.outcome is Outcome.SKIPPED_NO_CHANNEL:
+            self.metrics.count(Metric.SKIPPED_NO_CHANNEL, row.channel)
+        if row.outcome is Outcome.DELIVERED and row.sent_at:
+            self.metrics.count(Metric.DELIVERED, row.channel)
+            self.metrics.latency((row.sent_at - row.created_at).total_seconds(), row.channel)
+        if change.is_death:
+            self.metrics.count(Metric.DEAD, row.channel)
+        if row.status is Status.SUPERSEDED:
+            self.metrics.count(Metric.SUPERSEDED, row.channel)
+        level = self.logger.warning if result in _FAILED else self.logger.info
+        level(str(row.status), extra=_about(row) | _latest(row))
+
+
+def _about(row: Notification) -> dict[str, object]:
+    return {"notification_id": row.id, "channel": row.channel, "status": row.status, "retry_count": row.retry_count}
+
+
+def _latest(row: Notification) -> dict[str, object]:
+    if not row.attempts:
+        return {}
+    latest = row.attempts[-1]
+    return {
+        "attempt": latest.number,
+        "result": latest.result,
+        "http_status": latest.http_status,
+        "error": latest.error,
+        "duration_ms": latest.duration_ms,
+        "next_retry_at": row.next_retry_at.isoformat() if row.next_retry_at else None,
+    }

@@ -1,0 +1,73 @@
+"""The environment, read once and typed. The only module that reads it; what is missing is an error, never a default."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+from tocsin.errors import SettingsError
+from tocsin.notification import DeliveryPolicy, MissingChannelAction
+from tocsin.retry import RetryPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a function is told by its stack. Template parameters of the same names explain each."""
+
+    stack: str
+    notifications_table: str
+    channel_prefix: str
+    alert_topic_arn: str
+    retention: timedelta
+    delivery: DeliveryPolicy
+    allowed_private_ranges: tuple[IPv4Network | IPv6Network, ...]
+
+
+def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read all settings; raise SettingsError naming the first that is missing or wrong."""
+
+    def value(name: str) -> str:
+        if name not in environment:
+            raise SettingsError(name)
+        return environment[name]
+
+    def number(name: str) -> float:
+        try:
+            return float(value(name))
+        except ValueError:
+            raise SettingsError(f"{name} is not a number") from None
+
+    return Settings(
+        stack=value("TOCSIN_STACK"),
+        notifications_table=value("NOTIFICATIONS_TABLE"),
+        channel_prefix=value("CHANNEL_PREFIX"),
+        alert_topic_arn=value("ALERT_TOPIC_ARN"),
+        retention=timedelta(days=number("RETENTION_DAYS")),
+        delivery=DeliveryPolicy(
+            retry=RetryPolicy(
+                max_attempts=int(number("MAX_ATTEMPTS")),
+                base=number("BACKOFF_BASE_SECONDS"),
+                cap=number("BACKOFF_CAP_SECONDS"),
+                jitter=number("BACKOFF_JITTER"),
+            ),
+            missing_channel=_missing_channel(value("MISSING_CHANNEL_ACTION")),
+            pending_grace=timedelta(seconds=number("PENDING_GRACE_SECONDS")),
+            claim_margin=timedelta(seconds=number("CLAIM_MARGIN_SECONDS")),
+        ),
+        allowed_private_ranges=_networks(value("ALLOWED_PRIVATE_RANGES")),
+    )
+
+
+def _missing_channel(text: str) -> MissingChannelAction:
+    try:
+        return MissingChannelAction(text)
+    except ValueError:
+        raise SettingsError("MISSING_CHANNEL_ACTION is neither sent nor dead") from None
+
+
+def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    try:
+        return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        raise SettingsError(f"ALLOWED_PRIVATE_RANGES: {error}") from None

@@ -1,0 +1,60 @@
+"""What an operator sees at a glance: one snapshot behind the summary and the Prometheus text. Best effort, never wrong:
+what could not be counted is null, and left out of the text.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+_log = logging.getLogger(__name__)
+
+
+class Counts(Protocol):
+    """What the snapshot counts in the table."""
+
+    def count_dead(self) -> int:
+        """Count the dead letters."""
+        ...
+
+    def count_due(self, now: datetime) -> int:
+        """Count the rows that are due."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The state of the stack at one instant."""
+
+    taken_at: datetime
+    notifications_dead: int | None
+    notifications_due: int | None
+
+
+def take_snapshot(counts: Counts, now: datetime) -> Snapshot:
+    """Count; a count that fails is null, and logged."""
+    return Snapshot(now, _attempt(counts.count_dead), _attempt(lambda: counts.count_due(now)))
+
+
+def _attempt(count: Callable[[], int]) -> int | None:
+    try:
+        return count()
+    except (ClientError, BotoCoreError):
+        _log.exception("a count of the summary failed")
+        return None
+
+
+def prometheus_text(snapshot: Snapshot) -> str:
+    """Write the text exposition format, version 0.0.4 (prometheus.io, "Exposition formats")."""
+    gauges = (
+        ("tocsin_notifications_dead", "Notifications in the dead-letter queue.", snapshot.notifications_dead),
+        ("tocsin_notifications_due", "Notifications whose next attempt is due.", snapshot.notifications_due),
+    )
+    return "".join(
+        f"# HELP {name} {meaning}\n# TYPE {name} gauge\n{name} {value}\n"
+        for name, meaning, value in gauges
+        if value is not None
+    )

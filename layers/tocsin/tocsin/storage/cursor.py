@@ -1,0 +1,82 @@
+"""Cursors: opaque, bound to their list, signed, and clear about why they can't be used."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from tocsin.errors import CursorError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+LIFETIME = timedelta(days=1)
+"""How long a cursor can be used: long enough for any export, short enough that nobody stores one."""
+_SIGNATURE_BYTES = 16
+_KEY_ID = "secret#cursor"
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in an index: go on behind this key of this partition family (a month, or nothing)."""
+
+    partition: str
+    key: str
+
+
+class Cursors:
+    """Writes and reads the cursors of one stack."""
+
+    def __init__(self, key: bytes) -> None:
+        """Sign with `key`, at least 16 bytes."""
+        self._key = key
+
+    def write(self, position: Position, bound_to: str, now: datetime) -> str:
+        """Give a cursor for `position` in the list named by `bound_to`."""
+        payload = json.dumps([int(now.timestamp()), bound_to, position.partition, position.key]).encode()
+        return base64.urlsafe_b64encode(self._sign(payload) + payload).decode().rstrip("=")
+
+    def read(self, cursor: str, bound_to: str, now: datetime) -> Position:
+        """Give the place that `cursor` names; raise CursorError saying what is wrong with it."""
+        issued, of_list, partition, key = self._opened(cursor)
+        if of_list != bound_to:
+            raise CursorError("it belongs to a list with other filters")
+        if now.timestamp() - issued > LIFETIME.total_seconds():
+            raise CursorError("it is stale: older than a day")
+        return Position(partition, key)
+
+    def _opened(self, cursor: str) -> tuple[int, str, str, str]:
+        try:
+            raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        except (binascii.Error, ValueError):
+            raise CursorError("it is broken") from None
+        signature, payload = raw[:_SIGNATURE_BYTES], raw[_SIGNATURE_BYTES:]
+        if not hmac.compare_digest(signature, self._sign(payload)):
+            raise CursorError("it is broken or was changed")
+        issued, of_list, partition, key = json.loads(payload)
+        return issued, of_list, partition, key
+
+    def _sign(self, payload: bytes) -> bytes:
+        return hmac.digest(self._key, payload, hashlib.sha256)[:_SIGNATURE_BYTES]
+
+
+def shared_key(client: "DynamoDBClient", table: str) -> bytes:
+    """Give the stack's signing key: made at random by whoever needs it first, kept in the table itself."""
+    key = {"id": {"S": _KEY_ID}}
+    found = client.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
+    if found is None:
+        try:
+            client.put_item(
+                TableName=table,
+                Item={**key, "key": {"B": secrets.token_bytes(32)}},
+                ConditionExpression="attribute_not_exists(id)",
+            )
+        except client.exceptions.ConditionalCheckFailedException:
+            pass  # another instance made it at the same moment: read that one
+        found = client.get_item(TableName=table, Key=key, ConsistentRead=True)["Item"]
+    return bytes(found["key"]["B"])

@@ -1,0 +1,230 @@
+"""The Notifications table: every write states the row that it expects to find.
+
+Index reads are stale hints; only the guard on the base row decides (DynamoDB developer guide, "Global secondary
+indexes": they are updated asynchronously).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from heapq import merge
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from tocsin.change import Change, Write
+from tocsin.errors import ConflictError, IdempotencyMismatchError, MalformedRowError, NotFoundError
+from tocsin.notification import LAST_ERROR_LIMIT, Notification, Status
+from tocsin.reading import Due, Fetched, Item
+from tocsin.storage.rows import SHARDS, decode, encode, from_timestamp, salvage, shard_of, sort_key, timestamp
+from tocsin.text import bounded
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_GET_BATCH = 100
+"""Keys in one BatchGetItem (DynamoDB API reference)."""
+
+
+_GUARDED = (
+    "status",  # no other transition came between
+    "updated_at",  # not the same state in a later life
+    "retry_count",  # no other attempt was counted between
+    "claimed_until",  # nobody claimed it, or the claim that ran out is still the one that was read
+    "claim_token",  # while claimed: only its holder
+)
+
+
+class NotificationTable:
+    """Reads and guarded writes of one table. Methods block; they raise ClientError for what is not listed."""
+
+    def __init__(self, client: "DynamoDBClient", name: str, retention: timedelta) -> None:
+        """Use `client` (low-level), the table's `name`, and keep finished rows for `retention`."""
+        self._client = client
+        self._name = name
+        self._retention = retention
+
+    def insert(self, row: Notification) -> Notification:
+        """Write a new row, or return the one that the same Idempotency-Key made before.
+
+        Raises IdempotencyMismatchError where that one came from another body.
+        """
+        try:
+            self._client.put_item(
+                TableName=self._name,
+                Item=self._encode(row),
+                ConditionExpression="attribute_not_exists(id)",
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            found = self.get(row.id)
+            if found.fingerprint != row.fingerprint:
+                raise IdempotencyMismatchError from None
+            return found
+        return row
+
+    def get(self, id_: str) -> Notification:
+        """Read one row, as it is now; raise NotFoundError."""
+        found = self._client.get_item(TableName=self._name, Key={"id": {"S": id_}}, ConsistentRead=True)
+        if "status" not in found.get("Item", {}):
+            raise NotFoundError(id_)
+        return salvage(found["Item"])
+
+    def replace(self, change: Change) -> None:
+        """Write one step; raise ConflictError where the row is no longer as it was read."""
+        match self.write([change])[0]:
+            case Write.DONE:
+                return
+            case Write.LOST:
+                raise ConflictError(f"notification {change.before.id}")
+            case failed:
+                raise ConflictError(f"notification {change.before.id} could not be written: {failed.value}")
+
+    def write(self, changes: Sequence[Change]) -> list[Write]:
+        """Write up to 25 steps in one call; each succeeds or fails alone. Answers are in the order of `changes`."""
+        statements = [self._statement(change) for change in changes]
+        try:
+            answer = self._client.batch_execute_statement(Statements=statements)
+        except ClientError as error:
+            if error.response["Error"].get("Code") != "ValidationException":
+                return [Write.UNAVAILABLE] * len(changes)
+            if len(changes) == 1:
+                return [Write.REFUSED]
+            return [self.write([change])[0] for change in changes]  # one bad row must not spoil the rest
+        except BotoCoreError:
+            return [Write.UNAVAILABLE] * len(changes)
+        return [_verdict(response.get("Error", {}).get("Code")) for response in answer["Responses"]]
+
+    def bury(self, item: Item, reason: str, now: datetime) -> bool:
+        """Make a row dead by a write as small as can be: for rows that nothing else can be done with.
+
+        Returns False where the row is no longer as it was read. The history goes, to make room at 400 KB.
+        """
+        row = salvage(item)
+        values: dict[str, Any] = {
+            ":dead": {"S": Status.DEAD},
+            ":reason": {"S": bounded(reason, LAST_ERROR_LIMIT)},
+            ":shard": {"S": shard_of(row.id)},
+            ":key": {"S": sort_key(now, row.id)},
+            ":now": {"S": timestamp(now)},
+            ":free": {"N": "0"},
+        }
+        as_read = "attribute_not_exists(next_retry_at)"
+        if "next_retry_at" in item:
+            as_read, values[":due"] = "next_retry_at = :due", item["next_retry_at"]
+        try:
+            self._client.update_item(
+                TableName=self._name,
+                Key={"id": {"S": row.id}},
+                UpdateExpression=(
+                    "SET #status = :dead, last_error = :reason, dead_shard = :shard, died_key = :key,"
+                    " updated_at = :now, claimed_until = :free"
+                    " REMOVE due_shard, next_retry_at, claim_token, attempts"
+                ),
+                ConditionExpression=f"attribute_exists(id) AND {as_read}",
+                ExpressionAttributeNames={"#status": "status"},
+                ExpressionAttributeValues=values,
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
+    def settle_bare(self, change: Change) -> Write:
+        """Record a step without its history: what still fits a row that can't take the whole result."""
+        try:
+            answer = self._client.batch_execute_statement(Statements=[self._statement(change, without="attempts")])
+        except (ClientError, BotoCoreError):
+            return Write.UNAVAILABLE
+        return _verdict(answer["Responses"][0].get("Error", {}).get("Code"))
+
+    def due(self, now: datetime, limit: int, shards: Iterable[int] = range(SHARDS)) -> list[Due]:
+        """Give hints of at most `limit` rows due by `now`, oldest first. Raises ClientError: then nothing is known."""
+        found = [list(islice(self._due_in(str(shard), timestamp(now)), limit)) for shard in shards]
+        return list(islice(merge(*found, key=lambda hint: (hint.at, hint.id)), limit))
+
+    def _due_in(self, shard: str, until: str) -> Iterator[Due]:
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._name,
+            IndexName="due",
+            KeyConditionExpression="due_shard = :shard AND next_retry_at <= :until",
+            ExpressionAttributeValues={":shard": {"S": shard}, ":until": {"S": until}},
+        )
+        for page in pages:
+            for item in page["Items"]:
+                yield Due(from_timestamp(item["next_retry_at"]["S"]), item["id"]["S"])
+
+    def fetch(self, ids: Sequence[str]) -> Fetched:
+        """Read many rows, in the order of `ids`, without those that are gone."""
+        items = {item["id"]["S"]: item for item in self._items(ids)}
+        rows: list[Notification] = []
+        malformed: list[Item] = []
+        for id_ in dict.fromkeys(ids):
+            try:
+                rows += [decode(items[id_])] if id_ in items else []
+            except MalformedRowError:
+                malformed.append(items[id_])
+        return Fetched(tuple(rows), tuple(malformed))
+
+    def _items(self, ids: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+        wanted = list(dict.fromkeys(ids))
+        while wanted:
+            keys: list[Any] = [{"id": {"S": id_}} for id_ in wanted[:_GET_BATCH]]
+            answer = self._client.batch_get_item(RequestItems={self._name: {"Keys": keys}})
+            yield from answer["Responses"].get(self._name, [])
+            unread = answer.get("UnprocessedKeys", {}).get(self._name, {"Keys": []})["Keys"]
+            wanted = [str(key["id"]["S"]) for key in unread] + wanted[_GET_BATCH:]
+
+    def count_dead(self) -> int:
+        """Count the dead letters, a query a shard (and a page of 1 MB)."""
+        return self._count("dead", "dead_shard = :shard", {})
+
+    def count_due(self, now: datetime) -> int:
+        """Count the rows that are due by `now`, a query a shard (and a page of 1 MB)."""
+        until = {":until": {"S": timestamp(now)}}
+        return self._count("due", "due_shard = :shard AND next_retry_at <= :until", until)
+
+    def _count(self, index: str, condition: str, values: Mapping[str, Any]) -> int:
+        pages = (
+            page
+            for shard in range(SHARDS)
+            for page in self._client.get_paginator("query").paginate(
+                TableName=self._name,
+                IndexName=index,
+                Select="COUNT",
+                KeyConditionExpression=condition,
+                ExpressionAttributeValues={":shard": {"S": str(shard)}, **values},
+            )
+        )
+        return sum(page["Count"] for page in pages)
+
+    def _encode(self, row: Notification) -> dict[str, Any]:
+        return encode(row, self._retention)
+
+    def _statement(self, change: Change, without: str | None = None) -> Any:
+        """Build one guarded PartiQL update of just what differs, leaving the attribute `without` out of the result."""
+        before, after = self._encode(change.before), self._encode(change.after)
+        after.pop(without or "", None)
+        changed = [name for name in after if after[name] != before.get(name)]
+        gone = [name for name in before if name not in after]
+        guards = [name for name in _GUARDED if name in before]
+        text = (
+            f'UPDATE "{self._name}"'
+            + "".join(f' SET "{name}"=?' for name in changed)
+            + "".join(f' REMOVE "{name}"' for name in gone)
+            + ' WHERE "id"=?'
+            + "".join(f' AND "{name}"=?' for name in guards)
+        )
+        parameters = [after[name] for name in changed] + [before["id"]] + [before[name] for name in guards]
+        return {"Statement": text, "Parameters": parameters}
+
+
+def _verdict(code: str | None) -> Write:
+    """Read a statement's error code (API reference, BatchStatementError) as what it means to the caller."""
+    match code:
+        case None:
+            return Write.DONE
+        case "ConditionalCheckFailed" | "ConditionalCheckFailedException":
+            return Write.LOST
+        case "ValidationError" | "ValidationException" | "ItemCollectionSizeLimitExceeded":
+            return Write.REFUSED
+        case _:
+            return Write.UNAVAILABLE

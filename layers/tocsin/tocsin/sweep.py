@@ -1,0 +1,101 @@
+"""The retry sweep: one bounded pass over what is due. It returns counts; the caller logs and measures."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from tocsin.delivery import Event, Tally
+from tocsin.notification import Notification, Status
+from tocsin.reading import Due, Fetched, Item
+
+LIMIT = 5_000
+"""Rows that one sweep reads; more wait for the next, or for the sweeps that this one starts beside it."""
+
+
+class Lease(Protocol):
+    """The right to sweep."""
+
+    def take(self, now: datetime, until: datetime) -> bool:
+        """Take it; tell whether that worked."""
+        ...
+
+    def release(self) -> None:
+        """Give it back."""
+        ...
+
+
+class DueRows(Protocol):
+    """What the sweep reads."""
+
+    def due(self, now: datetime, limit: int) -> list[Due]:
+        """Give hints of due rows, oldest first."""
+        ...
+
+    def fetch(self, ids: Sequence[str]) -> Fetched:
+        """Read many rows."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a sweep saw and did."""
+
+    backlog: int
+    """Rows that were due (or more: at most LIMIT are read)."""
+    oldest_due_age: float
+    """Seconds."""
+    oldest_pending_age: float
+    """Seconds since the creation of the oldest row whose first delivery never happened; 0 if there is none."""
+    settled: int
+    left: int
+    """Due rows that there was no time for."""
+    buried: int
+    """Rows that could not be read."""
+
+
+async def sweep(
+    lease: Lease,
+    table: DueRows,
+    deliver: Callable[[Sequence[Notification]], Awaitable[Tally]],
+    bury: Callable[[Item], bool],
+    *,
+    now: datetime,
+    seconds: float,
+) -> Swept | None:
+    """Deliver what is due, or do nothing (and return None) while another sweep is at it.
+
+    All due rows are read before the first is sent: an error in reading (ClientError) sends nothing.
+    """
+    if not lease.take(now, now + timedelta(seconds=seconds)):
+        return None
+    try:
+        hints = table.due(now, LIMIT)
+        fetched = table.fetch([hint.id for hint in hints])
+        buried = sum(bury(item) for item in fetched.malformed)
+        tally = await deliver([row for row in fetched.rows if _is_due(row, now)])
+    finally:
+        lease.release()
+    return Swept(
+        backlog=len(hints),
+        oldest_due_age=_age(hints[0].at, now) if hints else 0.0,
+        oldest_pending_age=max(
+            (_age(row.created_at, now) for row in fetched.rows if _is_rescue(row, now)), default=0.0
+        ),
+        settled=tally.events[Event.SETTLED],
+        left=len(tally.left),
+        buried=buried,
+    )
+
+
+def _is_due(row: Notification, now: datetime) -> bool:
+    """Tell what is due from what the index only remembers as due."""
+    return row.due_at is not None and row.due_at <= now
+
+
+def _is_rescue(row: Notification, now: datetime) -> bool:
+    return row.status is Status.PENDING and _is_due(row, now)
+
+
+def _age(since: datetime, now: datetime) -> float:
+    return max(0.0, (now - since).total_seconds())
