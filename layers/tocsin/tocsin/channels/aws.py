@@ -1,0 +1,94 @@
+"""What the errors of AWS's own APIs say about trying again.
+
+The rule: permanent only if this very message can never be accepted. What an operator can mend without touching the message
+(permissions, a paused account, an unverified sender) is retryable, as is what AWS mends itself.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, ParamValidationError
+
+from tocsin.attempt import Accepted, FailureClass, Refused, SendResult
+from tocsin.channels.blocking import NotStartedError
+from tocsin.channels.channel import Tools, permanent, refused, retryable, unknown
+
+T = TypeVar("T")
+
+THREADS = 16
+"""Calls to AWS at once in one invocation."""
+
+RETRYABLE_CODES = frozenset(
+    {
+        # throttling, in the words of SES, SNS and their gateways
+        "LimitExceededException",
+        "RequestLimitExceeded",
+        "Throttled",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+        # an operator can mend it
+        "AccessDenied",
+        "AccessDeniedException",
+        "AuthorizationError",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidClientTokenId",
+        "RequestExpired",
+        "UnrecognizedClientException",
+        "KMSAccessDenied",
+        "KMSDisabled",
+        "KMSInvalidState",
+        "KMSNotFound",
+        "KMSOptInRequired",
+        "KMSThrottling",
+    }
+)
+
+
+def client_config(deadline: float) -> Config:
+    """Configure clients so that one try is one request, and no thread outlives the deadline by much."""
+    return Config(
+        connect_timeout=min(3.0, deadline),
+        read_timeout=deadline,
+        retries={"total_max_attempts": 1},  # a retry inside a try would send copies that nobody counts
+        max_pool_connections=THREADS,
+    )
+
+
+async def called(tools: Tools, call: Callable[[], T], also_retryable: Callable[[ClientError], bool]) -> SendResult:
+    """Make one call within the deadline, and classify how it ended."""
+    try:
+        await tools.blocking.run(call, tools.deadline)
+    except NotStartedError:
+        return retryable(f"no thread was free within {tools.deadline:g} s")
+    except TimeoutError:
+        return unknown(f"no answer within {tools.deadline:g} s")
+    except ClientError as error:
+        return _answered(error, also_retryable(error))
+    except BotoCoreError as error:
+        return _unanswered(error)
+    return Accepted(200)
+
+
+def code_of(error: ClientError) -> str:
+    """Return AWS's code for the error."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _answered(error: ClientError, mendable: bool) -> Refused:
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    text = f"{code_of(error)}: {error.response.get('Error', {}).get('Message', '')}"
+    may_pass = mendable or code_of(error) in RETRYABLE_CODES or (status or 500) >= 500 or status in (408, 429)
+    return refused(FailureClass.RETRYABLE if may_pass else FailureClass.PERMANENT, text, status)
+
+
+def _unanswered(error: BotoCoreError) -> Refused:
+    """Classify by whether the request can have gone out. botocore's own texts name the endpoint at most."""
+    if isinstance(error, ParamValidationError):
+        return permanent("the message does not fit the request")
+    if isinstance(error, HTTPClientError):  # a read timeout, a closed connection; connection errors are a branch apart
+        return unknown(f"no answer: {type(error).__name__}")
+    return retryable(f"can't connect: {type(error).__name__}")

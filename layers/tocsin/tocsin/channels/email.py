@@ -1,0 +1,105 @@
+"""Email, by SES.
+
+SES overwrites `Message-ID` (and refuses the header in this operation), so the notification's id goes out in
+`X-Tocsin-Notification-Id`, for filters, and in `References`, by which mail readers show a second copy with the first.
+Source: https://docs.aws.amazon.com/ses/latest/dg/header-fields.html
+"""
+
+from typing import TYPE_CHECKING, Annotated
+
+from botocore.exceptions import ClientError
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+from tocsin.attempt import SendResult
+from tocsin.channels.aws import called, code_of
+from tocsin.channels.channel import Tools, permanent
+from tocsin.channels.recipient import email_problem
+from tocsin.notification import Notification
+from tocsin.text import bounded
+
+if TYPE_CHECKING:
+    from mypy_boto3_sesv2.type_defs import MessageHeaderTypeDef, SendEmailRequestTypeDef
+
+SUBJECT_LIMIT = 256
+"""Bytes of a subject; mail readers show far fewer."""
+_MENDABLE_CODES = frozenset(
+    {
+        "MailFromDomainNotVerifiedException",
+        "NotFoundException",  # the configuration set of the channel's parameter
+        "SendingPausedException",
+    }
+)
+
+
+def _checked(sender: str) -> str:
+    if email_problem(sender):
+        raise ValueError("is not an e-mail address")
+    return sender
+
+
+class EmailConfig(BaseModel):
+    """The channel's parameter."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sender: Annotated[str, AfterValidator(_checked)]
+    """An address, or one in a domain, that SES has verified."""
+    configuration_set: str | None = None
+    """The SES configuration set that mails are sent with."""
+
+
+class EmailChannel:
+    """Sends each notification as one plain-text mail."""
+
+    def __init__(self, config: EmailConfig, tools: Tools) -> None:
+        """Keep the sender; the client is made at the first mail."""
+        self._config = config
+        self._tools = tools
+
+    async def send(self, notification: Notification) -> SendResult:
+        """Send it once."""
+        if problem := email_problem(notification.recipient):
+            return permanent(problem)
+        request = self._request(notification)
+        client = self._tools.sesv2()  # made here: boto3 makes clients safely on one thread only
+        return await called(self._tools, lambda: client.send_email(**request), _mendable)
+
+    def _request(self, notification: Notification) -> "SendEmailRequestTypeDef":
+        request: SendEmailRequestTypeDef = {
+            "FromEmailAddress": self._config.sender,
+            "Destination": {"ToAddresses": [notification.recipient]},
+            "Content": {
+                "Simple": {
+                    "Subject": {"Data": bounded(notification.subject, SUBJECT_LIMIT), "Charset": "UTF-8"},
+                    "Body": {"Text": {"Data": _text(notification), "Charset": "UTF-8"}},
+                    "Headers": self._headers(notification),
+                }
+            },
+        }
+        if self._config.configuration_set:
+            request["ConfigurationSetName"] = self._config.configuration_set
+        return request
+
+    def _headers(self, notification: Notification) -> "list[MessageHeaderTypeDef]":
+        domain = self._config.sender.rpartition("@")[2]
+        return [
+            {"Name": "X-Tocsin-Notification-Id", "Value": notification.id},
+            {"Name": "References", "Value": f"<{notification.id}@{domain}>"},
+            {"Name": "Auto-Submitted", "Value": "auto-generated"},  # RFC 3834: no vacation notes in reply
+        ]
+
+
+def destination(_notification: Notification) -> str:
+    """Name SES: one account sends all mail."""
+    return "Email"
+
+
+def _text(notification: Notification) -> str:
+    certificate = f"\nCertificate: {notification.certificate_id}" if notification.certificate_id else ""
+    return f"{notification.message}\n\n-- \nSeverity: {notification.severity}{certificate}\nId: {notification.id}\n"
+
+
+def _mendable(error: ClientError) -> bool:
+    """Tell apart what an operator mends. SES also says MessageRejected for a sender that is not verified."""
+    message = str(error.response.get("Error", {}).get("Message", ""))
+    return code_of(error) in _MENDABLE_CODES or (code_of(error) == "MessageRejected" and "not verified" in message.lower())

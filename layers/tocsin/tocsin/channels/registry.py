@@ -1,0 +1,158 @@
+"""The one table of channels, and what hands each notification to its own.
+
+To add a channel: a module with a configuration, a builder and a destination; and a line in the table.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import BaseModel
+
+from tocsin.attempt import NotConfigured, Refused, SendResult
+from tocsin.channels import email, sns, webhook
+from tocsin.channels.address import AddressGuard
+from tocsin.channels.aws import THREADS
+from tocsin.channels.blocking import Blocking
+from tocsin.channels.channel import Clock, SendsOnly, Tools, retryable
+from tocsin.channels.configuration import configuration
+from tocsin.channels.connection import guarded_session
+from tocsin.channels.credentials import Credentials, CredentialsUnavailableError
+from tocsin.notification import ChannelName, Notification
+
+if TYPE_CHECKING:
+    from mypy_boto3_sesv2 import SESV2Client
+    from mypy_boto3_sns import SNSClient
+
+DNS_THREADS = 16
+RECHECK = timedelta(seconds=10)
+"""How long an invocation takes a channel as it found it; the credentials themselves are kept longer."""
+
+Usable = SendsOnly | NotConfigured | Refused
+"""What a name leads to: a channel, or why there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What the registry must know of a channel."""
+
+    config: type[BaseModel]
+    build: Callable[[Any, Tools], SendsOnly]  # Any: each takes its own configuration, which `config` has made
+    destination: Callable[[Notification], str]
+    default: Callable[[Tools], BaseModel | None] = lambda _tools: None
+    """The configuration of a stack that has no parameter for it; None means: not configured."""
+
+
+KINDS = {
+    ChannelName.EMAIL: Kind(email.EmailConfig, email.EmailChannel, email.destination),
+    ChannelName.WEBHOOK: Kind(webhook.WebhookConfig, webhook.WebhookChannel, webhook.destination),
+    ChannelName.SNS: Kind(sns.SnsConfig, sns.SnsChannel, sns.destination, sns.default),
+}
+
+
+class Channels:
+    """All channels of the stack: open it once an invocation. It outlives none, its credentials do."""
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        *,
+        sesv2: "Callable[[], SESV2Client]",
+        sns: "Callable[[], SNSClient]",
+        now: Clock,
+        allowed_networks: Sequence[str] = (),
+        default_topic_arn: str = "",
+        deadline: float = 10.0,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """Take what it works with. `deadline` is in seconds, for each try and for reading each configuration."""
+        self._credentials = credentials
+        self._sesv2 = sesv2
+        self._sns = sns
+        self._now = now
+        self._allowed_networks = tuple(allowed_networks)
+        self._default_topic_arn = default_topic_arn
+        self._deadline = deadline
+        self._tls = tls
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        """Open the connections and threads of one invocation."""
+        async with AsyncExitStack() as stack:
+            dns = stack.enter_context(Blocking(DNS_THREADS, "dns"))
+            blocking = stack.enter_context(Blocking(THREADS, "aws"))
+            guard = AddressGuard.allowing(self._allowed_networks)
+            http = await stack.enter_async_context(guarded_session(guard, dns, tls=self._tls))
+            self._tools = Tools(
+                http=http,
+                blocking=blocking,
+                sesv2=self._sesv2,
+                sns=self._sns,
+                now=self._now,
+                deadline=self._deadline,
+                allowed_networks=self._allowed_networks,
+                default_topic_arn=self._default_topic_arn,
+            )
+            self._locks = {name: asyncio.Lock() for name in KINDS}
+            self._usable: dict[ChannelName, tuple[Usable, datetime]] = {}
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _tb: TracebackType | None
+    ) -> None:
+        """Close them; wait for nothing that hangs."""
+        await self._stack.aclose()
+
+    def destination(self, notification: Notification) -> str:
+        """Name whom a hung delivery would hang with."""
+        kind = KINDS.get(notification.channel)
+        return kind.destination(notification) if kind else notification.channel.value
+
+    async def send(self, notification: Notification) -> SendResult:
+        """Try once, by the channel that the notification names."""
+        kind = KINDS.get(notification.channel)
+        if kind is None:
+            return NotConfigured()
+        match await self._channel(notification.channel, kind):
+            case NotConfigured() | Refused() as problem:
+                return problem
+            case channel:
+                return await channel.send(notification)
+
+    def configured(self) -> list[ChannelName]:
+        """Return the channels that could send now, as far as is known without reading a secret. Blocks."""
+        found = set(self._credentials.configured(KINDS))
+        if self._default_topic_arn:
+            found.add(ChannelName.SNS)
+        return [name for name in KINDS if name in found]
+
+    async def _channel(self, name: ChannelName, kind: Kind) -> Usable:
+        """Return the channel with its present configuration, asking for that every few seconds only."""
+        async with self._locks[name]:  # a thousand notifications ask once
+            usable, until = self._usable.get(name, (None, self._now()))
+            if usable is None or until <= self._now():
+                usable = await self._load(name, kind)
+                self._usable[name] = (usable, self._now() + RECHECK)
+            return usable
+
+    async def _load(self, name: ChannelName, kind: Kind) -> Usable:
+        try:
+            text = await self._tools.blocking.run(lambda: self._credentials.read(name), self._deadline)
+        except CredentialsUnavailableError as error:
+            return retryable(str(error))
+        except TimeoutError:
+            return retryable(f"the configuration of {name} can't be read: no answer within {self._deadline:g} s")
+        config = kind.default(self._tools) if text is None else configuration(name, kind.config, text)
+        match config:
+            case None:
+                return NotConfigured()
+            case Refused():
+                return config
+            case _:
+                return kind.build(config, self._tools)
