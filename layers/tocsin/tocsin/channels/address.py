@@ -1,7 +1,7 @@
 """Where a webhook may go: never to the machine that sends it, nor to its neighbours.
 
-`ipaddress.is_global` is no guard: it calls multicast, `::127.0.0.1` and NAT64 forms of the metadata service global, and its
-answers differ between versions of Python. So the ranges are listed here, by the IANA special-purpose registries.
+`ipaddress.is_global` is no guard: it calls multicast, `::127.0.0.1` and NAT64 forms of the metadata service global,
+and its answers differ between versions of Python. So the ranges are listed, by the IANA special-purpose registries.
 """
 
 import re
@@ -16,6 +16,8 @@ Address = IPv4Address | IPv6Address
 
 URL_LIMIT = 2048
 """Characters in a URL; the longest that receivers and proxies commonly take."""
+NAME_LIMIT = 253
+"""Characters in the name of a host (RFC 1035)."""
 
 _FORBIDDEN_V4 = tuple(
     IPv4Network(text)
@@ -147,6 +149,6 @@ def _name_problem(host: str) -> str | None:
     labels = host.split(".")
     if _NUMBER.fullmatch(labels[-1]):  # 2130706433, 0x7f000001, 0177.0.0.1, 127.1: resolvers read these as addresses
         return "the URL's host must be a name, or an address in the usual form"
-    if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
+    if len(host) > NAME_LIMIT or not all(_LABEL.fullmatch(label) for label in labels):
         return "the URL's host is not a valid name"
     return None

@@ -1,10 +1,11 @@
 """What the errors of AWS's own APIs say about trying again.
 
-The rule: permanent only if this very message can never be accepted. What an operator can mend without touching the message
+The rule: permanent only if this very message can never be accepted. What an operator can mend without touching it
 (permissions, a paused account, an unverified sender) is retryable, as is what AWS mends itself.
 """
 
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import TypeVar
 
 from botocore.config import Config
@@ -12,12 +13,12 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, Par
 
 from tocsin.attempt import Accepted, FailureClass, Refused, SendResult
 from tocsin.channels.blocking import NotStartedError
-from tocsin.channels.channel import Tools, permanent, refused, retryable, unknown
+from tocsin.channels.channel import Tools, is_retryable, permanent, refused, retryable, unknown
 
 T = TypeVar("T")
 
-THREADS = 16
-"""Calls to AWS at once in one invocation."""
+THREADS = 64
+"""Calls of one channel at once: as many as delivery starts for one destination, so that none waits for a thread."""
 
 RETRYABLE_CODES = frozenset(
     {
@@ -61,13 +62,13 @@ def client_config(deadline: float) -> Config:
 async def called(tools: Tools, call: Callable[[], T], also_retryable: Callable[[ClientError], bool]) -> SendResult:
     """Make one call within the deadline, and classify how it ended."""
     try:
-        await tools.blocking.run(call, tools.deadline)
+        await tools.blocking.run(call, tools.settings.deadline)
     except NotStartedError:
-        return retryable(f"no thread was free within {tools.deadline:g} s")
+        return retryable(f"no thread was free within {tools.settings.deadline:g} s")
     except TimeoutError:
-        return unknown(f"no answer within {tools.deadline:g} s")
+        return unknown(f"no answer within {tools.settings.deadline:g} s")
     except ClientError as error:
-        return _answered(error, also_retryable(error))
+        return _answered(error, mendable=also_retryable(error))
     except BotoCoreError as error:
         return _unanswered(error)
     return Accepted(200)
@@ -78,10 +79,10 @@ def code_of(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
-def _answered(error: ClientError, mendable: bool) -> Refused:
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+def _answered(error: ClientError, *, mendable: bool) -> Refused:
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", HTTPStatus.INTERNAL_SERVER_ERROR)
     text = f"{code_of(error)}: {error.response.get('Error', {}).get('Message', '')}"
-    may_pass = mendable or code_of(error) in RETRYABLE_CODES or (status or 500) >= 500 or status in (408, 429)
+    may_pass = mendable or code_of(error) in RETRYABLE_CODES or is_retryable(status)
     return refused(FailureClass.RETRYABLE if may_pass else FailureClass.PERMANENT, text, status)
 
 

@@ -28,7 +28,9 @@ class Blocking:
         """Open; threads start when they are needed."""
         return self
 
-    def __exit__(self, _type: type[BaseException] | None, _error: BaseException | None, _tb: TracebackType | None) -> None:
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _tb: TracebackType | None
+    ) -> None:
         """Drop what has not started, and wait for nothing."""
         self.close()
 

@@ -1,8 +1,9 @@
 """What a channel is: a way out that answers how each try ended, and never raises for what the world does."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
 from tocsin.attempt import FailureClass, Refused, SendResult
@@ -17,6 +18,9 @@ if TYPE_CHECKING:  # needed by types only, and each costs a cold start tens of m
 
 Clock = Callable[[], datetime]
 """Answers the present, aware and in UTC."""
+
+
+RETRYABLE_STATUSES = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 
 
 class Channel(Protocol):
@@ -40,22 +44,45 @@ class SendsOnly(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tools:
-    """What the stack lends to its channels for the length of one invocation."""
+class ChannelSettings:
+    """What the stack's settings say about sending."""
 
-    http: "aiohttp.ClientSession" = field(repr=False)
-    blocking: Blocking
-    """Runs what boto3 does, off the event loop."""
+    deadline: float = 10.0
+    """Seconds that one try may take, from first to last byte."""
+    allowed_networks: tuple[str, ...] = ()
+    """Networks, in CIDR form, that a webhook may reach although they are private."""
+    default_topic_arn: str = ""
+    """Where SNS notifications go that name no topic."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clients:
+    """AWS's own ways out, each made at its first use; with `aws.client_config`."""
+
     sesv2: "Callable[[], SESV2Client]"
     sns: "Callable[[], SNSClient]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tools:
+    """What the registry lends to its channels for the length of one invocation."""
+
+    http: "aiohttp.ClientSession"
+    blocking: Blocking
+    """Runs what boto3 does, off the event loop."""
+    clients: Clients
     now: Clock
-    deadline: float
-    """Seconds that one try may take, from first to last byte."""
-    allowed_networks: Sequence[str] = ()
-    default_topic_arn: str = ""
+    settings: ChannelSettings
 
 
-def refused(failure: FailureClass, error: str, http_status: int | None = None, retry_after: float | None = None) -> Refused:
+def is_retryable(status: int) -> bool:
+    """Tell whether an HTTP status that is no success says that the same request may succeed later."""
+    return status in RETRYABLE_STATUSES or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def refused(
+    failure: FailureClass, error: str, http_status: int | None = None, retry_after: float | None = None
+) -> Refused:
     """Refuse with an error that is safe to store and to log, whoever wrote it."""
     return Refused(failure, bounded(error, LAST_ERROR_LIMIT), http_status, retry_after)
 

@@ -1,7 +1,7 @@
 """HTTP connections that can only reach what the guard permits.
 
-Two places, because aiohttp resolves no host that is written as an address: the resolver drops what is forbidden, with a clear
-error; and the socket is made for the very address that is connected to, so nothing that answers differently later can help.
+Two places, because aiohttp resolves no host that is written as an address: the resolver drops what is forbidden, with
+a clear error; and the socket is made for the very address that is connected to, so a later answer can't help.
 """
 
 import socket
@@ -35,7 +35,9 @@ class GuardedResolver(AbstractResolver):
         self._guard = guard
         self._blocking = blocking
 
-    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC) -> list[ResolveResult]:
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
         """Return the permitted addresses of `host`; raise ForbiddenAddressError if it has none."""
         found = await self._blocking.run(lambda: _addresses(host, port, family))
         permitted = [
@@ -75,7 +77,9 @@ def _tracing() -> aiohttp.TraceConfig:
     return tracing
 
 
-def guarded_session(guard: AddressGuard, blocking: Blocking, *, tls: ssl.SSLContext | None = None) -> aiohttp.ClientSession:
+def guarded_session(
+    guard: AddressGuard, blocking: Blocking, *, tls: ssl.SSLContext | None = None
+) -> aiohttp.ClientSession:
     """Open the HTTP session of one invocation: no proxies, cookies, decompression or limits but the caller's own."""
 
     def guarded_socket(info: AddrInfoType) -> socket.socket:

@@ -32,8 +32,8 @@ _MENDABLE_CODES = frozenset(
 
 
 def _checked(sender: str) -> str:
-    if email_problem(sender):
-        raise ValueError("is not an e-mail address")
+    if problem := email_problem(sender):
+        raise ValueError(problem)
     return sender
 
 
@@ -61,7 +61,7 @@ class EmailChannel:
         if problem := email_problem(notification.recipient):
             return permanent(problem)
         request = self._request(notification)
-        client = self._tools.sesv2()  # made here: boto3 makes clients safely on one thread only
+        client = self._tools.clients.sesv2()  # made here: boto3 makes clients safely on one thread only
         return await called(self._tools, lambda: client.send_email(**request), _mendable)
 
     def _request(self, notification: Notification) -> "SendEmailRequestTypeDef":
@@ -102,4 +102,6 @@ def _text(notification: Notification) -> str:
 def _mendable(error: ClientError) -> bool:
     """Tell apart what an operator mends. SES also says MessageRejected for a sender that is not verified."""
     message = str(error.response.get("Error", {}).get("Message", ""))
-    return code_of(error) in _MENDABLE_CODES or (code_of(error) == "MessageRejected" and "not verified" in message.lower())
+    return code_of(error) in _MENDABLE_CODES or (
+        code_of(error) == "MessageRejected" and "not verified" in message.lower()
+    )

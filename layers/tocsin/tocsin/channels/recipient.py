@@ -8,19 +8,21 @@ from tocsin.notification import ChannelName
 
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _EMAIL = re.compile(rf"[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~.-]{{1,64}}@({_LABEL}\.)+{_LABEL}")
+_EMAIL_LIMIT = 254
+"""Characters in an address (RFC 5321: 256 with the angle brackets)."""
 _TOPIC = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?")
 
 
 def email_problem(text: str) -> str | None:
-    """Say why `text` is no e-mail address that SES takes (ASCII only), or None. Nothing that could end a header fits."""
-    if len(text) <= 254 and _EMAIL.fullmatch(text):
+    """Say why `text` is no e-mail address that SES takes (ASCII only), or None. Nothing in it ends a header."""
+    if len(text) <= _EMAIL_LIMIT and _EMAIL.fullmatch(text):
         return None
-    return "the recipient must be one e-mail address, like ops@example.com"
+    return "must be one e-mail address, like ops@example.com"
 
 
 def topic_problem(text: str) -> str | None:
     """Say why `text` is no topic of SNS, or None."""
-    return None if _TOPIC.fullmatch(text) else "the recipient must be empty or the ARN of an SNS topic"
+    return None if _TOPIC.fullmatch(text) else "must be the ARN of an SNS topic"
 
 
 def recipient_problem(channel: ChannelName, recipient: str, allowed_networks: Sequence[str] = ()) -> str | None:

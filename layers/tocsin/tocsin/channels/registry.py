@@ -19,7 +19,7 @@ from tocsin.channels import email, sns, webhook
 from tocsin.channels.address import AddressGuard
 from tocsin.channels.aws import THREADS
 from tocsin.channels.blocking import Blocking
-from tocsin.channels.channel import Clock, SendsOnly, Tools, retryable
+from tocsin.channels.channel import ChannelSettings, Clients, Clock, SendsOnly, Tools, retryable
 from tocsin.channels.configuration import configuration
 from tocsin.channels.connection import guarded_session
 from tocsin.channels.credentials import Credentials, CredentialsUnavailableError
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
 
 DNS_THREADS = 16
+READ_SECONDS = 3.0
+"""How long reading a configuration may take. It comes on top of the deadline of a try, at most once for each."""
 RECHECK = timedelta(seconds=10)
 """How long an invocation takes a channel as it found it; the credentials themselves are kept longer."""
 
@@ -56,9 +58,9 @@ KINDS = {
 
 
 class Channels:
-    """All channels of the stack: open it once an invocation. It outlives none, its credentials do."""
+    """All channels of the stack. Open it once an invocation (`async with`); the credentials outlive that."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the wiring names each thing that the stack lends
         self,
         credentials: Credentials,
         *,
@@ -70,44 +72,46 @@ class Channels:
         deadline: float = 10.0,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        """Take what it works with. `deadline` is in seconds, for each try and for reading each configuration."""
+        """Take what it works with. Clients are made at their first use; give them `aws.client_config(deadline)`.
+
+        `deadline` is in seconds, for each try. `tls` only if webhooks are to trust other authorities than the system's.
+        """
         self._credentials = credentials
-        self._sesv2 = sesv2
-        self._sns = sns
+        self._clients = Clients(sesv2=sesv2, sns=sns)
         self._now = now
-        self._allowed_networks = tuple(allowed_networks)
-        self._default_topic_arn = default_topic_arn
-        self._deadline = deadline
+        self._settings = ChannelSettings(
+            deadline=deadline, allowed_networks=tuple(allowed_networks), default_topic_arn=default_topic_arn
+        )
         self._tls = tls
-        self._stack = AsyncExitStack()
+        self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         """Open the connections and threads of one invocation."""
-        async with AsyncExitStack() as stack:
-            dns = stack.enter_context(Blocking(DNS_THREADS, "dns"))
-            blocking = stack.enter_context(Blocking(THREADS, "aws"))
-            guard = AddressGuard.allowing(self._allowed_networks)
-            http = await stack.enter_async_context(guarded_session(guard, dns, tls=self._tls))
-            self._tools = Tools(
-                http=http,
-                blocking=blocking,
-                sesv2=self._sesv2,
-                sns=self._sns,
-                now=self._now,
-                deadline=self._deadline,
-                allowed_networks=self._allowed_networks,
-                default_topic_arn=self._default_topic_arn,
-            )
+        async with AsyncExitStack() as opening:
+            dns = opening.enter_context(Blocking(DNS_THREADS, "dns"))
+            guard = AddressGuard.allowing(self._settings.allowed_networks)
+            http = await opening.enter_async_context(guarded_session(guard, dns, tls=self._tls))
+            self._reading = opening.enter_context(Blocking(len(KINDS), "ssm"))
+            self._tools = {  # threads of its own for each, so that a hung service holds up no other
+                name: Tools(
+                    http=http,
+                    blocking=opening.enter_context(Blocking(THREADS, name)),
+                    clients=self._clients,
+                    now=self._now,
+                    settings=self._settings,
+                )
+                for name in KINDS
+            }
             self._locks = {name: asyncio.Lock() for name in KINDS}
             self._usable: dict[ChannelName, tuple[Usable, datetime]] = {}
-            self._stack = stack.pop_all()
+            self._open = opening.pop_all()
         return self
 
     async def __aexit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _tb: TracebackType | None
     ) -> None:
         """Close them; wait for nothing that hangs."""
-        await self._stack.aclose()
+        await self._open.aclose()
 
     def destination(self, notification: Notification) -> str:
         """Name whom a hung delivery would hang with."""
@@ -128,7 +132,7 @@ class Channels:
     def configured(self) -> list[ChannelName]:
         """Return the channels that could send now, as far as is known without reading a secret. Blocks."""
         found = set(self._credentials.configured(KINDS))
-        if self._default_topic_arn:
+        if self._settings.default_topic_arn:
             found.add(ChannelName.SNS)
         return [name for name in KINDS if name in found]
 
@@ -143,16 +147,16 @@ class Channels:
 
     async def _load(self, name: ChannelName, kind: Kind) -> Usable:
         try:
-            text = await self._tools.blocking.run(lambda: self._credentials.read(name), self._deadline)
+            text = await self._reading.run(lambda: self._credentials.read(name), READ_SECONDS)
         except CredentialsUnavailableError as error:
             return retryable(str(error))
         except TimeoutError:
-            return retryable(f"the configuration of {name} can't be read: no answer within {self._deadline:g} s")
-        config = kind.default(self._tools) if text is None else configuration(name, kind.config, text)
+            return retryable(f"the configuration of {name} can't be read: no answer within {READ_SECONDS:g} s")
+        config = kind.default(self._tools[name]) if text is None else configuration(name, kind.config, text)
         match config:
             case None:
                 return NotConfigured()
             case Refused():
                 return config
             case _:
-                return kind.build(config, self._tools)
+                return kind.build(config, self._tools[name])

@@ -1,7 +1,6 @@
 """Signing by Standard Webhooks 1.0 (https://www.standardwebhooks.com): HMAC-SHA256 over id, timestamp and body."""
 
 import base64
-import binascii
 import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
@@ -12,16 +11,21 @@ MIN_KEY_BYTES = 24
 MAX_KEY_BYTES = 64
 
 
+class MalformedSecretError(ValueError):
+    """A signing secret is whsec_ followed by the base64 of 24 to 64 bytes."""
+
+    def __init__(self) -> None:
+        super().__init__("a secret is whsec_ followed by the base64 of 24 to 64 bytes")
+
+
 def key_of(secret: str) -> bytes:
-    """Return the key that `secret` spells; raise ValueError, which repeats nothing of it, if it spells none."""
+    """Return the key that `secret` spells; raise MalformedSecretError, which repeats nothing of it."""
     try:
         key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
-    except (binascii.Error, ValueError):
-        raise ValueError("is not whsec_ followed by base64") from None
-    if not secret.startswith(PREFIX):
-        raise ValueError("is not whsec_ followed by base64")
-    if not MIN_KEY_BYTES <= len(key) <= MAX_KEY_BYTES:
-        raise ValueError(f"must hold {MIN_KEY_BYTES} to {MAX_KEY_BYTES} bytes")
+    except ValueError:
+        raise MalformedSecretError from None
+    if not secret.startswith(PREFIX) or not MIN_KEY_BYTES <= len(key) <= MAX_KEY_BYTES:
+        raise MalformedSecretError
     return key
 
 

@@ -24,8 +24,8 @@ FALLBACK_SUBJECT = "Notification"
 
 
 def _checked(topic: str) -> str:
-    if topic and topic_problem(topic):
-        raise ValueError("is not the ARN of an SNS topic")
+    if problem := topic and topic_problem(topic):
+        raise ValueError(problem)
     return topic
 
 
@@ -43,7 +43,7 @@ class SnsChannel:
 
     def __init__(self, config: SnsConfig, tools: Tools) -> None:
         """Keep the topic; the client is made at the first message."""
-        self._default_topic = config.topic_arn or tools.default_topic_arn
+        self._default_topic = config.topic_arn or tools.settings.default_topic_arn
         self._tools = tools
 
     async def send(self, notification: Notification) -> SendResult:
@@ -54,13 +54,13 @@ class SnsChannel:
         if problem := topic_problem(topic):
             return permanent(problem)
         request = publish_request(topic, notification)
-        client = self._tools.sns()  # made here: boto3 makes clients safely on one thread only
+        client = self._tools.clients.sns()  # made here: boto3 makes clients safely on one thread only
         return await called(self._tools, lambda: client.publish(**request), _mendable)
 
 
 def default(tools: Tools) -> SnsConfig | None:
     """Return the configuration of a stack that names a default topic and has no parameter."""
-    return SnsConfig() if tools.default_topic_arn else None
+    return SnsConfig() if tools.settings.default_topic_arn else None
 
 
 def destination(notification: Notification) -> str:

@@ -21,7 +21,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from tocsin.attempt import Accepted, FailureClass, Refused, SendResult
 from tocsin.channels.address import AddressGuard
-from tocsin.channels.channel import Tools, permanent, refused, retryable, unknown
+from tocsin.channels.channel import Tools, is_retryable, permanent, refused, retryable, unknown
 from tocsin.channels.connection import ForbiddenAddressError, Progress
 from tocsin.channels.retry_after import retry_after
 from tocsin.channels.signature import key_of, signed_headers
@@ -31,7 +31,9 @@ BODY_LIMIT = 4096
 """Bytes of a response that are read, for the error's text."""
 BODY_SECONDS = 1.0
 """How long an answer's body may take once its status is known: it only explains."""
-RETRYABLE_STATUSES = frozenset({408, 425, 429})
+
+_SUCCESS = range(200, 300)
+_REDIRECT = range(300, 400)
 
 
 def _checked(secret: SecretStr) -> SecretStr:
@@ -57,7 +59,7 @@ class WebhookChannel:
         """Keep the keys; nothing is opened yet."""
         self._keys = [key_of(secret.get_secret_value()) for secret in config.secrets]
         self._default_url = config.url
-        self._guard = AddressGuard.allowing(tools.allowed_networks)
+        self._guard = AddressGuard.allowing(tools.settings.allowed_networks)
         self._tools = tools
 
     async def send(self, notification: Notification) -> SendResult:
@@ -71,12 +73,12 @@ class WebhookChannel:
 
     async def _post(self, url: str, notification: Notification) -> SendResult:
         progress = Progress()
-        end = asyncio.get_running_loop().time() + self._tools.deadline
+        end = asyncio.get_running_loop().time() + self._tools.settings.deadline
         try:
             async with asyncio.timeout_at(end):
                 response = await self._request(url, notification, progress)
         except (TimeoutError, aiohttp.ClientError, ForbiddenAddressError) as error:
-            return _failure(error, progress.sent, self._tools.deadline)
+            return _failure(error, self._tools.settings.deadline, sent=progress.sent)
         async with response:
             return self._verdict(response, await _beginning(response, end))
 
@@ -88,18 +90,20 @@ class WebhookChannel:
             "user-agent": "Tocsin-Webhook/1",
             **signed_headers(notification.id, self._tools.now(), body, self._keys),
         }
-        return await self._tools.http.post(url, data=body, headers=headers, allow_redirects=False, trace_request_ctx=progress)
+        return await self._tools.http.post(
+            url, data=body, headers=headers, allow_redirects=False, trace_request_ctx=progress
+        )
 
     def _verdict(self, response: aiohttp.ClientResponse, beginning: bytes) -> SendResult:
         status = response.status
-        if 200 <= status < 300:
+        if status in _SUCCESS:
             return Accepted(status)
-        if 300 <= status < 400:
+        if status in _REDIRECT:
             return refused(FailureClass.PERMANENT, f"HTTP {status}: redirects are never followed", status)
         encoded = response.headers.get("Content-Encoding", "identity").lower() != "identity"
         text = "" if encoded else beginning.decode(errors="replace")
         error = f"HTTP {status}: {text}" if text.strip() else f"HTTP {status}"
-        if status in RETRYABLE_STATUSES or status >= 500:
+        if is_retryable(status):
             wait = retry_after(response.headers.get("Retry-After"), self._tools.now())
             return refused(FailureClass.RETRYABLE, error, status, wait)
         return refused(FailureClass.PERMANENT, error, status)
@@ -151,27 +155,28 @@ async def _beginning(response: aiohttp.ClientResponse, end: float) -> bytes:
     return bytes(read)
 
 
-def _failure(error: Exception, sent: bool, deadline: float) -> Refused:
+def _failure(error: Exception, deadline: float, *, sent: bool) -> Refused:
     """Classify what went wrong. Texts are our own: aiohttp's carry the URL, which may be a secret."""
     match error:
-        case ForbiddenAddressError():
-            return permanent("the host leads to an address that a webhook may not reach")
-        case aiohttp.InvalidURL():
-            return permanent("the URL can't be read")
-        case aiohttp.ClientConnectorCertificateError():
-            return retryable(f"the receiver's certificate is not valid: {_verification(error.certificate_error)}")
-        case aiohttp.ClientConnectorDNSError():
-            return retryable("the receiver's name can't be resolved")
-        case aiohttp.ClientConnectorSSLError():
-            return retryable("the receiver could not agree on TLS")
+        case ForbiddenAddressError() | aiohttp.InvalidURL():
+            return permanent("the host leads to no address that a webhook may reach")
         case aiohttp.ClientConnectorError():
-            return retryable(f"can't connect: {error.os_error.strerror or 'the connection failed'}")
-        case TimeoutError() if sent:
-            return unknown(f"no answer within {deadline:g} s")
+            return retryable(_connecting(error))
         case TimeoutError():
-            return retryable(f"could not connect within {deadline:g} s")
+            return (
+                unknown(f"no answer within {deadline:g} s")
+                if sent
+                else retryable(f"no connection within {deadline:g} s")
+            )
     return unknown("the connection broke before an answer came") if sent else retryable("the connection broke")
 
 
-def _verification(error: Exception) -> str:
-    return str(getattr(error, "verify_message", "") or "verification failed")
+def _connecting(error: aiohttp.ClientConnectorError) -> str:
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            return f"the receiver's certificate is not valid: {getattr(error.certificate_error, 'verify_message', '')}"
+        case aiohttp.ClientConnectorDNSError():
+            return "the receiver's name can't be resolved"
+        case aiohttp.ClientConnectorSSLError():
+            return "the receiver could not agree on TLS"
+    return f"can't connect: {error.os_error.strerror or 'the connection failed'}"
