@@ -133,10 +133,10 @@ class Recorder:
         """Note that an operator marked it read."""
         self.logger.info("marked read", extra=_about(row))
 
-    def buried(self, id_: str, channel: ChannelName, reason: str) -> None:
+    def buried(self, row: Notification, reason: str) -> None:
         """Note a row that could not be read and is now dead."""
-        self.metrics.count(Metric.DEAD, channel)
-        self.logger.error("dead: malformed", extra={"notification_id": id_, "reason": reason})
+        self.metrics.count(Metric.DEAD, row.channel)
+        self.logger.error("dead: malformed", extra={"notification_id": row.id, "reason": reason})
 
     def _settled(self, change: Change) -> None:
         row = change.after

@@ -20,8 +20,16 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True)
+class Malformed:
+    """An item that is not a row, and what is wrong with it."""
+
+    item: Item
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Fetched:
     """What reading many rows gave: rows, and items that are not rows."""
 
     rows: tuple[Notification, ...]
-    malformed: tuple[Item, ...]
+    malformed: tuple[Malformed, ...]

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import ip_network
 
 from tocsin.errors import SettingsError
 from tocsin.notification import DeliveryPolicy, MissingChannelAction
@@ -21,7 +21,7 @@ class Settings:
     alert_topic_arn: str
     retention: timedelta
     delivery: DeliveryPolicy
-    allowed_private_ranges: tuple[IPv4Network | IPv6Network, ...]
+    allowed_private_ranges: tuple[str, ...]
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -66,8 +66,8 @@ def _missing_channel(text: str) -> MissingChannelAction:
         raise SettingsError("MISSING_CHANNEL_ACTION is neither sent nor dead") from None
 
 
-def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+def _networks(text: str) -> tuple[str, ...]:
     try:
-        return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+        return tuple(str(ip_network(part.strip())) for part in text.split(",") if part.strip())
     except ValueError as error:
         raise SettingsError(f"ALLOWED_PRIVATE_RANGES: {error}") from None

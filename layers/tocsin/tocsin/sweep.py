@@ -7,7 +7,7 @@ from typing import Protocol
 
 from tocsin.delivery import Event, Tally
 from tocsin.notification import Notification, Status
-from tocsin.reading import Due, Fetched, Item
+from tocsin.reading import Due, Fetched, Malformed
 
 LIMIT = 5_000
 """Rows that one sweep reads; more wait for the next, or for the sweeps that this one starts beside it."""
@@ -58,7 +58,7 @@ async def sweep(
     lease: Lease,
     table: DueRows,
     deliver: Callable[[Sequence[Notification]], Awaitable[Tally]],
-    bury: Callable[[Item], bool],
+    bury: Callable[[Malformed], bool],
     *,
     now: datetime,
     seconds: float,
@@ -72,7 +72,7 @@ async def sweep(
     try:
         hints = table.due(now, LIMIT)
         fetched = table.fetch([hint.id for hint in hints])
-        buried = sum(bury(item) for item in fetched.malformed)
+        buried = sum(bury(found) for found in fetched.malformed)
         tally = await deliver([row for row in fetched.rows if _is_due(row, now)])
     finally:
         lease.release()

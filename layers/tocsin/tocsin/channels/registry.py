@@ -60,7 +60,7 @@ KINDS = {
 class Channels:
     """All channels of the stack. Open it once an invocation (`async with`); the credentials outlive that."""
 
-    def __init__(  # noqa: PLR0913 - the wiring names each thing that the stack lends
+    def __init__(
         self,
         credentials: Credentials,
         *,

@@ -117,7 +117,7 @@ class NotificationLists:
     def _rows(self, keys: Sequence[tuple[str, str]]) -> Iterator[tuple[str, Notification]]:
         """Read the rows of `keys`, in order; those that are gone by now are left out."""
         fetched = self._table.fetch([id_ for _, id_ in keys])
-        rows = {row.id: row for row in (*fetched.rows, *map(salvage, fetched.malformed))}
+        rows = {row.id: row for row in (*fetched.rows, *(salvage(found.item) for found in fetched.malformed))}
         return ((key, rows[id_]) for key, id_ in keys if id_ in rows)
 
 

@@ -15,8 +15,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tocsin.change import Change, Write
 from tocsin.errors import ConflictError, IdempotencyMismatchError, MalformedRowError, NotFoundError
 from tocsin.notification import LAST_ERROR_LIMIT, Notification, Status
-from tocsin.reading import Due, Fetched, Item
+from tocsin.reading import Due, Fetched, Item, Malformed
 from tocsin.storage.rows import SHARDS, decode, encode, from_timestamp, salvage, shard_of, sort_key, timestamp
+from tocsin.storage.update import Update
 from tocsin.text import bounded
 
 if TYPE_CHECKING:
@@ -24,15 +25,6 @@ if TYPE_CHECKING:
 
 _GET_BATCH = 100
 """Keys in one BatchGetItem (DynamoDB API reference)."""
-
-
-_GUARDED = (
-    "status",  # no other transition came between
-    "updated_at",  # not the same state in a later life
-    "retry_count",  # no other attempt was counted between
-    "claimed_until",  # nobody claimed it, or the claim that ran out is still the one that was read
-    "claim_token",  # while claimed: only its holder
-)
 
 
 class NotificationTable:
@@ -71,17 +63,14 @@ class NotificationTable:
 
     def replace(self, change: Change) -> None:
         """Write one step; raise ConflictError where the row is no longer as it was read."""
-        match self.write([change])[0]:
-            case Write.DONE:
-                return
-            case Write.LOST:
-                raise ConflictError(f"notification {change.before.id}")
-            case failed:
-                raise ConflictError(f"notification {change.before.id} could not be written: {failed.value}")
+        try:
+            self._client.update_item(**self._update(change).as_request(self._name))
+        except self._client.exceptions.ConditionalCheckFailedException:
+            raise ConflictError(f"notification {change.before.id}") from None
 
     def write(self, changes: Sequence[Change]) -> list[Write]:
         """Write up to 25 steps in one call; each succeeds or fails alone. Answers are in the order of `changes`."""
-        statements = [self._statement(change) for change in changes]
+        statements = [self._update(change).as_statement(self._name) for change in changes]
         try:
             answer = self._client.batch_execute_statement(Statements=statements)
         except ClientError as error:
@@ -94,15 +83,16 @@ class NotificationTable:
             return [Write.UNAVAILABLE] * len(changes)
         return [_verdict(response.get("Error", {}).get("Code")) for response in answer["Responses"]]
 
-    def bury(self, item: Item, reason: str, now: datetime) -> bool:
+    def bury(self, found: Malformed, now: datetime) -> bool:
         """Make a row dead by a write as small as can be: for rows that nothing else can be done with.
 
         Returns False where the row is no longer as it was read. The history goes, to make room at 400 KB.
         """
+        item = found.item
         row = salvage(item)
         values: dict[str, Any] = {
             ":dead": {"S": Status.DEAD},
-            ":reason": {"S": bounded(reason, LAST_ERROR_LIMIT)},
+            ":reason": {"S": bounded(found.reason, LAST_ERROR_LIMIT)},
             ":shard": {"S": shard_of(row.id)},
             ":key": {"S": sort_key(now, row.id)},
             ":now": {"S": timestamp(now)},
@@ -131,10 +121,12 @@ class NotificationTable:
     def settle_bare(self, change: Change) -> Write:
         """Record a step without its history: what still fits a row that can't take the whole result."""
         try:
-            answer = self._client.batch_execute_statement(Statements=[self._statement(change, without="attempts")])
-        except (ClientError, BotoCoreError):
+            self._client.update_item(**self._update(change, without="attempts").as_request(self._name))
+        except ClientError as error:
+            return _verdict(error.response["Error"].get("Code"))
+        except BotoCoreError:
             return Write.UNAVAILABLE
-        return _verdict(answer["Responses"][0].get("Error", {}).get("Code"))
+        return Write.DONE
 
     def due(self, now: datetime, limit: int, shards: Iterable[int] = range(SHARDS)) -> list[Due]:
         """Give hints of at most `limit` rows due by `now`, oldest first. Raises ClientError: then nothing is known."""
@@ -156,12 +148,12 @@ class NotificationTable:
         """Read many rows, in the order of `ids`, without those that are gone."""
         items = {item["id"]["S"]: item for item in self._items(ids)}
         rows: list[Notification] = []
-        malformed: list[Item] = []
+        malformed: list[Malformed] = []
         for id_ in dict.fromkeys(ids):
             try:
                 rows += [decode(items[id_])] if id_ in items else []
-            except MalformedRowError:
-                malformed.append(items[id_])
+            except MalformedRowError as error:
+                malformed.append(Malformed(items[id_], error.detail))
         return Fetched(tuple(rows), tuple(malformed))
 
     def _items(self, ids: Sequence[str]) -> Iterator[Mapping[str, Any]]:
@@ -199,22 +191,11 @@ class NotificationTable:
     def _encode(self, row: Notification) -> dict[str, Any]:
         return encode(row, self._retention)
 
-    def _statement(self, change: Change, without: str | None = None) -> Any:
-        """Build one guarded PartiQL update of just what differs, leaving the attribute `without` out of the result."""
-        before, after = self._encode(change.before), self._encode(change.after)
-        after.pop(without or "", None)
-        changed = [name for name in after if after[name] != before.get(name)]
-        gone = [name for name in before if name not in after]
-        guards = [name for name in _GUARDED if name in before]
-        text = (
-            f'UPDATE "{self._name}"'
-            + "".join(f' SET "{name}"=?' for name in changed)
-            + "".join(f' REMOVE "{name}"' for name in gone)
-            + ' WHERE "id"=?'
-            + "".join(f' AND "{name}"=?' for name in guards)
-        )
-        parameters = [after[name] for name in changed] + [before["id"]] + [before[name] for name in guards]
-        return {"Statement": text, "Parameters": parameters}
+    def _update(self, change: Change, without: str = "") -> Update:
+        """Build the update for `change`, leaving the attribute `without` out of the result."""
+        after = self._encode(change.after)
+        after.pop(without, None)
+        return Update.between(self._encode(change.before), after)
 
 
 def _verdict(code: str | None) -> Write:

@@ -1,0 +1,33 @@
+"""The HTTP API: one route per operation, IAM-signed at the gateway. Statuses for errors are in `problems`."""
+
+from typing import Any
+
+import channels
+import notifications
+import problems
+import stats
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response, content_types
+from aws_lambda_powertools.event_handler.openapi.config import OpenAPIConfig
+from tocsin import bootstrap
+
+app = APIGatewayRestResolver(enable_validation=True)
+for routes in (notifications, stats, channels):
+    app.include_router(routes.router, prefix="/api/v1")
+problems.handle_in(app)
+
+OPENAPI = OpenAPIConfig(title="Tocsin", version="1", description="Alert delivery that never silently drops an alert.")
+
+
+@app.get("/api/v1/openapi.json", include_in_schema=False)
+def openapi() -> Response[str]:
+    """Describe this API."""
+    text = app.get_openapi_json_schema(title=OPENAPI.title, version=OPENAPI.version, description=OPENAPI.description)
+    return Response(200, content_types.APPLICATION_JSON, text)
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Answer one request of API Gateway (REST, proxy integration)."""
+    try:
+        return problems.at_the_door(event) or app.resolve(event, context)
+    finally:
+        bootstrap.recorder().metrics.flush()

@@ -1,0 +1,119 @@
+"""Routes of notifications: create, list, read one, requeue, acknowledge."""
+
+import hashlib
+import re
+from datetime import datetime
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.api_gateway import Router
+from aws_lambda_powertools.event_handler.openapi.params import Header, Query
+from pydantic import AwareDatetime
+from tocsin import bootstrap
+from tocsin.change import Change
+from tocsin.errors import NotFoundError
+from tocsin.filters import Filters
+from tocsin.notification import ChannelName, Notification, Outcome, Severity, Status
+from ulid import ULID
+from wire import NewNotification, NotificationList, NotificationOut, Type
+
+router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its constructor untyped
+
+_ULID = re.compile("[0-7][0-9A-HJKMNP-TV-Z]{25}")
+
+
+@router.post("/notifications", responses={202: {"description": "Accepted: it will be delivered, or die visibly."}})
+def create(
+    new: NewNotification,
+    idempotency_key: Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255)] = None,
+) -> Response[NotificationOut]:
+    """Accept an alert. The same Idempotency-Key and body give the same notification; another body is 422."""
+    now = bootstrap.now()
+    row = Notification(
+        id=_new_id(idempotency_key, now),
+        subject=new.subject or f"[Tocsin] {new.type}",
+        created_at=now,
+        updated_at=now,
+        fingerprint=_fingerprint(new) if idempotency_key else None,
+        **new.model_dump(exclude={"subject"}),
+    ).accepted(now, bootstrap.settings().delivery)
+    stored = bootstrap.table().insert(row)
+    if stored is row:
+        bootstrap.recorder().created(row)
+    return Response(202, body=NotificationOut.of(stored), headers={"Location": f"/api/v1/notifications/{stored.id}"})
+
+
+@router.get("/notifications")
+def list_notifications(
+    status: Annotated[Status | None, Query()] = None,
+    type: Annotated[Type | None, Query()] = None,  # noqa: A002 - the API's word
+    channel: Annotated[ChannelName | None, Query()] = None,
+    outcome: Annotated[Outcome | None, Query()] = None,
+    severity: Annotated[Severity | None, Query()] = None,
+    certificate_id: Annotated[str | None, Query(min_length=1, max_length=256)] = None,
+    contains: Annotated[str | None, Query(min_length=1, max_length=256)] = None,
+    created_after: Annotated[AwareDatetime | None, Query()] = None,
+    created_before: Annotated[AwareDatetime | None, Query()] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 50,
+    cursor: Annotated[str | None, Query(max_length=1024)] = None,
+) -> NotificationList:
+    """List notifications, newest first; dead letters by the time of their death."""
+    filters = Filters(
+        status=status,
+        type=type,
+        channel=channel,
+        outcome=outcome,
+        severity=severity,
+        certificate_id=certificate_id,
+        contains=contains,
+        created_after=created_after,
+        created_before=created_before,
+    )
+    now = bootstrap.now()
+    position = bootstrap.cursors().read(cursor, filters.digest, now) if cursor else None
+    page = bootstrap.lists().page(filters, limit, position, now)
+    after = bootstrap.cursors().write(page.after, filters.digest, now) if page.after else None
+    return NotificationList(items=[NotificationOut.of(row) for row in page.rows], next_cursor=after)
+
+
+@router.get("/notifications/<id_>")
+def get(id_: str) -> NotificationOut:
+    """Read one notification, as it is now."""
+    return NotificationOut.of(_found(id_))
+
+
+@router.post("/notifications/<id_>/requeue")
+def requeue(id_: str) -> NotificationOut:
+    """Begin a new life for a dead letter: a full budget, the history kept. Only dead ones: anything else is 409."""
+    row = _found(id_)
+    requeued = row.requeued(bootstrap.now(), bootstrap.settings().delivery)
+    bootstrap.table().replace(Change(row, requeued))
+    bootstrap.recorder().requeued(requeued)
+    return NotificationOut.of(requeued)
+
+
+@router.post("/notifications/<id_>/read")
+def read(id_: str) -> NotificationOut:
+    """Mark a sent or dead notification read. What is still owed to somebody can't be: 409."""
+    row = _found(id_)
+    acknowledged = row.acknowledged(bootstrap.now())
+    bootstrap.table().replace(Change(row, acknowledged))
+    bootstrap.recorder().acknowledged(acknowledged)
+    return NotificationOut.of(acknowledged)
+
+
+def _found(id_: str) -> Notification:
+    if not _ULID.fullmatch(id_):
+        raise NotFoundError(f"notification {id_[:64]!r}")
+    return bootstrap.table().get(id_)
+
+
+def _new_id(idempotency_key: str | None, now: datetime) -> str:
+    """Make an id: from the key where there is one, so that the same key names the same row."""
+    if idempotency_key is None:
+        return str(ULID.from_datetime(now))
+    return str(ULID(hashlib.sha256(idempotency_key.encode(errors="surrogatepass")).digest()[:16]))
+
+
+def _fingerprint(new: NewNotification) -> str:
+    return hashlib.sha256(new.model_dump_json().encode()).hexdigest()[:32]

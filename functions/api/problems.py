@@ -1,0 +1,105 @@
+"""Errors as `application/problem+json` (RFC 9457). The only place where an error becomes a status."""
+
+import json
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from aws_lambda_powertools.event_handler.exceptions import ServiceError
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+from botocore.exceptions import BotoCoreError, ClientError
+from tocsin import bootstrap
+from tocsin.errors import (
+    ConflictError,
+    CursorError,
+    IdempotencyMismatchError,
+    NotFoundError,
+    TocsinError,
+    TransitionRefusedError,
+)
+
+BODY_LIMIT = 256 * 1024
+"""Characters in a request's body: the longest message, every character of it escaped, and room for the rest."""
+
+_STATUS: dict[type[TocsinError], HTTPStatus] = {
+    NotFoundError: HTTPStatus.NOT_FOUND,
+    ConflictError: HTTPStatus.CONFLICT,
+    TransitionRefusedError: HTTPStatus.CONFLICT,
+    IdempotencyMismatchError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    CursorError: HTTPStatus.BAD_REQUEST,
+}
+_FIELD = {CursorError: "cursor", IdempotencyMismatchError: "Idempotency-Key"}
+
+
+def handle_in(app: APIGatewayRestResolver) -> None:
+    """Make `app` answer every error with a problem."""
+    app.exception_handler(RequestValidationError)(_invalid)
+    app.exception_handler(list(_STATUS))(_named)
+    app.exception_handler(ServiceError)(_refused)
+    app.exception_handler([ClientError, BotoCoreError])(_unavailable)
+    app.exception_handler(Exception)(_crashed)
+    app.not_found(lambda _error: problem(HTTPStatus.NOT_FOUND, "There is no such path."))
+
+
+def at_the_door(event: dict[str, Any]) -> dict[str, Any] | None:
+    """Refuse what is not worth reading: a body that is too large, or is not JSON. Returns a response, or None."""
+    body = event.get("body") or ""
+    if len(body) > BODY_LIMIT:
+        return _plain(problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A body has at most {BODY_LIMIT} characters."))
+    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if body and kind != "application/json":
+        return _plain(one_field("Content-Type", "must be application/json", HTTPStatus.BAD_REQUEST))
+    return None
+
+
+def problem(status: HTTPStatus, detail: str, errors: list[dict[str, str]] | None = None) -> Response[str]:
+    """Make a problem. `errors` names each field that is wrong."""
+    body: dict[str, Any] = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": detail}
+    return Response(status.value, "application/problem+json", json.dumps(body | ({"errors": errors} if errors else {})))
+
+
+def one_field(field: str, detail: str, status: HTTPStatus = HTTPStatus.UNPROCESSABLE_ENTITY) -> Response[str]:
+    """Make a problem with one field."""
+    return problem(status, f"{field} {detail}", [{"field": field, "detail": detail}])
+
+
+def _invalid(error: RequestValidationError) -> Response[str]:
+    errors = [{"field": _place(found["loc"]), "detail": found["msg"]} for found in error.errors()]
+    summary = "; ".join(f"{found['field']}: {found['detail']}" for found in errors)
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, summary, errors)
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    """Name a field as the caller wrote it: without the part of the request that it is in."""
+    inside = location[1:] if location and location[0] in ("body", "query", "path", "header") else location
+    return ".".join(map(str, inside)) or "body"
+
+
+def _named(error: TocsinError) -> Response[str]:
+    status = _STATUS[type(error)]
+    if type(error) in _FIELD:
+        return problem(status, str(error), [{"field": _FIELD[type(error)], "detail": str(error)}])
+    return problem(status, str(error))
+
+
+def _refused(error: ServiceError) -> Response[str]:
+    return problem(HTTPStatus(error.status_code), str(error.msg))
+
+
+def _unavailable(_error: ClientError | BotoCoreError) -> Response[str]:
+    bootstrap.logger().exception("storage failed")
+    answer = problem(HTTPStatus.SERVICE_UNAVAILABLE, "The storage did not answer. Try again.")
+    answer.headers["Retry-After"] = "5"
+    return answer
+
+
+def _crashed(_error: Exception) -> Response[str]:
+    bootstrap.logger().exception("crashed")
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "This is a defect of Tocsin; its log says more.")
+
+
+def _plain(response: Response[str]) -> dict[str, Any]:
+    """Write a response as API Gateway takes it."""
+    headers = {"Content-Type": response.content_type}
+    return {"statusCode": response.status_code, "headers": headers, "body": response.body}

@@ -1,0 +1,37 @@
+"""Routes of the snapshot: as JSON for the dashboard, as text for Prometheus."""
+
+from dataclasses import asdict
+from datetime import datetime
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.api_gateway import Router
+from pydantic import BaseModel
+from tocsin import bootstrap
+from tocsin.snapshot import Snapshot, prometheus_text, take_snapshot
+
+router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its constructor untyped
+
+
+class Summary(BaseModel):
+    """The state of the stack. A count that could not be taken is null."""
+
+    stack: str
+    taken_at: datetime
+    notifications_dead: int | None
+    notifications_due: int | None
+
+
+@router.get("/stats/summary")
+def summary() -> Summary:
+    """Show the dead-letter depth and the backlog, best effort."""
+    return Summary(stack=bootstrap.settings().stack, **asdict(_snapshot()))
+
+
+@router.get("/metrics")
+def metrics() -> Response[str]:
+    """Show the same snapshot in the Prometheus text exposition format."""
+    return Response(200, "text/plain; version=0.0.4; charset=utf-8", prometheus_text(_snapshot()))
+
+
+def _snapshot() -> Snapshot:
+    return take_snapshot(bootstrap.table(), bootstrap.now())

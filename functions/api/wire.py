@@ -1,0 +1,116 @@
+"""Notifications as the API shows and takes them."""
+
+from datetime import datetime
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic.functional_validators import AfterValidator
+from tocsin import bootstrap
+from tocsin.attempt import Attempt, AttemptClass
+from tocsin.channels.recipient import recipient_problem
+from tocsin.notification import MESSAGE_LIMIT, ChannelName, Notification, Outcome, Severity, Status
+from tocsin.text import is_storable
+
+TYPE_PATTERN = (
+    "^(ExpirationWarning|RenewalSuccess|RenewalFailure|DeploymentSuccess|DeploymentFailure|PolicyViolation|Revocation"
+    "|Custom:[A-Za-z0-9_.-]{1,64})$"
+)
+
+
+def _storable(text: str) -> str:
+    if not is_storable(text):
+        raise ValueError("holds half a character (a lone surrogate)")
+    return text
+
+
+def _one_line(text: str) -> str:
+    if any(character < " " or character == "\x7f" for character in text):
+        raise ValueError("must be one line without control characters")
+    return text
+
+
+def _fits(text: str) -> str:
+    if len(text.encode()) > MESSAGE_LIMIT:
+        raise ValueError(f"is over {MESSAGE_LIMIT} bytes of UTF-8")
+    return text
+
+
+Line = Annotated[str, AfterValidator(_storable), AfterValidator(_one_line)]
+Message = Annotated[str, StringConstraints(min_length=1), AfterValidator(_storable), AfterValidator(_fits)]
+Type = Annotated[str, StringConstraints(pattern=TYPE_PATTERN)]
+
+
+class NewNotification(BaseModel):
+    """What a caller says of an alert."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: Type
+    channel: ChannelName
+    recipient: Annotated[Line, Field(max_length=2048)] = ""
+    subject: Annotated[Line, Field(max_length=256)] = ""
+    message: Message
+    severity: Severity = Severity.INFORMATIONAL
+    certificate_id: Annotated[Line, Field(min_length=1, max_length=256)] | None = None
+
+    @model_validator(mode="after")
+    def _check_recipient(self) -> Self:
+        allowed = bootstrap.settings().allowed_private_ranges
+        if problem := recipient_problem(self.channel, self.recipient, allowed):
+            raise ValueError(f"recipient: {problem}")
+        return self
+
+
+class AttemptOut(BaseModel):
+    """One attempt of the history."""
+
+    number: int
+    started_at: datetime
+    duration_ms: int
+    result: AttemptClass
+    http_status: int | None
+    error: str | None
+    next_retry_at: datetime | None
+
+    @classmethod
+    def of(cls, attempt: Attempt) -> Self:
+        """Show `attempt`."""
+        return cls.model_validate(attempt, from_attributes=True)
+
+
+class NotificationOut(BaseModel):
+    """A notification. Times are RFC 3339 in UTC."""
+
+    id: str
+    type: str
+    channel: ChannelName
+    recipient: str
+    subject: str
+    message: str
+    severity: Severity
+    certificate_id: str | None
+    status: Status
+    outcome: Outcome | None
+    retry_count: int
+    max_attempts: int
+    next_retry_at: datetime | None
+    last_error: str | None
+    created_at: datetime
+    updated_at: datetime
+    sent_at: datetime | None
+    read_at: datetime | None
+    attempts: list[AttemptOut]
+
+    @classmethod
+    def of(cls, row: Notification) -> Self:
+        """Show `row`."""
+        fields = {name: getattr(row, name) for name in cls.model_fields if name not in ("attempts", "max_attempts")}
+        limit = bootstrap.settings().delivery.retry.max_attempts
+        return cls(**fields, max_attempts=limit, attempts=[AttemptOut.of(attempt) for attempt in row.attempts])
+
+
+class NotificationList(BaseModel):
+    """A page, newest first. `next_cursor` is null at the end; a page may be empty and still have a next one."""
+
+    items: list[NotificationOut]
+    next_cursor: str | None

@@ -1,0 +1,27 @@
+"""First deliveries: the table's stream brings pending rows, within a second of their creation or requeue."""
+
+from typing import Any
+
+from tocsin import bootstrap
+
+
+def handler(event: dict[str, Any], context: bootstrap.LambdaContext) -> dict[str, list[dict[str, str]]]:
+    """Deliver the pending rows of `event` (DynamoDB stream, NEW_IMAGE).
+
+    Returns the records to bring again (Lambda developer guide, "partial batch response"): those whose claim could not
+    be written, or that there was no time for. All others are done, or the sweep's.
+    """
+    records = event["Records"]
+    images = [record["dynamodb"]["NewImage"] for record in records]
+    try:
+        tally = bootstrap.dispatch(images, context)
+    finally:
+        bootstrap.recorder().metrics.flush()
+    again = {row.id for row in (*tally.left, *tally.unclaimed)}
+    return {
+        "batchItemFailures": [
+            {"itemIdentifier": record["dynamodb"]["SequenceNumber"]}
+            for record, image in zip(records, images, strict=True)
+            if image["id"]["S"] in again
+        ]
+    }

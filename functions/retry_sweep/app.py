@@ -1,0 +1,33 @@
+"""The retry sweep: every few minutes, deliver what is due. The schedule's next tick is the retry."""
+
+from dataclasses import asdict
+from typing import Any
+
+from tocsin import bootstrap
+from tocsin.observability import Metric, MetricsBook
+from tocsin.sweep import Swept
+
+
+def handler(_event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Sweep once, and return the counts; `{"skipped": true}` while another sweep is at it."""
+    metrics = bootstrap.recorder().metrics
+    begun = bootstrap.now()
+    try:
+        swept = bootstrap.run_sweep(context, holder=context.aws_request_id)
+        if swept is None:
+            metrics.gauge(Metric.SWEEP_SKIPPED, 1)
+            bootstrap.logger().info("sweep skipped: another one is running")
+            return {"skipped": True}
+        _measure(swept, (bootstrap.now() - begun).total_seconds(), metrics)
+    finally:
+        metrics.flush()
+    return {"skipped": False, **asdict(swept)}
+
+
+def _measure(swept: Swept, seconds: float, metrics: MetricsBook) -> None:
+    metrics.gauge(Metric.SWEEP_DURATION, seconds)
+    metrics.gauge(Metric.DUE_BACKLOG, swept.backlog)
+    metrics.gauge(Metric.OLDEST_DUE_AGE, swept.oldest_due_age)
+    metrics.gauge(Metric.OLDEST_PENDING_AGE, swept.oldest_pending_age)
+    metrics.gauge(Metric.DEAD_LETTER_DEPTH, bootstrap.table().count_dead())
+    bootstrap.logger().info("swept", extra=asdict(swept) | {"seconds": round(seconds, 3)})

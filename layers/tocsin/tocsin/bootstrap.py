@@ -1,0 +1,170 @@
+"""The only wiring: everything real is chosen here, once a process, and nothing at import."""
+
+import asyncio
+import random
+import secrets
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Protocol
+
+import boto3
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.parameters import SSMProvider
+from botocore.config import Config
+
+from tocsin.channels.credentials import Credentials
+from tocsin.delivery import ATTEMPT_DEADLINE, Delivery, Tally, Worker
+from tocsin.errors import MalformedRowError
+from tocsin.notification import ChannelName, Notification
+from tocsin.observability import MetricsBook, Recorder
+from tocsin.reading import Item, Malformed
+from tocsin.settings import Settings, read_settings
+from tocsin.storage.cursor import Cursors, shared_key
+from tocsin.storage.lease import Lease
+from tocsin.storage.listing import NotificationLists
+from tocsin.storage.notifications import NotificationTable
+from tocsin.storage.rows import decode, salvage
+from tocsin.sweep import Swept, sweep
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_FAST = Config(connect_timeout=3, read_timeout=5, retries={"mode": "standard", "max_attempts": 4})
+"""Well inside every function's time; `standard` retries throttling with jitter (boto3 guide, "Retries")."""
+
+
+class LambdaContext(Protocol):
+    """What a worker needs of Lambda's context object."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Give the milliseconds until Lambda stops this invocation."""
+        ...
+
+
+def now() -> datetime:
+    """Give the present, aware and in UTC."""
+    return datetime.now(UTC)
+
+
+@cache
+def settings() -> Settings:
+    """Read the environment."""
+    return read_settings()
+
+
+@cache
+def logger() -> Logger:
+    """Give the stack's structured logger."""
+    return Logger()
+
+
+@cache
+def dynamodb() -> "DynamoDBClient":
+    """Connect to DynamoDB."""
+    return boto3.client("dynamodb", config=_FAST)
+
+
+@cache
+def table() -> NotificationTable:
+    """Open the Notifications table."""
+    return NotificationTable(dynamodb(), settings().notifications_table, settings().retention)
+
+
+@cache
+def lists() -> NotificationLists:
+    """Open the lists of the Notifications table."""
+    return NotificationLists(dynamodb(), settings().notifications_table, table())
+
+
+@cache
+def cursors() -> Cursors:
+    """Make the codec of this stack's cursors."""
+    return Cursors(shared_key(dynamodb(), settings().notifications_table))
+
+
+@cache
+def credentials() -> Credentials:
+    """Open the channels' stored configuration."""
+    return Credentials(SSMProvider(boto_config=_FAST), settings().channel_prefix, now)
+
+
+@cache
+def recorder() -> Recorder:
+    """Make what turns events into log lines and metrics."""
+    return Recorder(logger(), MetricsBook(settings().stack))
+
+
+def worker(context: LambdaContext) -> Worker:
+    """Give this invocation its clock, its time, its dice."""
+    return Worker(
+        clock=now,
+        remaining=lambda: context.get_remaining_time_in_millis() / 1000,
+        dice=random.SystemRandom().random,
+        new_token=lambda: secrets.token_urlsafe(9),
+    )
+
+
+async def deliver(rows: Sequence[Notification], worker: Worker) -> Tally:
+    """Claim, send and record `rows` with all that is real."""
+    # aiohttp would cost the API's cold start, which never sends.
+    from tocsin.channels.aws import client_config  # noqa: PLC0415
+    from tocsin.channels.registry import Channels  # noqa: PLC0415
+
+    once = client_config(ATTEMPT_DEADLINE)
+
+    async with Channels(
+        credentials(),
+        sesv2=cache(lambda: boto3.client("sesv2", config=once)),
+        sns=cache(lambda: boto3.client("sns", config=once)),
+        now=now,
+        allowed_networks=settings().allowed_private_ranges,
+        default_topic_arn=settings().alert_topic_arn,
+        deadline=ATTEMPT_DEADLINE,
+    ) as channels:
+        run = Delivery(table(), channels, settings().delivery, worker, recorder().observe)
+        return await run.run(rows)
+
+
+def bury(found: Malformed) -> bool:
+    """Make a dead letter of an item that can't be read; tell whether this call did it."""
+    buried = table().bury(found, now())
+    if buried:
+        recorder().buried(salvage(found.item), found.reason)
+    return buried
+
+
+def _readable(items: Sequence[Item]) -> list[Notification]:
+    """Read items from the stream; those that can't be read become dead letters."""
+    rows: list[Notification] = []
+    for item in items:
+        try:
+            rows.append(decode(item))
+        except MalformedRowError as error:
+            bury(Malformed(item, error.detail))
+    return rows
+
+
+def dispatch(items: Sequence[Item], context: LambdaContext) -> Tally:
+    """Deliver for the first time what the table's stream brought."""
+    return asyncio.run(deliver(_readable(items), worker(context)))
+
+
+def run_sweep(context: LambdaContext, holder: str) -> Swept | None:
+    """Sweep once, unless another sweep is at it."""
+    this = worker(context)
+    return asyncio.run(
+        sweep(
+            Lease(dynamodb(), settings().notifications_table, "retry_sweep", holder),
+            table(),
+            lambda rows: deliver(rows, this),
+            bury,
+            now=now(),
+            seconds=this.remaining(),
+        )
+    )
+
+
+def configured_channels() -> set[ChannelName]:
+    """Name the channels that have a configuration. SNS always has one: the stack's own topic."""
+    return {*credentials().configured(ChannelName), ChannelName.SNS}

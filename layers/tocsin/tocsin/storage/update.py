@@ -1,0 +1,62 @@
+"""One guarded update of just what differs, as a value; written as PartiQL for batches, as UpdateItem for one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+GUARDED = (
+    "status",  # no other transition came between
+    "updated_at",  # not the same state in a later life
+    "retry_count",  # no other attempt was counted between
+    "claimed_until",  # nobody claimed it, or the claim that ran out is still the one that was read
+    "claim_token",  # while claimed: only its holder
+)
+"""What must still be as it was read, for a write to happen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Attributes to set, attributes to remove, and the values that guard both."""
+
+    id: Any
+    set: Mapping[str, Any]
+    remove: tuple[str, ...]
+    guards: Mapping[str, Any]
+
+    @classmethod
+    def between(cls, before: Mapping[str, Any], after: Mapping[str, Any]) -> "Update":
+        """Make the update that turns the item `before` into `after`."""
+        return cls(
+            id=before["id"],
+            set={name: value for name, value in after.items() if value != before.get(name)},
+            remove=tuple(name for name in before if name not in after),
+            guards={name: before[name] for name in GUARDED if name in before},
+        )
+
+    def as_statement(self, table: str) -> Any:
+        """Write it as one statement of BatchExecuteStatement."""
+        text = (
+            f'UPDATE "{table}"'
+            + "".join(f' SET "{name}"=?' for name in self.set)
+            + "".join(f' REMOVE "{name}"' for name in self.remove)
+            + ' WHERE "id"=?'
+            + "".join(f' AND "{name}"=?' for name in self.guards)
+        )
+        return {"Statement": text, "Parameters": [*self.set.values(), self.id, *self.guards.values()]}
+
+    def as_request(self, table: str) -> dict[str, Any]:
+        """Write it as the arguments of UpdateItem."""
+        names = sorted({*self.set, *self.remove, *self.guards})
+        alias = {name: f"#{number}" for number, name in enumerate(names)}
+        sets = ", ".join(f"{alias[name]} = :s{number}" for number, name in enumerate(self.set))
+        removes = ", ".join(alias[name] for name in self.remove)
+        guards = " AND ".join(f"{alias[name]} = :g{number}" for number, name in enumerate(self.guards))
+        values = {f":s{number}": value for number, value in enumerate(self.set.values())}
+        return {
+            "TableName": table,
+            "Key": {"id": self.id},
+            "UpdateExpression": (f"SET {sets}" if sets else "") + (f" REMOVE {removes}" if removes else ""),
+            "ConditionExpression": guards,
+            "ExpressionAttributeNames": {alias[name]: name for name in names},
+            "ExpressionAttributeValues": values | {f":g{n}": value for n, value in enumerate(self.guards.values())},
+        }
