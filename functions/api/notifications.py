@@ -70,8 +70,8 @@ def list_notifications(
         created_before=created_before,
     )
     now = bootstrap.now()
-    position = bootstrap.cursors().read(cursor, filters.digest, now) if cursor else None
-    page = bootstrap.lists().page(filters, limit, position, now)
+    place = bootstrap.cursors().read(cursor, filters.digest, now) if cursor else None
+    page = bootstrap.lists().page(filters, limit, place)
     after = bootstrap.cursors().write(page.after, filters.digest, now) if page.after else None
     return NotificationList(items=[NotificationOut.of(row) for row in page.rows], next_cursor=after)
 

@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import json
 import secrets
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -21,14 +20,6 @@ _SIGNATURE_BYTES = 16
 _KEY_ID = "secret#cursor"
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
-    """A place in an index: go on behind this key of this partition family (a month, or nothing)."""
-
-    partition: str
-    key: str
-
-
 class Cursors:
     """Writes and reads the cursors of one stack."""
 
@@ -36,21 +27,21 @@ class Cursors:
         """Sign with `key`, at least 16 bytes."""
         self._key = key
 
-    def write(self, position: Position, bound_to: str, now: datetime) -> str:
-        """Give a cursor for `position` in the list named by `bound_to`."""
-        payload = json.dumps([int(now.timestamp()), bound_to, position.partition, position.key]).encode()
+    def write(self, place: str, bound_to: str, now: datetime) -> str:
+        """Give a cursor for the key `place` in the list named by `bound_to`."""
+        payload = json.dumps([int(now.timestamp()), bound_to, place]).encode()
         return base64.urlsafe_b64encode(self._sign(payload) + payload).decode().rstrip("=")
 
-    def read(self, cursor: str, bound_to: str, now: datetime) -> Position:
-        """Give the place that `cursor` names; raise CursorError saying what is wrong with it."""
-        issued, of_list, partition, key = self._opened(cursor)
+    def read(self, cursor: str, bound_to: str, now: datetime) -> str:
+        """Give the key that `cursor` names; raise CursorError saying what is wrong with it."""
+        issued, of_list, place = self._opened(cursor)
         if of_list != bound_to:
             raise CursorError("it belongs to a list with other filters")
         if now.timestamp() - issued > LIFETIME.total_seconds():
             raise CursorError("it is stale: older than a day")
-        return Position(partition, key)
+        return place
 
-    def _opened(self, cursor: str) -> tuple[int, str, str, str]:
+    def _opened(self, cursor: str) -> tuple[int, str, str]:
         try:
             raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
@@ -58,8 +49,8 @@ class Cursors:
         signature, payload = raw[:_SIGNATURE_BYTES], raw[_SIGNATURE_BYTES:]
         if not hmac.compare_digest(signature, self._sign(payload)):
             raise CursorError("it is broken or was changed")
-        issued, of_list, partition, key = json.loads(payload)
-        return issued, of_list, partition, key
+        issued, of_list, place = json.loads(payload)
+        return issued, of_list, place
 
     def _sign(self, payload: bytes) -> bytes:
         return hmac.digest(self._key, payload, hashlib.sha256)[:_SIGNATURE_BYTES]

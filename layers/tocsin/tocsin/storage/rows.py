@@ -42,11 +42,6 @@ def from_timestamp(text: str) -> datetime:
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
 
 
-def month_shard(month: str, shard: str) -> str:
-    """Name a partition of `by_created`: a month (`2026-01`) and a shard."""
-    return f"{month}#{shard}"
-
-
 def sort_key(at: datetime, id_: str) -> str:
     """Order by time, then id: unique, so that a cursor names exactly one place."""
     return f"{timestamp(at)}#{id_}"
@@ -120,9 +115,8 @@ def encode(row: Notification, retention: timedelta) -> dict[str, Any]:
 def _index_keys(row: Notification) -> dict[str, str | None]:
     """Give the keys of the three indexes; a null one keeps the row out of its index."""
     shard = shard_of(row.id)
-    created = timestamp(row.created_at)
     return {
-        "created_shard": month_shard(created[:7], shard),
+        "created_shard": shard,
         "created_key": sort_key(row.created_at, row.id),
         "due_shard": None if row.due_at is None else shard,
         "next_retry_at": _optional(timestamp, row.due_at),
