@@ -17,7 +17,7 @@ def webhook_secret(stack_name: str) -> str:
 def channel_parameters(stack_name: str) -> dict[str, dict[str, str]]:
     """The credentials of the channels that work without an outside service, by channel name."""
     return {
-        "Webhook": {"secret": webhook_secret(stack_name)},
+        "Webhook": {"secrets": [webhook_secret(stack_name)]},
         "Email": {"sender": f"alerts@{EMAIL_IDENTITY}"},
         "SNS": {},
     }
