@@ -51,7 +51,7 @@ def up(
     deployed = state_dir / "deployed"
     mark = f"{stack_name} {port} {wanted['Release']} {aws.pid()}"
     if aws.pid() is not None and deployed.exists() and deployed.read_text() == mark:
-        return _found(stack_name, port)
+        return Stack.read(state_dir)
     if aws.pid() is None or not listens(port):
         aws.stop()
         _start(aws, port)
@@ -60,7 +60,8 @@ def up(
     stack = _found(stack_name, port)
     seed(stack)
     _wait_for_api(stack)
-    stack.write_environment(state_dir / "stack.env")
+    stack.write(state_dir)
+    _bridge_metrics(state_dir)
     deployed.write_text(f"{stack_name} {port} {wanted['Release']} {aws.pid()}")
     return stack
 
@@ -69,7 +70,7 @@ def down(state_dir: Path = LOCAL) -> None:
     """Stop all that `up` started there."""
     Background("metrics", state_dir).stop()
     Background("aws", state_dir).stop()
-    for name in ("deployed", "stack.env"):
+    for name in ("deployed", "stack.env", "stack.json", "metrics-bridge.json"):
         (state_dir / name).unlink(missing_ok=True)
 
 
@@ -111,6 +112,12 @@ def _start(aws: Background, port: int) -> None:
             msg = f"The embedded AWS did not start. Its output is in {aws.log}"
             raise NotAnsweringError(msg)
         time.sleep(0.05)
+
+
+def _bridge_metrics(state_dir: Path) -> None:
+    bridge = Background("metrics", state_dir)
+    if bridge.pid() is None:
+        bridge.start([sys.executable, "-m", "ops.metrics_bridge", state_dir.resolve()], clean_environment({}))
 
 
 def _found(stack_name: str, port: int) -> Stack:

@@ -3,7 +3,7 @@
 import json
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -53,10 +53,16 @@ class Stack:
             "TOCSIN_API_URL": self.api_url,
         }
 
-    def write_environment(self, path: Path) -> None:
-        """Write `variables` as lines that a shell can source."""
+    def write(self, state_dir: Path) -> None:
+        """Write `stack.env`, which a shell can source, and `stack.json`, which `read` understands."""
         lines = (f"export {name}={shlex.quote(value)}\n" for name, value in self.variables.items())
-        path.write_text("".join(lines))
+        (state_dir / "stack.env").write_text("".join(lines))
+        (state_dir / "stack.json").write_text(json.dumps(asdict(self), indent=2))
+
+    @classmethod
+    def read(cls, state_dir: Path) -> "Stack":
+        """The stack that `up` brought up with this state directory."""
+        return cls(**json.loads((state_dir / "stack.json").read_text()))
 
     def session(self) -> boto3.Session:
         """A boto3 session with the stack's credentials. Its clients need `endpoint_url`: `client()` gives it."""

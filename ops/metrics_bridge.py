@@ -1,0 +1,114 @@
+"""Turns the functions' EMF log lines into metrics, as CloudWatch does and the embedded AWS does not.
+
+Each line counts once: a log stream is append-only, and the token after the last page read from it is kept on disk.
+`up` runs this in the background: `python -m ops.metrics_bridge STATE_DIRECTORY`.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import EndpointConnectionError
+
+from ops.stack import Stack
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_cloudwatch.type_defs import MetricDatumTypeDef
+    from mypy_boto3_logs import CloudWatchLogsClient
+
+INTERVAL = 1.0  # seconds between passes
+BATCH = 500  # data in one PutMetricData; CloudWatch takes 1,000
+
+
+class MetricsBridge:
+    """Reads every log stream of one stack's functions to its end, again and again."""
+
+    def __init__(self, stack: Stack, state_dir: Path) -> None:
+        """Positions are kept in the state directory, so that a second bridge goes on where the first one ended."""
+        self._logs: CloudWatchLogsClient = stack.client("logs")
+        self._cloudwatch: CloudWatchClient = stack.client("cloudwatch")
+        self._prefix = f"/aws/lambda/{stack.name}-"
+        self._file = state_dir / "metrics-bridge.json"
+        self._positions: dict[str, str] = json.loads(self._file.read_text()) if self._file.exists() else {}
+
+    def once(self) -> int:
+        """Bring the metrics up to date; how many EMF lines were new."""
+        return sum(self._read(group, stream) for group, stream in self._streams())
+
+    def _streams(self) -> Iterator[tuple[str, str]]:
+        for page in self._logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=self._prefix):
+            for group in page["logGroups"]:
+                name = group["logGroupName"]
+                for streams in self._logs.get_paginator("describe_log_streams").paginate(logGroupName=name):
+                    yield from ((name, stream["logStreamName"]) for stream in streams["logStreams"])
+
+    def _read(self, group: str, stream: str) -> int:
+        key, found = f"{group} {stream}", 0
+        while True:
+            position = {"nextToken": self._positions[key]} if key in self._positions else {}
+            page = self._logs.get_log_events(logGroupName=group, logStreamName=stream, startFromHead=True, **position)  # type: ignore[arg-type]
+            if not page["events"]:
+                return found
+            lines = [line for event in page["events"] if (line := emf(event["message"])) is not None]
+            found += len(lines)
+            self._publish(lines)
+            self._positions[key] = page["nextForwardToken"]
+            self._file.write_text(json.dumps(self._positions))
+
+    def _publish(self, lines: list[Mapping[str, Any]]) -> None:
+        by_namespace: dict[str, list[MetricDatumTypeDef]] = {}
+        for line in lines:
+            for namespace, datum in data(line):
+                by_namespace.setdefault(namespace, []).append(datum)
+        for namespace, all_data in by_namespace.items():
+            for start in range(0, len(all_data), BATCH):
+                self._cloudwatch.put_metric_data(Namespace=namespace, MetricData=all_data[start : start + BATCH])
+
+
+def emf(message: str) -> Mapping[str, Any] | None:
+    """A log line in the embedded metric format, read; None if it is another one."""
+    if '"CloudWatchMetrics"' not in message:
+        return None
+    try:
+        line = json.loads(message)
+    except ValueError:
+        return None
+    return line if isinstance(line, dict) and "CloudWatchMetrics" in line.get("_aws", {}) else None
+
+
+def data(line: Mapping[str, Any]) -> "Iterator[tuple[str, MetricDatumTypeDef]]":
+    """What the line says: a datum for each metric under each of its sets of dimensions, with its namespace."""
+    for directive in line["_aws"]["CloudWatchMetrics"]:
+        for dimensions in directive["Dimensions"]:
+            for metric in directive["Metrics"]:
+                value = line[metric["Name"]]
+                yield (
+                    directive["Namespace"],
+                    {
+                        "MetricName": metric["Name"],
+                        "Dimensions": [{"Name": name, "Value": str(line[name])} for name in dimensions],
+                        "Timestamp": line["_aws"]["Timestamp"] / 1000,
+                        "Values": value if isinstance(value, list) else [value],
+                        "Unit": metric.get("Unit", "None"),
+                    },
+                )
+
+
+def main(arguments: list[str]) -> int:
+    """Run until the embedded AWS is gone."""
+    state_dir = Path(arguments[0])
+    bridge = MetricsBridge(Stack.read(state_dir), state_dir)
+    while True:
+        try:
+            bridge.once()
+        except EndpointConnectionError:
+            return 0
+        time.sleep(INTERVAL)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
