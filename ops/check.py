@@ -19,7 +19,7 @@ def checks() -> list[tuple[str, list[str | Path]]]:
         ("environment", [BIN / "ruff", "check", "--quiet", "--config", ".ci/environment.toml", *DEPLOYED]),
         ("format", [BIN / "ruff", "format", "--check", "--quiet", "."]),
         ("types", [*mypy, "layers/tocsin/tocsin", "ops", "tests"]),
-        *((f"types of {path.parent.name}", [*mypy, path]) for path in functions),
+        *((f"types of {path.parent.name}", ["env", f"MYPYPATH={path.parent}", *mypy, path]) for path in functions),
         ("template", [BIN / "cfn-lint", "template.yaml"]),
         ("sam validate", [SAM, "validate", "--region", "us-east-1", "--template-file", "template.yaml"]),
     ]

@@ -20,10 +20,12 @@ from ops.loopback import HOST, free_port, listens
 from ops.release import build, deploy, parameter_defaults, parameters_from, release_digest
 from ops.seed import EMAIL_IDENTITY, seed
 from ops.stack import Stack
+from ops.ticker import SHORTEST_SCHEDULE
 from ops.toolchain import AWS_PYTHON, LOCAL, ToolError, clean_environment
 
 REGION = "us-east-1"
 ROOT_KEY = "test"  # the embedded AWS treats this key as the account's root, under AUTH=true too
+QUICK_AWS = Path(__file__).with_name("quick_aws.py")
 START_PATIENCE = 60.0  # seconds
 EMBEDDED = {"Environment": "local", "AllowedPrivateRanges": "127.0.0.0/8", "EmailIdentity": EMAIL_IDENTITY}
 
@@ -42,8 +44,12 @@ def up(
     port: int | None = None,
     parameters: Mapping[str, str] | None = None,
     stack_name: str = "tocsin",
+    scheduler_speed: float = 1,
 ) -> Stack:
-    """Bring the stack up and return it when its API answers; what already is as wanted is left alone."""
+    """Bring the stack up and return it when its API answers; what already is as wanted is left alone.
+
+    With a `scheduler_speed` of 60, a schedule's minute lasts a second (see quick_aws).
+    """
     port = port or free_port()
     wanted = parameter_defaults() | EMBEDDED | dict(parameters or {})
     wanted["Release"] = release_digest(wanted)
@@ -54,31 +60,33 @@ def up(
         return Stack.read(state_dir)
     if aws.pid() is None or not listens(port):
         aws.stop()
-        _start(aws, port)
+        _start(aws, port, scheduler_speed)
     build()
     deploy(stack_name, wanted, _credentials(port), log=state_dir / "deploy.log")
     stack = _found(stack_name, port)
     seed(stack)
     _wait_for_api(stack)
     stack.write(state_dir)
-    _bridge_metrics(state_dir)
+    _start_companions(state_dir, wanted)
     deployed.write_text(f"{stack_name} {port} {wanted['Release']} {aws.pid()}")
     return stack
 
 
 def down(state_dir: Path = LOCAL) -> None:
     """Stop all that `up` started there."""
-    Background("metrics", state_dir).stop()
-    Background("aws", state_dir).stop()
+    for name in ("ticker", "metrics", "aws"):
+        Background(name, state_dir).stop()
     for name in ("deployed", "stack.env", "stack.json", "metrics-bridge.json"):
         (state_dir / name).unlink(missing_ok=True)
 
 
 @contextmanager
-def running(state_dir: Path, *, parameters: Mapping[str, str] | None = None) -> Iterator[Stack]:
+def running(
+    state_dir: Path, *, parameters: Mapping[str, str] | None = None, scheduler_speed: float = 1
+) -> Iterator[Stack]:
     """The stack on a free port for as long as the block runs."""
     try:
-        yield up(state_dir, parameters=parameters)
+        yield up(state_dir, parameters=parameters, scheduler_speed=scheduler_speed)
     finally:
         down(state_dir)
 
@@ -92,7 +100,7 @@ def _credentials(port: int) -> dict[str, str]:
     }
 
 
-def _start(aws: Background, port: int) -> None:
+def _start(aws: Background, port: int, scheduler_speed: float) -> None:
     if listens(port):
         msg = f"Port {port} is in use by another program. Choose another one: TOCSIN_AWS_PORT=4567 make up"
         raise PortTakenError(msg)
@@ -104,8 +112,9 @@ def _start(aws: Background, port: int) -> None:
         "MINISTACK_REGION": REGION,
         "LAMBDA_EXECUTOR": "local",
         "PYTHONDONTWRITEBYTECODE": "1",
+        "TOCSIN_SCHEDULER_SPEED": f"{scheduler_speed:g}",
     }
-    aws.start([AWS_PYTHON, "-m", "ministack"], clean_environment(settings))
+    aws.start([AWS_PYTHON, "-P", QUICK_AWS], clean_environment(settings))
     deadline = time.monotonic() + START_PATIENCE
     while not listens(port):
         if aws.pid() is None or time.monotonic() > deadline:
@@ -114,10 +123,16 @@ def _start(aws: Background, port: int) -> None:
         time.sleep(0.05)
 
 
-def _bridge_metrics(state_dir: Path) -> None:
-    bridge = Background("metrics", state_dir)
-    if bridge.pid() is None:
-        bridge.start([sys.executable, "-m", "ops.metrics_bridge", state_dir.resolve()], clean_environment({}))
+def _start_companions(state_dir: Path, parameters: Mapping[str, str]) -> None:
+    """What runs beside the embedded AWS: a bridge for the metrics it does not make, a ticker for sweeps it can't time."""
+    metrics, ticker = Background("metrics", state_dir), Background("ticker", state_dir)
+    where = state_dir.resolve()
+    if metrics.pid() is None:
+        metrics.start([sys.executable, "-m", "ops.metrics_bridge", where], clean_environment({}))
+    ticker.stop()
+    if float(parameters["BackoffBaseSeconds"]) < SHORTEST_SCHEDULE:
+        interval = parameters["BackoffBaseSeconds"]
+        ticker.start([sys.executable, "-m", "ops.ticker", where, interval], clean_environment({}))
 
 
 def _found(stack_name: str, port: int) -> Stack:
@@ -150,7 +165,11 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     try:
         began = time.monotonic()
-        stack = up(port=int(os.environ.get("TOCSIN_AWS_PORT", "4566")), parameters=parameters_from(os.environ))
+        stack = up(
+            port=int(os.environ.get("TOCSIN_AWS_PORT", "4566")),
+            parameters=parameters_from(os.environ),
+            scheduler_speed=float(os.environ.get("TOCSIN_SCHEDULER_SPEED", "1")),
+        )
     except (ToolError, ClientError, BotoCoreError) as problem:
         sys.stderr.write(f"{problem}\n")
         return 1

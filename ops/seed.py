@@ -14,7 +14,7 @@ def webhook_secret(stack_name: str) -> str:
     return "whsec_" + base64.b64encode(hashlib.sha256(f"{stack_name} webhook".encode()).digest()).decode()
 
 
-def channel_parameters(stack_name: str) -> dict[str, dict[str, str]]:
+def channel_parameters(stack_name: str) -> dict[str, dict[str, object]]:
     """The credentials of the channels that work without an outside service, by channel name."""
     return {
         "Webhook": {"secrets": [webhook_secret(stack_name)]},

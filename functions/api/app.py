@@ -8,6 +8,7 @@ import problems
 import stats
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response, content_types
 from aws_lambda_powertools.event_handler.openapi.config import OpenAPIConfig
+
 from tocsin import bootstrap
 
 app = APIGatewayRestResolver(enable_validation=True)
@@ -25,9 +26,9 @@ def openapi() -> Response[str]:
     return Response(200, content_types.APPLICATION_JSON, text)
 
 
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: bootstrap.LambdaContext) -> dict[str, Any]:
     """Answer one request of API Gateway (REST, proxy integration)."""
     try:
-        return problems.at_the_door(event) or app.resolve(event, context)
+        return problems.at_the_door(event) or app.resolve(event, context)  # type: ignore[arg-type]  # Powertools asks for its own class of context
     finally:
         bootstrap.recorder().metrics.flush()

@@ -2,6 +2,7 @@
 
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from pydantic import BaseModel
+
 from tocsin import bootstrap
 from tocsin.notification import ChannelName
 

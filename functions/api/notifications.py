@@ -9,13 +9,14 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Header, Query
 from pydantic import AwareDatetime
+from ulid import ULID
+from wire import NewNotification, NotificationList, NotificationOut, Type
+
 from tocsin import bootstrap
 from tocsin.change import Change
 from tocsin.errors import NotFoundError
 from tocsin.filters import Filters
 from tocsin.notification import ChannelName, Notification, Outcome, Severity, Status
-from ulid import ULID
-from wire import NewNotification, NotificationList, NotificationOut, Type
 
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its constructor untyped
 
@@ -44,7 +45,7 @@ def create(
 
 
 @router.get("/notifications")
-def list_notifications(
+def list_notifications(  # noqa: PLR0913, PLR0917 - one argument for each parameter of the query
     status: Annotated[Status | None, Query()] = None,
     type: Annotated[Type | None, Query()] = None,  # noqa: A002 - the API's word
     channel: Annotated[ChannelName | None, Query()] = None,

@@ -6,6 +6,7 @@ from datetime import datetime
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from pydantic import BaseModel
+
 from tocsin import bootstrap
 from tocsin.snapshot import Snapshot, prometheus_text, take_snapshot
 

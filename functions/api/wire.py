@@ -5,6 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.functional_validators import AfterValidator
+
 from tocsin import bootstrap
 from tocsin.attempt import Attempt, AttemptClass
 from tocsin.channels.recipient import recipient_problem

@@ -8,7 +8,7 @@ from tocsin.observability import Metric, MetricsBook
 from tocsin.sweep import Swept
 
 
-def handler(_event: dict[str, Any], context: Any) -> dict[str, Any]:
+def handler(_event: dict[str, Any], context: bootstrap.LambdaContext) -> dict[str, Any]:
     """Sweep once, and return the counts; `{"skipped": true}` while another sweep is at it."""
     metrics = bootstrap.recorder().metrics
     begun = bootstrap.now()

@@ -1,4 +1,4 @@
-"""Rows waiting for room: oldest first for each destination, a cap on each, so that a hung receiver can't hold the rest."""
+"""Rows waiting for room: oldest first for each destination, with a cap, so that a hung receiver can't hold the rest."""
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable

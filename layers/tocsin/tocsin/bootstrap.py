@@ -37,6 +37,8 @@ _FAST = Config(connect_timeout=3, read_timeout=5, retries={"mode": "standard", "
 class LambdaContext(Protocol):
     """What a worker needs of Lambda's context object."""
 
+    aws_request_id: str
+
     def get_remaining_time_in_millis(self) -> int:
         """Give the milliseconds until Lambda stops this invocation."""
         ...

@@ -117,6 +117,7 @@ class Delivery:
         policy: DeliveryPolicy,
         worker: Worker,
         observe: Observer,
+        *,
         limits: Limits = Limits(),
     ) -> None:
         """Take the collaborators; nothing happens before `run`."""
@@ -227,7 +228,7 @@ class Delivery:
     async def _result(self, row: Notification) -> SendResult:
         try:
             return await self._sender.send(row)
-        except Exception as bug:  # noqa: BLE001 - a bug met by one row must not take the others' results with it
+        except Exception as bug:  # a bug met by one row must not take the others' results with it
             logging.getLogger(__name__).exception("a channel crashed on notification %s", row.id)
             return Refused(FailureClass.RETRYABLE, f"internal error: {type(bug).__name__}")
 

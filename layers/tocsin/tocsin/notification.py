@@ -12,7 +12,7 @@
 A record never changes: a step is a method named for its outcome, and returns a copy.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Self
@@ -81,7 +81,7 @@ class MissingChannelAction(StrEnum):
 class DeliveryPolicy:
     """All that the stack's settings say about the life of a notification."""
 
-    retry: RetryPolicy = RetryPolicy()
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
     missing_channel: MissingChannelAction = MissingChannelAction.SENT
     pending_grace: timedelta = timedelta(minutes=2)
     """How long a first delivery may take to start before the sweep takes over."""
@@ -179,8 +179,8 @@ class Notification:
         why = bounded(reason, LAST_ERROR_LIMIT)
         return replace(self._released(now), status=Status.SUPERSEDED, last_error=why, died_at=None)
 
-    def _require(self, allowed: bool, step: str) -> None:
-        if not allowed:
+    def _require(self, is_allowed: bool, step: str) -> None:  # noqa: FBT001 - the condition is the point
+        if not is_allowed:
             raise TransitionRefusedError(f"can't {step}: it is {self.status}")
 
     def _released(self, now: datetime) -> Self:
@@ -214,7 +214,7 @@ class Notification:
     def _refused(self, seen: Refused, started_at: datetime, now: datetime, policy: RetryPolicy, dice: float) -> Self:
         attempt = self._attempt(AttemptClass(seen.failure), started_at, now, seen)
         error = bounded(seen.error, LAST_ERROR_LIMIT)
-        match decide(policy, self.retry_count, seen.failure, now, seen.retry_after, dice):
+        match decide(policy, self.retry_count, seen.failure, now, retry_after=seen.retry_after, dice=dice):
             case GiveUp():
                 return self._dead(attempt, error, now)
             case RetryAt(at):

@@ -117,7 +117,7 @@ class Recorder:
             case Event.UNRECORDED:
                 self.logger.error("result not recorded; the claim will run out", extra=_about(change.before))
             case Event.CONTENDED | Event.UNCLAIMED:
-                self.logger.info(f"not sent: {event}", extra=_about(change.before))
+                self.logger.info("not sent", extra=_about(change.before) | {"why": event})
 
     def created(self, row: Notification) -> None:
         """Note a new notification."""

@@ -56,6 +56,7 @@ def decide(
     retry_count: int,
     failure: FailureClass,
     now: datetime,
+    *,
     retry_after: float | None = None,
     dice: float = 0.0,
 ) -> Decision:

@@ -89,7 +89,7 @@ class AddressGuard:
         literal = _literal(host)
         if literal is not None:
             return None if self.permits(literal) else f"the address {literal} is not one that a webhook may reach"
-        return _name_problem(host)
+        return "the URL's host is not a valid address" if "[" in split.netloc else _name_problem(host)
 
 
 def is_public(ip: Address) -> bool:

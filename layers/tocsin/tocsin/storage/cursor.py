@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import secrets
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -61,13 +62,11 @@ def shared_key(client: "DynamoDBClient", table: str) -> bytes:
     key = {"id": {"S": _KEY_ID}}
     found = client.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
     if found is None:
-        try:
+        with suppress(client.exceptions.ConditionalCheckFailedException):  # another instance made it: read that one
             client.put_item(
                 TableName=table,
                 Item={**key, "key": {"B": secrets.token_bytes(32)}},
                 ConditionExpression="attribute_not_exists(id)",
             )
-        except client.exceptions.ConditionalCheckFailedException:
-            pass  # another instance made it at the same moment: read that one
         found = client.get_item(TableName=table, Key=key, ConsistentRead=True)["Item"]
     return bytes(found["key"]["B"])

@@ -1,4 +1,4 @@
-"""A lease: one item that lets one worker at a time do a job. It lives in the Notifications table, outside its indexes."""
+"""A lease: one item that lets one worker at a time do a job. It lies in the Notifications table, in no index of it."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING

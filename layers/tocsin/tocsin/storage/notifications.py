@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tocsin.change import Change, Write
 from tocsin.errors import ConflictError, IdempotencyMismatchError, MalformedRowError, NotFoundError
 from tocsin.notification import LAST_ERROR_LIMIT, Notification, Status
-from tocsin.reading import Due, Fetched, Item, Malformed
+from tocsin.reading import Due, Fetched, Malformed
 from tocsin.storage.rows import SHARDS, decode, encode, from_timestamp, salvage, shard_of, sort_key, timestamp
 from tocsin.storage.update import Update
 from tocsin.text import bounded

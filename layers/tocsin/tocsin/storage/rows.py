@@ -70,12 +70,11 @@ def _attempt_to_array(attempt: Attempt) -> list[object]:
 
 def decode_attempts(text: str) -> tuple[Attempt, ...]:
     """Read what `encode_attempts` wrote; raise ValueError or TypeError for anything else."""
-    return tuple(_attempt_from_array(*array) for array in json.loads(text))
+    return tuple(_attempt_from_array(array) for array in json.loads(text))
 
 
-def _attempt_from_array(
-    number: int, started: int, duration: int, result: str, http: int | None, error: str | None, due: int | None
-) -> Attempt:
+def _attempt_from_array(array: list[Any]) -> Attempt:
+    number, started, duration, result, http, error, due = array
     at = None if due is None else from_milliseconds(due)
     return Attempt(number, from_milliseconds(started), duration, AttemptClass(result), http, error, at)
 

@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import BatchStatementRequestTypeDef
 
 GUARDED = (
     "status",  # no other transition came between
@@ -33,10 +36,10 @@ class Update:
             guards={name: before[name] for name in GUARDED if name in before},
         )
 
-    def as_statement(self, table: str) -> Any:
+    def as_statement(self, table: str) -> "BatchStatementRequestTypeDef":
         """Write it as one statement of BatchExecuteStatement."""
         text = (
-            f'UPDATE "{table}"'
+            f'UPDATE "{table}"'  # noqa: S608 - names are this code's own; every value is a parameter
             + "".join(f' SET "{name}"=?' for name in self.set)
             + "".join(f' REMOVE "{name}"' for name in self.remove)
             + ' WHERE "id"=?'
