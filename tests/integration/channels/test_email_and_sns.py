@@ -1,0 +1,229 @@
+"""Email and SNS: what AWS gets, and what its answers mean. boto3 itself, against moto and a loopback server."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from ops.receiver import Behaviour, Receiver, answers, resets, silent
+from tests.support.channels import SHORT, a_notification, refusal, some_tools
+from tests.support.ssm import a_client
+from tocsin.attempt import Accepted, FailureClass, SendResult
+from tocsin.channels.email import EmailChannel, EmailConfig
+from tocsin.channels.sns import SnsChannel, SnsConfig
+from tocsin.notification import ChannelName, Notification
+
+RETRYABLE, PERMANENT, UNKNOWN = FailureClass.RETRYABLE, FailureClass.PERMANENT, FailureClass.UNKNOWN
+SENDER = "tocsin@example.com"
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:alerts"
+
+
+def an_email(**fields: Any) -> Notification:
+    return a_notification(**{"channel": ChannelName.EMAIL, "recipient": "ops@example.com"} | fields)
+
+
+def a_message(**fields: Any) -> Notification:
+    return a_notification(**{"channel": ChannelName.SNS} | fields)
+
+
+async def mailed(client: Any, notification: Notification, deadline: float = 5.0, **config: Any) -> SendResult:
+    async with some_tools(sesv2=lambda: client, deadline=deadline) as tools:
+        return await EmailChannel(EmailConfig(sender=SENDER, **config), tools).send(notification)
+
+
+async def published(client: Any, notification: Notification, deadline: float = 5.0, topic: str = TOPIC) -> SendResult:
+    async with some_tools(sns=lambda: client, deadline=deadline) as tools:
+        return await SnsChannel(SnsConfig(topic_arn=topic), tools).send(notification)
+
+
+@pytest.fixture
+def aws() -> Iterator[None]:
+    with mock_aws():
+        yield
+
+
+async def test_ses_gets_the_mail_and_the_id(aws: None) -> None:
+    """Design 2: the id goes out with the mail. SES sets Message-ID itself, so it goes in headers that SES keeps."""
+    sent: dict[str, Any] = {}
+    client = boto3.client("sesv2", region_name="eu-west-1")
+    client.create_email_identity(EmailIdentity=SENDER)
+    client.meta.events.register(
+        "before-parameter-build.sesv2.SendEmail", lambda params, **_: sent.update(params), unique_id="seen"
+    )
+    notification = an_email(subject="naïve\nBcc: all@example.com", certificate_id="c-1")
+    assert await mailed(client, notification, configuration_set="alerts") == Accepted(200)
+    simple = sent["Content"]["Simple"]
+    assert (sent["FromEmailAddress"], sent["ConfigurationSetName"]) == (SENDER, "alerts")
+    assert sent["Destination"] == {"ToAddresses": ["ops@example.com"]}
+    assert simple["Subject"]["Data"] == "naïve Bcc: all@example.com"  # one line: nothing of it can be a header
+    assert simple["Body"]["Text"]["Data"].startswith("[threshold:7] renew it\n")
+    assert "Certificate: c-1" in simple["Body"]["Text"]["Data"]
+    assert {header["Name"]: header["Value"] for header in simple["Headers"]} == {
+        "X-Tocsin-Notification-Id": notification.id,
+        "References": f"<{notification.id}@example.com>",
+        "Auto-Submitted": "auto-generated",
+    }
+
+
+@pytest.mark.parametrize("recipient", ["", "ops", "a@b.example, c@d.example", "ops@example.com\nBcc: x@example.com"])
+async def test_what_is_no_address_is_permanent(recipient: str) -> None:
+    result = refusal(await mailed(None, an_email(recipient=recipient)))
+    assert (result.failure, "e-mail address" in result.error) == (PERMANENT, True)
+
+
+async def test_an_unverified_sender_is_retryable(aws: None) -> None:
+    """SES says MessageRejected for it, too; an operator mends it without touching the message."""
+    client = boto3.client("sesv2", region_name="eu-west-1")
+    result = refusal(await mailed(client, an_email()))
+    assert (result.failure, "not verified" in result.error) == (RETRYABLE, True)
+
+
+async def test_sns_gets_the_message_and_its_attributes(aws: None) -> None:
+    """A subscription's filter can ask for severity and type; a subscriber can tell copies by the id."""
+    sns = boto3.client("sns", region_name="eu-west-1")
+    sqs = boto3.client("sqs", region_name="eu-west-1")
+    topic = sns.create_topic(Name="alerts")["TopicArn"]
+    queue = sqs.create_queue(QueueName="all")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    notification = a_message(recipient=topic, subject="naïve\nsubject " * 20)
+    assert await published(sns, notification, topic="") == Accepted(200)
+    event = json.loads(sqs.receive_message(QueueUrl=queue)["Messages"][0]["Body"])
+    assert (event["Message"], event["Subject"][:14], len(event["Subject"])) == (
+        notification.message,
+        "na?ve subject ",
+        99,
+    )
+    assert {name: attribute["Value"] for name, attribute in event["MessageAttributes"].items()} == {
+        "notification_id": notification.id,
+        "severity": "warning",
+        "type": "ExpirationWarning",
+    }
+
+
+async def test_a_fifo_topic_drops_copies_by_the_id(aws: None) -> None:
+    sent: dict[str, Any] = {}
+    sns = boto3.client("sns", region_name="eu-west-1")
+    topic = sns.create_topic(Name="alerts.fifo", Attributes={"FifoTopic": "true"})["TopicArn"]
+    sns.meta.events.register(
+        "before-parameter-build.sns.Publish", lambda params, **_: sent.update(params), unique_id="seen"
+    )
+    assert await published(sns, a_message(), topic=topic) == Accepted(200)
+    assert sent["MessageDeduplicationId"] == a_message().id
+
+
+async def test_a_topic_that_is_not_there_is_permanent(aws: None) -> None:
+    result = refusal(await published(boto3.client("sns", region_name="eu-west-1"), a_message()))
+    assert (result.failure, result.http_status) == (PERMANENT, 404)
+
+
+@pytest.mark.parametrize(
+    ("recipient", "topic", "why"),
+    [("", "", "no topic"), ("ops@example.com", TOPIC, "ARN"), (f"{TOPIC}\n", TOPIC, "ARN")],
+)
+async def test_without_a_topic_it_is_permanent(recipient: str, topic: str, why: str) -> None:
+    result = refusal(await published(None, a_message(recipient=recipient), topic=topic))
+    assert (result.failure, why in result.error) == (PERMANENT, True)
+
+
+def ses_says(code: str, status: int = 400, message: str = "why") -> Behaviour:
+    return answers(status, json.dumps({"message": message}).encode(), x_amzn_ErrorType=code)
+
+
+def sns_says(code: str, status: int = 400) -> Behaviour:
+    body = f"<ErrorResponse><Error><Code>{code}</Code><Message>why</Message></Error></ErrorResponse>"
+    return answers(status, body.encode())
+
+
+async def via_ses(behaviour: Behaviour, deadline: float = 5.0) -> SendResult:
+    async with Receiver(behaviour) as service:
+        return await mailed(a_client("sesv2", service.url("")), an_email(), deadline)
+
+
+async def via_sns(behaviour: Behaviour, deadline: float = 5.0) -> SendResult:
+    async with Receiver(behaviour) as service:
+        return await published(a_client("sns", service.url("")), a_message(), deadline)
+
+
+@pytest.mark.parametrize(
+    ("answer", "failure"),
+    [
+        (ses_says("TooManyRequestsException", 429), RETRYABLE),
+        (ses_says("LimitExceededException"), RETRYABLE),  # the day's quota
+        (ses_says("SendingPausedException"), RETRYABLE),  # an operator's switch
+        (ses_says("MailFromDomainNotVerifiedException"), RETRYABLE),  # a DNS record
+        (ses_says("NotFoundException", 404), RETRYABLE),  # the configuration set
+        (ses_says("AccessDeniedException", 403), RETRYABLE),  # a permission
+        (ses_says("ExpiredTokenException", 403), RETRYABLE),
+        (ses_says("InternalServiceError", 500), RETRYABLE),
+        (ses_says("MessageRejected", message="Email address is not verified."), RETRYABLE),
+        (ses_says("MessageRejected", message="Illegal content"), PERMANENT),
+        (ses_says("BadRequestException"), PERMANENT),
+        (ses_says("AccountSuspendedException"), PERMANENT),  # for good, says SES
+    ],
+)
+async def test_what_ses_says_decides_the_class(answer: Behaviour, failure: FailureClass) -> None:
+    """Contract 2.11. Permanent only if this very message will never be accepted."""
+    result = refusal(await via_ses(answer))
+    assert result.failure is failure
+    assert result.http_status is not None
+
+
+@pytest.mark.parametrize(
+    ("answer", "failure"),
+    [
+        (sns_says("Throttled", 429), RETRYABLE),
+        (sns_says("Throttling"), RETRYABLE),
+        (sns_says("AuthorizationError", 403), RETRYABLE),
+        (sns_says("KMSAccessDenied"), RETRYABLE),
+        (sns_says("InternalError", 500), RETRYABLE),
+        (sns_says("NotFound", 404), PERMANENT),
+        (sns_says("InvalidParameter"), PERMANENT),
+        (sns_says("EndpointDisabled"), PERMANENT),
+    ],
+)
+async def test_what_sns_says_decides_the_class(answer: Behaviour, failure: FailureClass) -> None:
+    """Contract 2.11. Permanent only if this very message will never be accepted."""
+    assert refusal(await via_sns(answer)).failure is failure
+
+
+async def test_one_try_is_one_request() -> None:
+    """Invariant I5: boto3's own retries would be copies that nobody counts."""
+    async with Receiver(answers(500)) as service:
+        await mailed(a_client("sesv2", service.url("")), an_email())
+        await published(a_client("sns", service.url("")), a_message())
+    assert len(service.requests) == 2
+
+
+@pytest.mark.parametrize("via", [via_ses, via_sns])
+async def test_no_answer_is_unknown(via: Callable[..., Any]) -> None:
+    """Contract 2.11: the request went out, no answer came."""
+    assert refusal(await via(resets())).failure is UNKNOWN
+    assert refusal(await via(silent(), SHORT)).error == f"no answer within {SHORT} s"
+
+
+async def test_no_connection_is_retryable() -> None:
+    result = refusal(await mailed(a_client("sesv2", "http://127.0.0.1:1"), an_email()))
+    assert (result.failure, result.error) == (RETRYABLE, "can't connect: EndpointConnectionError")
+
+
+async def test_a_try_that_found_no_thread_is_retryable() -> None:
+    """Nothing went out, and that is known; the row that keeps the thread busy is unknown."""
+    let_go = threading.Event()
+
+    class Hanging:
+        def send_email(self, **_: Any) -> None:
+            let_go.wait(30)
+
+    async with some_tools(sesv2=Hanging, deadline=SHORT, threads=1) as tools:
+        channel = EmailChannel(EmailConfig(sender=SENDER), tools)
+        try:
+            results = await asyncio.gather(channel.send(an_email()), channel.send(an_email()))
+        finally:
+            let_go.set()
+    assert [refusal(result).failure for result in results] == [UNKNOWN, RETRYABLE]

@@ -1,0 +1,218 @@
+"""The registry: which channel takes a notification, and what becomes of one whose channel can't be had."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from ops.receiver import Receiver, answers
+from tests.support.channels import LOOPBACK, NOW, OLD_SECRET, SECRET, a_notification, not_used, refusal
+from tests.support.ssm import PREFIX, FakeSsm, a_parameter_store
+from tocsin.attempt import Accepted, FailureClass, NotConfigured
+from tocsin.channels.credentials import KEEP_MISSING, Credentials
+from tocsin.channels.registry import KINDS, RECHECK, Channels
+from tocsin.notification import ChannelName
+
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:alerts"
+
+
+class Clock:
+    """A clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+def some_channels(ssm: FakeSsm, now: Clock, keep_seconds: int = 300, **stack: Any) -> Channels:
+    credentials = Credentials(ssm.provider, PREFIX, now, keep_seconds)
+    return Channels(credentials, sesv2=not_used, sns=not_used, now=now, allowed_networks=LOOPBACK, **stack)
+
+
+@asynccontextmanager
+async def stack_with(clock: Clock | None = None, **parameters: Any) -> AsyncIterator[tuple[Channels, FakeSsm]]:
+    async with a_parameter_store(**parameters) as ssm, some_channels(ssm, clock or Clock()) as channels:
+        yield channels, ssm
+
+
+def webhook_config(url: str, secrets: Sequence[str] = (SECRET,)) -> dict[str, Any]:
+    return {"secrets": list(secrets), "url": url}
+
+
+async def test_a_notification_goes_out_by_its_channel() -> None:
+    async with Receiver(answers(204)) as receiver, stack_with(Webhook=webhook_config(receiver.url())) as (channels, _):
+        assert await channels.send(a_notification()) == Accepted(204)
+    assert len(receiver.requests) == 1
+
+
+@pytest.mark.parametrize("channel", list(ChannelName))
+async def test_a_channel_without_a_parameter_is_not_configured(channel: ChannelName) -> None:
+    """Contract 2.6: such a row is promoted, never silently; a channel only says so. So do those yet to be built."""
+    async with stack_with() as (channels, _):
+        assert await channels.send(a_notification(channel=channel)) == NotConfigured()
+
+
+async def test_a_missing_parameter_is_asked_for_again_after_a_minute() -> None:
+    """Configuring a channel needs no deploy; and missing it costs one read a minute, not one a row."""
+    clock = Clock()
+    async with Receiver(answers(204)) as receiver, stack_with(clock) as (channels, ssm):
+        for _ in range(5):
+            await channels.send(a_notification())
+        ssm.parameters["Webhook"] = json.dumps(webhook_config(receiver.url()))
+        clock.now += KEEP_MISSING - timedelta(seconds=1)
+        assert await channels.send(a_notification()) == NotConfigured()
+        assert ssm.reads == ["Webhook"]
+        clock.now += RECHECK
+        assert await channels.send(a_notification()) == Accepted(204)
+
+
+async def test_a_thousand_notifications_read_the_configuration_once() -> None:
+    async with (
+        Receiver(answers(204)) as receiver,
+        stack_with(Webhook=webhook_config(receiver.url())) as (channels, ssm),
+    ):
+        results = await asyncio.gather(*(channels.send(a_notification()) for _ in range(100)))
+    assert results == [Accepted(204)] * 100
+    assert ssm.reads == ["Webhook"]
+
+
+async def test_a_rotated_secret_is_used_without_a_deploy() -> None:
+    """Design 3: "cached for minutes: rotated without a deploy". Here they are kept for no time at all."""
+    clock = Clock()
+    async with (
+        Receiver(answers(204)) as receiver,
+        a_parameter_store(Webhook=webhook_config(receiver.url())) as ssm,
+        some_channels(ssm, clock, keep_seconds=0) as channels,
+    ):
+        await channels.send(a_notification())
+        ssm.parameters["Webhook"] = json.dumps(webhook_config(receiver.url(), [OLD_SECRET]))
+        clock.now += RECHECK
+        await channels.send(a_notification())
+    first, second = (request.headers["webhook-signature"] for request in receiver.requests)
+    assert first != second
+
+
+async def test_credentials_outlive_an_invocation() -> None:
+    """Design 3: "cached for minutes". An invocation has a session of its own, and asks SSM for nothing."""
+    async with Receiver(answers(204)) as receiver, a_parameter_store(Webhook=webhook_config(receiver.url())) as ssm:
+        channels = some_channels(ssm, Clock())
+        for _ in range(3):
+            async with channels:
+                assert await channels.send(a_notification()) == Accepted(204)
+    assert ssm.reads == ["Webhook"]
+
+
+async def test_an_unreadable_parameter_stops_its_own_channel_only() -> None:
+    """Invariant I8. It is retryable, and names AWS's code but none of its text."""
+    async with (
+        Receiver(answers(204)) as receiver,
+        stack_with(Webhook=webhook_config(receiver.url())) as (channels, ssm),
+    ):
+        ssm.failing["Email"] = "AccessDeniedException"
+        results = [
+            refusal(await channels.send(a_notification(channel=ChannelName.EMAIL, recipient="a@example.com")))
+            for _ in range(3)
+        ]
+        assert await channels.send(a_notification()) == Accepted(204)
+    assert {result.failure for result in results} == {FailureClass.RETRYABLE}
+    assert {result.error for result in results} == {"the configuration of Email can't be read: AccessDeniedException"}
+    assert ssm.reads.count("Email") == 1
+
+
+async def test_a_hung_ssm_is_retryable_and_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A try must end in time even if its configuration never comes."""
+    monkeypatch.setattr("tocsin.channels.registry.READ_SECONDS", 0.2)
+    async with stack_with() as (channels, ssm):
+        ssm.hanging = True
+        async with asyncio.timeout(5):
+            results = await asyncio.gather(*(channels.send(a_notification()) for _ in range(50)))
+    assert {refusal(result).error for result in results} == {
+        "the configuration of Webhook can't be read: no answer within 0.2 s"
+    }
+
+
+@pytest.mark.parametrize(
+    ("parameter", "field"),
+    [
+        ("not json s3cret", "the text"),
+        ("", "the text"),
+        ('"s3cret"', "the text"),
+        ({"secrets": ["s3cret"]}, "secrets.0"),
+        ({"secrets": ["whsec_s3cret"]}, "secrets.0"),
+        ({"secrets": [7_777_777]}, "secrets.0"),
+        ({"secrets": []}, "secrets"),
+        ({"secrets": "s3cret"}, "secrets"),
+        ({"url": "https://s3cret.example"}, "secrets"),
+        ({"secrets": [SECRET], "ulr": "https://s3cret.example"}, "ulr"),
+        ({"secrets": [SECRET], "whsec_S3CRETs3cret": 1}, "?"),  # a secret where a field's name should be
+        ({"secrets": [SECRET], "url": ["s3cret"]}, "url"),
+    ],
+)
+async def test_an_invalid_configuration_names_the_field_and_never_the_value(parameter: Any, field: str) -> None:
+    """Design 3: a secret is "never in … an error". Whoever reads the error can mend the parameter: retryable."""
+    async with stack_with(Webhook=parameter) as (channels, _):
+        result = refusal(await channels.send(a_notification()))
+    assert result.failure is FailureClass.RETRYABLE
+    assert result.error.startswith(f"the configuration of Webhook is not valid: {field}: ")
+    assert "s3cret" not in result.error.lower()
+    assert SECRET not in result.error
+
+
+async def test_what_is_configured_is_known_without_reading_a_secret() -> None:
+    """`GET /channels`: names, and nothing decrypted. A default topic is a configuration, too."""
+    async with a_parameter_store(Webhook={}, Slack={}) as ssm:
+        channels = some_channels(ssm, Clock(), default_topic_arn=TOPIC)
+        assert await asyncio.to_thread(channels.configured) == [ChannelName.WEBHOOK, ChannelName.SNS]
+    assert ssm.reads == []
+
+
+@pytest.mark.parametrize(
+    ("channel", "recipient", "destination"),
+    [
+        (ChannelName.WEBHOOK, "https://Hooks.example.com/T0/s3cret?k=s3cret", "Webhook:hooks.example.com:443"),
+        (ChannelName.WEBHOOK, "http://example.com:8080/", "Webhook:example.com:8080"),
+        (ChannelName.WEBHOOK, "http://me:s3cret@example.com/", "Webhook:example.com:80"),
+        (ChannelName.WEBHOOK, "http://[::1]/", "Webhook:::1:80"),
+        (ChannelName.WEBHOOK, "", "Webhook"),
+        (ChannelName.WEBHOOK, "http://[s3cret", "Webhook:invalid"),
+        (ChannelName.WEBHOOK, "s3cret", "Webhook:invalid:443"),
+        (ChannelName.EMAIL, "ops@example.com", "Email"),
+        (ChannelName.SNS, TOPIC, f"SNS:{TOPIC}"),
+        (ChannelName.SNS, "", "SNS"),
+        (ChannelName.SLACK, "", "Slack"),
+    ],
+)
+async def test_a_destination_is_whom_a_delivery_hangs_with(
+    channel: ChannelName, recipient: str, destination: str
+) -> None:
+    """The key of the cap on each destination; it appears in logs, so it holds no secret."""
+    async with stack_with() as (channels, _):
+        assert channels.destination(a_notification(channel=channel, recipient=recipient)) == destination
+
+
+def test_every_channel_of_the_table_is_wired() -> None:
+    """The table's lines are all that a new channel needs."""
+    assert set(KINDS) == {ChannelName.EMAIL, ChannelName.WEBHOOK, ChannelName.SNS}
+
+
+def test_the_same_channels_serve_one_event_loop_after_another() -> None:
+    """Each invocation of a function has a loop of its own; what is cached between them must not care."""
+    opened: list[Channels] = []
+
+    async def invocation() -> None:
+        async with Receiver(answers(204)) as receiver, a_parameter_store(Webhook={"secrets": [SECRET]}) as ssm:
+            channels = opened[0] if opened else some_channels(ssm, Clock())
+            opened.append(channels)
+            async with channels:
+                rows = [a_notification(recipient=receiver.url())] * 10
+                assert await asyncio.gather(*map(channels.send, rows)) == [Accepted(204)] * 10
+
+    asyncio.run(invocation())
+    asyncio.run(invocation())
+    assert len(opened) == 2

@@ -1,0 +1,88 @@
+"""What the channels' tests build on: a notification, and channels with everything boring filled in."""
+
+import base64
+import ssl
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import SecretStr
+
+from tocsin.attempt import Refused, SendResult
+from tocsin.channels.address import AddressGuard
+from tocsin.channels.blocking import Blocking
+from tocsin.channels.channel import ChannelSettings, Clients, Tools
+from tocsin.channels.connection import guarded_session
+from tocsin.channels.webhook import WebhookChannel, WebhookConfig
+from tocsin.notification import ChannelName, Notification, Severity
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+LOOPBACK = ("127.0.0.0/8", "::1/128")
+PATIENCE = 5.0
+"""Seconds: a deadline that nothing on loopback meets unless it hangs."""
+SHORT = 0.3
+"""Seconds: the deadline of a test in which something hangs."""
+SECRET = "whsec_" + base64.b64encode(b"a key of twenty-four byt").decode()
+OLD_SECRET = "whsec_" + base64.b64encode(b"the former key, 24 bytes").decode()
+
+
+def a_notification(**fields: Any) -> Notification:
+    """Make a notification of which only what the test names matters."""
+    boring: dict[str, Any] = {
+        "id": "01J00000000000000000000000",
+        "type": "ExpirationWarning",
+        "channel": ChannelName.WEBHOOK,
+        "recipient": "",
+        "subject": "api.example.com expires in 7 days",
+        "message": "[threshold:7] renew it",
+        "severity": Severity.WARNING,
+        "created_at": NOW,
+        "updated_at": NOW,
+    }
+    return Notification(**(boring | fields))
+
+
+def not_used() -> Any:
+    """Stand for a client that the test must not need."""
+    raise AssertionError("this client must not be made")
+
+
+@asynccontextmanager
+async def some_tools(
+    allowed: Sequence[str] = LOOPBACK,
+    *,
+    deadline: float = PATIENCE,
+    tls: ssl.SSLContext | None = None,
+    now: Callable[[], datetime] = lambda: NOW,
+    sesv2: Callable[[], Any] = not_used,
+    sns: Callable[[], Any] = not_used,
+    default_topic_arn: str = "",
+    threads: int = 4,
+) -> AsyncIterator[Tools]:
+    """Open what a channel works with."""
+    settings = ChannelSettings(deadline=deadline, allowed_networks=tuple(allowed), default_topic_arn=default_topic_arn)
+    clients = Clients(sesv2=sesv2, sns=sns)
+    with Blocking(4, "dns") as dns, Blocking(threads, "aws") as blocking:
+        async with guarded_session(AddressGuard.allowing(allowed), dns, tls=tls) as http:
+            yield Tools(http=http, blocking=blocking, clients=clients, now=now, settings=settings)
+
+
+@asynccontextmanager
+async def a_webhook(url: str = "", secrets: Sequence[str] = (SECRET,), **tools: Any) -> AsyncIterator[WebhookChannel]:
+    """Open a webhook channel whose configuration names `url`."""
+    config = WebhookConfig(secrets=[SecretStr(secret) for secret in secrets], url=SecretStr(url))
+    async with some_tools(**tools) as lent:
+        yield WebhookChannel(config, lent)
+
+
+async def sent(recipient: str, **tools: Any) -> SendResult:
+    """Post one notification to `recipient`, and return how that ended."""
+    async with a_webhook(**tools) as channel:
+        return await channel.send(a_notification(recipient=recipient))
+
+
+def refusal(result: SendResult) -> Refused:
+    """Return `result`, which must be a refusal."""
+    assert isinstance(result, Refused), result
+    return result

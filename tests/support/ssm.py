@@ -1,0 +1,70 @@
+"""A Parameter Store of a few lines on loopback: boto3 and Powertools talk to it as to the real one."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+from aws_lambda_powertools.utilities.parameters import SSMProvider
+
+from ops.receiver import Exchange, Receiver, answers
+from tocsin.channels.aws import client_config
+
+PREFIX = "/tocsin/channels"
+
+
+def a_client(service: str, endpoint: str, deadline: float = 5.0) -> Any:
+    """Make a client of AWS that talks to `endpoint`."""
+    return boto3.client(
+        service,  # type: ignore[call-overload] # any service
+        region_name="eu-west-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        endpoint_url=endpoint,
+        config=client_config(deadline),
+    )
+
+
+@dataclass
+class FakeSsm:
+    """Parameters by the channel's name; and the codes with which reading fails."""
+
+    parameters: dict[str, str] = field(default_factory=dict)
+    failing: dict[str, str] = field(default_factory=dict)
+    hanging: bool = False
+    reads: list[str] = field(default_factory=list)
+    provider: SSMProvider = field(init=False)
+
+    async def __call__(self, exchange: Exchange) -> None:
+        """Answer GetParameter and GetParameters."""
+        asked = json.loads(exchange.request.body)
+        if self.hanging:
+            await exchange.wait_for_the_end()
+        elif "Names" in asked:
+            await answers(200, self._several(asked))(exchange)
+        else:
+            await self._one(asked["Name"].removeprefix(f"{PREFIX}/"), exchange)
+
+    async def _one(self, name: str, exchange: Exchange) -> None:
+        self.reads.append(name)
+        if code := self.failing.get(name) or (None if name in self.parameters else "ParameterNotFound"):
+            return await answers(400, json.dumps({"__type": code, "message": "s3cret"}).encode())(exchange)
+        value = {"Name": name, "Type": "SecureString", "Value": self.parameters[name]}
+        return await answers(200, json.dumps({"Parameter": value}).encode())(exchange)
+
+    def _several(self, asked: dict[str, Any]) -> bytes:
+        assert asked["WithDecryption"] is False
+        known = [name for name in asked["Names"] if name.removeprefix(f"{PREFIX}/") in self.parameters]
+        return json.dumps({"Parameters": [{"Name": name, "Value": "AQICAH…"} for name in known]}).encode()
+
+
+@asynccontextmanager
+async def a_parameter_store(**parameters: Any) -> AsyncIterator[FakeSsm]:
+    """Serve these parameters, each given as text or as what JSON makes text of."""
+    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in parameters.items()}
+    ssm = FakeSsm(texts)
+    async with Receiver(ssm) as receiver:
+        ssm.provider = SSMProvider(boto3_client=a_client("ssm", receiver.url("")))
+        yield ssm
