@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Mapping
+from pathlib import Path
 
 from ops.release import TEMPLATE, parameters_from, release_digest
 from ops.toolchain import ROOT, SAM, UV
@@ -32,7 +33,7 @@ def main() -> int:
     except KeyError:
         print(f"samconfig.toml has no section {config}.deploy.parameters", file=sys.stderr)
         return 1
-    common = ["--config-file", ROOT / "samconfig.toml", "--config-env", config]
+    common: list[str | Path] = ["--config-file", ROOT / "samconfig.toml", "--config-env", config]
     environment = {**os.environ, "UV": str(UV), "TOCSIN_LAYER_TARGET": "lambda"}
     build = [SAM, "build", "--template-file", TEMPLATE, *common]
     deploy = [SAM, "deploy", *common, "--parameter-overrides", *overrides]

@@ -5,6 +5,7 @@ of their own.
 """
 
 import argparse
+import json
 import os
 import sys
 import time
@@ -17,15 +18,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.background import Background
 from ops.loopback import HOST, free_port, listens
-from ops.release import build, deploy, parameter_defaults, parameters_from, release_digest
+from ops.release import deploy, parameter_defaults, parameters_from, release_digest
 from ops.seed import EMAIL_IDENTITY, seed
 from ops.stack import Stack
-from ops.ticker import SHORTEST_SCHEDULE
 from ops.toolchain import AWS_PYTHON, LOCAL, ToolError, clean_environment
 
 REGION = "us-east-1"
 ROOT_KEY = "test"  # the embedded AWS treats this key as the account's root, under AUTH=true too
 QUICK_AWS = Path(__file__).with_name("quick_aws.py")
+MINUTE = 60.0  # seconds; the shortest interval that a schedule knows
 START_PATIENCE = 60.0  # seconds
 EMBEDDED = {"Environment": "local", "AllowedPrivateRanges": "127.0.0.0/8", "EmailIdentity": EMAIL_IDENTITY}
 
@@ -44,45 +45,44 @@ def up(
     port: int | None = None,
     parameters: Mapping[str, str] | None = None,
     stack_name: str = "tocsin",
-    scheduler_speed: float = 1,
+    scheduler_speed: float | None = None,
 ) -> Stack:
     """Bring the stack up and return it when its API answers; what already is as wanted is left alone.
 
-    With a `scheduler_speed` of 60, a schedule's minute lasts a second (see quick_aws).
+    Without a port it is the one of the embedded AWS that runs already, or a free one. A `scheduler_speed` of 60 makes
+    a schedule's minute last a second (see quick_aws); without it, a minute lasts as long as the backoff's base, if that
+    is less: what is retried sooner is swept sooner.
     """
-    port = port or free_port()
     wanted = parameter_defaults() | EMBEDDED | dict(parameters or {})
     wanted["Release"] = release_digest(wanted)
     aws = Background("aws", state_dir)
+    port = _started(aws, port, scheduler_speed or max(1.0, MINUTE / float(wanted["BackoffBaseSeconds"])))
     deployed = state_dir / "deployed"
-    mark = f"{stack_name} {port} {wanted['Release']} {aws.pid()}"
-    if aws.pid() is not None and deployed.exists() and deployed.read_text() == mark:
+    mark = f"{stack_name} {wanted['Release']}"
+    if deployed.exists() and deployed.read_text() == mark:
         return Stack.read(state_dir)
-    if aws.pid() is None or not listens(port):
-        aws.stop()
-        _start(aws, port, scheduler_speed)
-    build()
+    deployed.unlink(missing_ok=True)
     deploy(stack_name, wanted, _credentials(port), log=state_dir / "deploy.log")
     stack = _found(stack_name, port)
     seed(stack)
     _wait_for_api(stack)
     stack.write(state_dir)
-    _start_companions(state_dir, wanted)
-    deployed.write_text(f"{stack_name} {port} {wanted['Release']} {aws.pid()}")
+    _bridge_metrics(state_dir)
+    deployed.write_text(mark)
     return stack
 
 
 def down(state_dir: Path = LOCAL) -> None:
     """Stop all that `up` started there."""
-    for name in ("ticker", "metrics", "aws"):
+    for name in ("metrics", "aws"):
         Background(name, state_dir).stop()
-    for name in ("deployed", "stack.env", "stack.json", "metrics-bridge.json"):
+    for name in ("aws.json", "deployed", "stack.env", "stack.json", "metrics-bridge.json"):
         (state_dir / name).unlink(missing_ok=True)
 
 
 @contextmanager
 def running(
-    state_dir: Path, *, parameters: Mapping[str, str] | None = None, scheduler_speed: float = 1
+    state_dir: Path, *, parameters: Mapping[str, str] | None = None, scheduler_speed: float | None = None
 ) -> Iterator[Stack]:
     """The stack on a free port for as long as the block runs."""
     try:
@@ -98,6 +98,20 @@ def _credentials(port: int) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": ROOT_KEY,
         "AWS_DEFAULT_REGION": REGION,
     }
+
+
+def _started(aws: Background, port: int | None, scheduler_speed: float) -> int:
+    """Start the embedded AWS, unless it runs already and as wanted; its port."""
+    noted = aws.state_dir / "aws.json"
+    if aws.pid() is not None and noted.exists():
+        running_port, running_speed = json.loads(noted.read_text())
+        if port in (None, running_port) and scheduler_speed == running_speed:
+            return int(running_port)
+    down(aws.state_dir)
+    port = port or free_port()
+    _start(aws, port, scheduler_speed)
+    noted.write_text(json.dumps([port, scheduler_speed]))
+    return port
 
 
 def _start(aws: Background, port: int, scheduler_speed: float) -> None:
@@ -123,16 +137,10 @@ def _start(aws: Background, port: int, scheduler_speed: float) -> None:
         time.sleep(0.05)
 
 
-def _start_companions(state_dir: Path, parameters: Mapping[str, str]) -> None:
-    """What runs beside the embedded AWS: a bridge for the metrics it does not make, a ticker for sweeps it can't time."""
-    metrics, ticker = Background("metrics", state_dir), Background("ticker", state_dir)
-    where = state_dir.resolve()
-    if metrics.pid() is None:
-        metrics.start([sys.executable, "-m", "ops.metrics_bridge", where], clean_environment({}))
-    ticker.stop()
-    if float(parameters["BackoffBaseSeconds"]) < SHORTEST_SCHEDULE:
-        interval = parameters["BackoffBaseSeconds"]
-        ticker.start([sys.executable, "-m", "ops.ticker", where, interval], clean_environment({}))
+def _bridge_metrics(state_dir: Path) -> None:
+    bridge = Background("metrics", state_dir)
+    if bridge.pid() is None:
+        bridge.start([sys.executable, "-m", "ops.metrics_bridge", state_dir.resolve()], clean_environment({}))
 
 
 def _found(stack_name: str, port: int) -> Stack:
@@ -165,10 +173,11 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     try:
         began = time.monotonic()
+        speed = os.environ.get("TOCSIN_SCHEDULER_SPEED")
         stack = up(
             port=int(os.environ.get("TOCSIN_AWS_PORT", "4566")),
             parameters=parameters_from(os.environ),
-            scheduler_speed=float(os.environ.get("TOCSIN_SCHEDULER_SPEED", "1")),
+            scheduler_speed=float(speed) if speed else None,
         )
     except (ToolError, ClientError, BotoCoreError) as problem:
         sys.stderr.write(f"{problem}\n")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from ops.toolchain import AWS_PYTHON, LOCAL, ROOT, SAM, UV, clean_environment, run
+from ops.toolchain import AWS_PYTHON, LOCAL, ROOT, SAM, UV, ToolError, clean_environment, run
 
 TEMPLATE = ROOT / "template.yaml"
 SOURCES = ("template.yaml", "functions", "layers", "ops/dashboard.yaml")
@@ -80,18 +80,34 @@ def build() -> Path:
 
 
 def deploy(stack_name: str, parameters: Mapping[str, str], environment: Mapping[str, str], *, log: Path) -> None:
-    """Deploy what was built. Every parameter is given, so none is left over from the deployment before."""
+    """Build and deploy to the embedded AWS. Every parameter is given: none is left over from the deployment before."""
+    template = _with_release(build() / "template.yaml", parameters["Release"])
     overrides = [f'{name}="{value}"' for name, value in parameters.items()]
     quick = {"SAM_CLI_POLL_DELAY": "0.3"}  # seconds; the default of 5 is meant for the real CloudFormation
     run(
         [
-            *(SAM, "deploy", "--template-file", build() / "template.yaml", "--stack-name", stack_name),
+            *(SAM, "deploy", "--template-file", template, "--stack-name", stack_name),
             *("--config-file", ROOT / "samconfig.toml", "--config-env", "local"),
             *("--parameter-overrides", *overrides),
         ],
         log=log,
         environment=clean_environment({**environment, **quick}),
     )
+
+
+def _with_release(template: Path, release: str) -> Path:
+    """The built template, beside itself, with the release as the parameter's default as well.
+
+    The embedded AWS expands the template without the parameters' values, so SAM would find no new release in them.
+    """
+    expanded = template.with_name(f"template-{release}.yaml")
+    text, count = re.subn(
+        r"(?m)^(  Release:\n(?:    .*\n)*?    Default: ).*$", rf"\g<1>'{release}'", template.read_text()
+    )
+    if count != 1:
+        raise ToolError(f"{template} has no parameter Release with a default")
+    expanded.write_text(text)
+    return expanded
 
 
 @contextmanager
