@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,8 @@ from ops.toolchain import AWS_PYTHON, LOCAL, ROOT, SAM, UV, ToolError, clean_env
 
 TEMPLATE = ROOT / "template.yaml"
 SOURCES = ("template.yaml", "functions", "layers", "ops/dashboard.yaml")
+BUILDS = LOCAL / "build"
+BUILDS_KEPT = 4
 GIVEN_BY_US = {"Environment", "Release"}  # never taken from the caller's environment
 
 
@@ -62,21 +65,29 @@ def release_digest(parameters: Mapping[str, str]) -> str:
 
 
 def build() -> Path:
-    """Build for this machine's interpreter, once for each state of the sources; where the result is."""
-    target = LOCAL / "build"
-    mark = LOCAL / "build.digest"
-    with _one_at_a_time(LOCAL / "build.lock"):
-        wanted = source_digest()
-        if not (target / "template.yaml").exists() or not mark.exists() or mark.read_text() != wanted:
-            mark.unlink(missing_ok=True)
+    """Build for this machine's interpreter, once for each state of the sources; where the result is.
+
+    Each state has a directory of its own: a build never pulls the ground from under a deployment that still runs.
+    """
+    with _one_at_a_time(BUILDS / "lock"):
+        target = BUILDS / source_digest()[:16]
+        done = target / "done"
+        if not done.exists():
             local_wheels = {"TOCSIN_LAYER_TARGET": "local", "TOCSIN_LAYER_PYTHON": str(AWS_PYTHON), "UV": str(UV)}
             run(
                 [SAM, "build", "--template-file", TEMPLATE, "--build-dir", target],
-                log=LOCAL / "build.log",
+                log=BUILDS / "build.log",
                 environment=clean_environment(local_wheels),
             )
-            mark.write_text(wanted)
+            done.touch()
+            _forget_old_builds()
     return target
+
+
+def _forget_old_builds() -> None:
+    newest_first = sorted(BUILDS.glob("*/done"), key=lambda done: done.stat().st_mtime, reverse=True)
+    for done in newest_first[BUILDS_KEPT:]:
+        shutil.rmtree(done.parent)
 
 
 def deploy(stack_name: str, parameters: Mapping[str, str], environment: Mapping[str, str], *, log: Path) -> None:
