@@ -152,7 +152,6 @@ def tell(story: Story, outside: Outside, console: Console) -> None:
                 raise ToolError(f"the story did not end within {PATIENCE:.0f} s")
             time.sleep(0.5)
             story.look()
-            live.update(story.table())
             dead = [row for row in story.rows if row["status"] == "dead" and row["recipient"].endswith("/down")]
             if dead and not repaired:
                 console.print("One is dead: its receiver was down for all attempts. It is repaired now; requeueing.")
@@ -160,6 +159,7 @@ def tell(story: Story, outside: Outside, console: Console) -> None:
                 story.requeue(dead[0])
                 story.look()
                 repaired = True
+            live.update(story.table())
 
 
 def main(arguments: list[str] | None = None) -> int:
