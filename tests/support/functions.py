@@ -1,0 +1,139 @@
+"""The functions, called in this process as Lambda calls them."""
+
+import importlib.util
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from tocsin import bootstrap
+
+FUNCTIONS = Path(__file__).parents[2] / "functions"
+Handler = Callable[[Any, Any], Any]
+
+
+@dataclass
+class Context:
+    """Lambda's context object, with as much time as the test gives."""
+
+    aws_request_id: str = "request-1"
+    function_name: str = "tocsin"
+    memory_limit_in_mb: int = 1024
+    invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:tocsin"
+    milliseconds: int = 60_000
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self.milliseconds
+
+
+@cache
+def handler(function: str) -> Handler:
+    """Load functions/<function>/app.py, whose own modules lie beside it."""
+    directory = FUNCTIONS / function
+    if str(directory) not in sys.path:
+        sys.path.append(str(directory))
+    spec = importlib.util.spec_from_file_location(f"{function}_app", directory / "app.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    found: Handler = module.handler
+    return found
+
+
+def environment(stack: str, table: str, endpoint: str) -> dict[str, str]:
+    """What template.yaml tells the functions, with its defaults."""
+    return {
+        "TOCSIN_STACK": stack,
+        "NOTIFICATIONS_TABLE": table,
+        "CHANNEL_PREFIX": f"/{stack}/channels",
+        "ALERT_TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:alerts",
+        "RETENTION_DAYS": "90",
+        "MAX_ATTEMPTS": "5",
+        "BACKOFF_BASE_SECONDS": "60",
+        "BACKOFF_CAP_SECONDS": "3600",
+        "BACKOFF_JITTER": "0",
+        "MISSING_CHANNEL_ACTION": "sent",
+        "PENDING_GRACE_SECONDS": "120",
+        "CLAIM_MARGIN_SECONDS": "330",
+        "ALLOWED_PRIVATE_RANGES": "",
+        "POWERTOOLS_SERVICE_NAME": stack,
+        "POWERTOOLS_METRICS_NAMESPACE": "Tocsin",
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "tocsintests",
+        "AWS_SECRET_ACCESS_KEY": "x",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+
+
+def forget_wiring() -> None:
+    """Make bootstrap wire anew, as a cold start does."""
+    for made in vars(bootstrap).values():
+        if hasattr(made, "cache_clear"):
+            made.cache_clear()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the API answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def fields(self) -> set[str]:
+        """Name the fields that a problem complains of."""
+        return {error["field"] for error in self.json.get("errors", [])}
+
+
+def call(method: str, url: str, body: object = None, headers: Mapping[str, str] | None = None, **event: Any) -> Answer:
+    """Send one request, as API Gateway hands it on. `body` is sent as JSON, or as it is if it is text."""
+    raw = body if isinstance(body, str) or body is None else json.dumps(body)
+    sent = {"content-type": "application/json"} if raw is not None and headers is None else dict(headers or {})
+    answer = handler("api")(_event(method, url, raw, sent) | event, Context())
+    found = {name.lower(): values[0] for name, values in answer.get("multiValueHeaders", {}).items()}
+    found |= {name.lower(): value for name, value in (answer.get("headers") or {}).items()}
+    return Answer(answer["statusCode"], found, answer["body"])
+
+
+def _event(method: str, url: str, body: str | None, headers: Mapping[str, str]) -> dict[str, Any]:
+    split = urlsplit(url)
+    query = parse_qsl(split.query, keep_blank_values=True)
+    many: dict[str, list[str]] = {}
+    for name, value in query:
+        many.setdefault(name, []).append(value)
+    return {
+        "resource": split.path,
+        "path": split.path,
+        "httpMethod": method,
+        "headers": dict(headers),
+        "multiValueHeaders": {name: [value] for name, value in headers.items()},
+        "queryStringParameters": dict(query) or None,
+        "multiValueQueryStringParameters": many or None,
+        "pathParameters": None,
+        "stageVariables": None,
+        "requestContext": {
+            "accountId": "123456789012",
+            "apiId": "api",
+            "httpMethod": method,
+            "identity": {"sourceIp": "127.0.0.1", "userAgent": "tests"},
+            "path": f"/live{split.path}",
+            "protocol": "HTTP/1.1",
+            "requestId": "request-1",
+            "requestTimeEpoch": 1,
+            "resourcePath": split.path,
+            "stage": "live",
+        },
+        "body": body,
+        "isBase64Encoded": False,
+    }
