@@ -15,6 +15,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
+from urllib3.exceptions import HTTPError
 
 from ops.background import Background
 from ops.loopback import HOST, free_port, listens
@@ -27,7 +28,7 @@ REGION = "us-east-1"
 ROOT_KEY = "test"  # the embedded AWS treats this key as the account's root, under AUTH=true too
 QUICK_AWS = Path(__file__).with_name("quick_aws.py")
 MINUTE = 60.0  # seconds; the shortest interval that a schedule knows
-START_PATIENCE = 60.0  # seconds
+START_PATIENCE = 120.0  # seconds
 EMBEDDED = {"Environment": "local", "AllowedPrivateRanges": "127.0.0.0/8", "EmailIdentity": EMAIL_IDENTITY}
 
 
@@ -153,14 +154,20 @@ def _found(stack_name: str, port: int) -> Stack:
 
 def _wait_for_api(stack: Stack) -> None:
     deadline = time.monotonic() + START_PATIENCE
-    while True:
-        answer = stack.api.request("GET", "/api/v1/stats/summary")
-        if answer.status < HTTPStatus.BAD_REQUEST:
-            return
+    while (problem := _api_problem(stack)) is not None:
         if time.monotonic() > deadline:
-            msg = f"The API answers {answer.status} to GET /api/v1/stats/summary: {answer.body[:500]!r}"
-            raise NotAnsweringError(msg)
+            raise NotAnsweringError(problem)
         time.sleep(0.2)
+
+
+def _api_problem(stack: Stack) -> str | None:
+    try:
+        answer = stack.api.request("GET", "/api/v1/stats/summary")
+    except HTTPError as error:
+        return f"The API does not answer: {error}"
+    if answer.status < HTTPStatus.BAD_REQUEST:
+        return None
+    return f"The API answers {answer.status} to GET /api/v1/stats/summary: {answer.body[:500]!r}"
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -7,7 +7,7 @@ import pytest
 import urllib3
 from standardwebhooks import Webhook
 
-from ops.receiver import Receiver, answers
+from ops.receiver import Receiver, answers, in_turn
 from ops.seed import webhook_secret
 from ops.stack import Stack
 from tests.support.waiting import until
@@ -81,8 +81,6 @@ def test_a_life_from_pending_to_dead_and_back(stack: Stack, receiver: Receiver) 
 
 def test_a_success_on_the_third_attempt_keeps_its_count(stack: Stack, receiver: Receiver) -> None:
     """Contract 2.4 [S]: "delivered on attempt n + 1" stays readable."""
-    from ops.receiver import in_turn
-
     receiver.behaviour = in_turn([answers(500), answers(429)], answers(200))
     row = is_now(stack, created(stack, recipient=receiver.url())["id"], "sent")
     assert row["retry_count"] == 2

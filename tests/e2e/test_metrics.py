@@ -1,0 +1,90 @@
+"""What operators look at has data: the alarms' metrics are the ones that the functions emit, the dashboard's too."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from ops.receiver import Receiver, answers
+from ops.stack import Stack
+from tests.e2e.test_life import created, is_now
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.e2e
+STORY = {"Delivered", "AttemptFailed", "Dead", "DeliveryLatency", "DeadLetterDepth", "OldestDueAge", "SweepDuration"}
+"""What a death and a delivery must show up in."""
+
+
+def published(stack: Stack) -> set[tuple[str, frozenset[tuple[str, str]]]]:
+    """Name and dimensions of every metric of ours that CloudWatch has."""
+    pages = stack.client("cloudwatch").get_paginator("list_metrics").paginate(Namespace="Tocsin")
+    return {
+        (metric["MetricName"], frozenset((dimension["Name"], dimension["Value"]) for dimension in metric["Dimensions"]))
+        for page in pages
+        for metric in page["Metrics"]
+    }
+
+
+def read_by_alarms(stack: Stack) -> set[tuple[str, frozenset[tuple[str, str]]]]:
+    alarms = stack.client("cloudwatch").describe_alarms(AlarmNamePrefix=f"{stack.name}-")["MetricAlarms"]
+    return {
+        (alarm["MetricName"], frozenset((dimension["Name"], dimension["Value"]) for dimension in alarm["Dimensions"]))
+        for alarm in alarms
+        if alarm.get("Namespace") == "Tocsin"
+    }
+
+
+def test_every_alarm_reads_a_metric_that_is_published(stack: Stack, receiver: Receiver) -> None:
+    """Contract 3.3 [S]: CloudWatch metrics count the dead; 2.6 [T]: an alarm stands on the skipped ones."""
+    receiver.behaviour = answers(410)
+    is_now(stack, created(stack, recipient=receiver.url())["id"], "dead")
+    is_now(stack, created(stack, channel="Teams")["id"], "sent")
+    wanted = read_by_alarms(stack)
+    assert {name for name, _ in wanted} == {"DeadLetterDepth", "OldestDueAge", "SweepDuration", "SkippedNoChannel"}
+    until(lambda: wanted - published(stack), is_right=lambda missing: not missing)
+
+
+def test_the_dead_letter_depth_rises_with_a_death(stack: Stack, receiver: Receiver) -> None:
+    """Faults, I7: the gauge is counted anew by each sweep."""
+    receiver.behaviour = answers(410)
+    is_now(stack, created(stack, recipient=receiver.url())["id"], "dead")
+    until(lambda: highest(stack, "DeadLetterDepth"), is_right=lambda depth: depth >= 1)
+
+
+def highest(stack: Stack, name: str) -> float:
+    at = datetime.now(UTC)
+    answer: Any = stack.client("cloudwatch").get_metric_statistics(
+        Namespace="Tocsin",
+        MetricName=name,
+        Dimensions=[{"Name": "service", "Value": stack.name}],
+        StartTime=at - timedelta(minutes=10),
+        EndTime=at + timedelta(minutes=1),
+        Period=60,
+        Statistics=["Maximum"],
+    )
+    return max((point["Maximum"] for point in answer["Datapoints"]), default=0.0)
+
+
+def test_the_dashboard_s_metrics_have_data(stack: Stack, receiver: Receiver) -> None:
+    """Design 4: deliveries, failures and deaths by channel, depth, due age, latency, sweep duration."""
+    receiver.behaviour = answers(410)
+    is_now(stack, created(stack, recipient=receiver.url())["id"], "dead")
+    receiver.behaviour = answers(204)
+    is_now(stack, created(stack, recipient=receiver.url())["id"], "sent")
+    webhook = frozenset({("service", stack.name), ("channel", "Webhook")})
+    whole = frozenset({("service", stack.name)})
+    wanted = {metric for metric in on_the_dashboard(stack) if metric[0] in STORY and metric[1] in (webhook, whole)}
+    assert {name for name, _ in wanted} == STORY
+    until(lambda: wanted - published(stack), is_right=lambda missing: not missing)
+
+
+def on_the_dashboard(stack: Stack) -> set[tuple[str, frozenset[tuple[str, str]]]]:
+    body = json.loads(stack.client("cloudwatch").get_dashboard(DashboardName=stack.name)["DashboardBody"])
+    shown = set()
+    for widget in body["widgets"]:
+        for metric in widget["properties"].get("metrics", []):
+            parts = [part for part in metric if isinstance(part, str)]
+            if parts[:1] == ["Tocsin"]:
+                shown.add((parts[1], frozenset(zip(parts[2::2], parts[3::2], strict=True))))
+    return shown

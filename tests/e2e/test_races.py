@@ -1,0 +1,96 @@
+"""Many workers at once over the same rows of the deployed table; the deployed sweep runs beside them."""
+
+import asyncio
+import random
+import secrets
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from aws_lambda_powertools.utilities.parameters import SSMProvider
+from ulid import ULID
+
+from ops.receiver import Receiver
+from ops.stack import Stack
+from tests.support.rows import REFUSED, a_row, settled
+from tests.support.waiting import until
+from tocsin.channels.credentials import Credentials
+from tocsin.channels.registry import Channels
+from tocsin.delivery import Delivery, Tally, Worker
+from tocsin.notification import DeliveryPolicy, Notification
+from tocsin.storage.lease import Lease
+from tocsin.storage.notifications import NotificationTable
+from tocsin.storage.rows import encode
+from tocsin.sweep import sweep
+
+pytestmark = pytest.mark.e2e
+RETENTION = timedelta(days=1)
+POLICY = DeliveryPolicy()
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+class RealWorker:
+    """One worker with everything real: its own clients, channels, clock and claim tokens."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.client = stack.client("dynamodb")
+        self.name = stack.outputs["NotificationsTable"]
+        self.table = NotificationTable(self.client, self.name, RETENTION)
+        self.worker = Worker(now, lambda: 60.0, random.random, lambda: secrets.token_urlsafe(9))
+        self.credentials = Credentials(SSMProvider(boto3_client=stack.client("ssm")), f"/{stack.name}/channels", now)
+        self.not_used = lambda: stack.client("sns")
+
+    async def deliver(self, rows: Sequence[Notification]) -> Tally:
+        async with Channels(
+            self.credentials, sesv2=self.not_used, sns=self.not_used, now=now, allowed_networks=["127.0.0.0/8"]
+        ) as channels:
+            return await Delivery(self.table, channels, POLICY, self.worker, lambda _event, _change: None).run(rows)
+
+    def sweep(self, job: str) -> None:
+        lease = Lease(self.client, self.name, job, holder=job)
+        asyncio.run(sweep(lease, self.table, self.deliver, lambda _found: False, now=now(), seconds=60))
+
+
+def fill(stack: Stack, rows: Sequence[Notification]) -> None:
+    puts = [{"PutRequest": {"Item": encode(row, RETENTION)}} for row in rows]
+    for start in range(0, len(puts), 25):
+        stack.client("dynamodb").batch_write_item(
+            RequestItems={stack.outputs["NotificationsTable"]: puts[start : start + 25]}
+        )
+
+
+def at_once(*jobs: Callable[[], object]) -> None:
+    threads = [threading.Thread(target=job) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def test_two_sweeps_and_a_dispatcher_deliver_each_row_once(stack: Stack, receiver: Receiver) -> None:
+    """Contract 2.10 [T]: two workers can't send the same row at the same time."""
+    created = now() - timedelta(minutes=2)
+    rows = [
+        settled(a_row(id=str(ULID()), recipient=receiver.url(), created_at=created), REFUSED, now=created)
+        for _ in range(500)
+    ]
+    first, second, dispatcher = RealWorker(stack), RealWorker(stack), RealWorker(stack)
+    fill(stack, rows)
+    at_once(
+        lambda: first.sweep("first"),
+        lambda: second.sweep("second"),
+        lambda: asyncio.run(dispatcher.deliver(rows)),
+    )
+    ids = {row.id for row in rows}
+    until(
+        lambda: len({request.headers["webhook-id"] for request in receiver.requests} & ids), is_right=lambda n: n == 500
+    )
+    until(lambda: {first.table.get(row.id).status.value for row in rows}, is_right=lambda seen: seen == {"sent"})
+    copies = Counter(request.headers["webhook-id"] for request in receiver.requests)
+    assert {id_: n for id_, n in copies.items() if n != 1} == {}
+    assert {first.table.get(row.id).retry_count for row in rows} == {1}
