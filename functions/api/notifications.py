@@ -2,15 +2,14 @@
 
 import hashlib
 import re
-from datetime import datetime
+from http import HTTPStatus
 from typing import Annotated
 
-from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler import Response, content_types
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Header, Query
-from pydantic import AwareDatetime
 from ulid import ULID
-from wire import NewNotification, NotificationList, NotificationOut, Type
+from wire import Instant, NewNotification, NotificationList, NotificationOut, Type
 
 from tocsin import bootstrap
 from tocsin.change import Change
@@ -41,7 +40,12 @@ def create(
     stored = bootstrap.table().insert(row)
     if stored is row:
         bootstrap.recorder().created(row)
-    return Response(202, body=NotificationOut.of(stored), headers={"Location": f"/api/v1/notifications/{stored.id}"})
+    return Response(
+        HTTPStatus.ACCEPTED,
+        content_types.APPLICATION_JSON,  # without it Powertools leaves the body a dict, which API Gateway answers with 502
+        NotificationOut.of(stored),
+        headers={"Location": f"/api/v1/notifications/{stored.id}"},
+    )
 
 
 @router.get("/notifications")
@@ -53,8 +57,8 @@ def list_notifications(  # noqa: PLR0913, PLR0917 - one argument for each parame
     severity: Annotated[Severity | None, Query()] = None,
     certificate_id: Annotated[str | None, Query(min_length=1, max_length=256)] = None,
     contains: Annotated[str | None, Query(min_length=1, max_length=256)] = None,
-    created_after: Annotated[AwareDatetime | None, Query()] = None,
-    created_before: Annotated[AwareDatetime | None, Query()] = None,
+    created_after: Annotated[Instant | None, Query()] = None,
+    created_before: Annotated[Instant | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
     cursor: Annotated[str | None, Query(max_length=1024)] = None,
 ) -> NotificationList:

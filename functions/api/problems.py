@@ -43,7 +43,7 @@ def handle_in(app: APIGatewayRestResolver) -> None:
 
 
 def at_the_door(event: dict[str, Any]) -> dict[str, Any] | None:
-    """Refuse what is not worth reading: a body that is too large, or is not JSON. Returns a response, or None."""
+    """Refuse what is not worth reading: a body that is too large, or is no JSON object. Returns a response, or None."""
     body = event.get("body") or ""
     if len(body) > BODY_LIMIT:
         return _plain(problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A body has at most {BODY_LIMIT} characters."))
@@ -51,7 +51,17 @@ def at_the_door(event: dict[str, Any]) -> dict[str, Any] | None:
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if body and kind != "application/json":
         return _plain(one_field("Content-Type", "must be application/json", HTTPStatus.BAD_REQUEST))
-    return None
+    return _check_json(body) if body else None
+
+
+def _check_json(body: str) -> dict[str, Any] | None:
+    """Refuse what Powertools would crash on (a number of 5,000 digits), or take the last element of (a list)."""
+    try:
+        if isinstance(json.loads(body), dict):
+            return None
+    except (ValueError, RecursionError) as error:
+        return _plain(one_field("body", f"is no JSON: {error}", HTTPStatus.BAD_REQUEST))
+    return _plain(one_field("body", "must be a JSON object"))
 
 
 def problem(status: HTTPStatus, detail: str, errors: list[dict[str, str]] | None = None) -> Response[str]:
@@ -73,8 +83,12 @@ def _invalid(error: RequestValidationError) -> Response[str]:
 
 def _place(location: tuple[int | str, ...]) -> str:
     """Name a field as the caller wrote it: without the part of the request that it is in."""
-    inside = location[1:] if location and location[0] in ("body", "query", "path", "header") else location
-    return ".".join(map(str, inside)) or "body"
+    match location:
+        case ("header", name):
+            return str(name).title()
+        case ("body" | "query" | "path", *inside) if inside:
+            return ".".join(map(str, inside))
+    return ".".join(map(str, location)) or "body"
 
 
 def _named(error: TocsinError) -> Response[str]:

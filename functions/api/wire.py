@@ -1,10 +1,11 @@
 """Notifications as the API shows and takes them."""
 
-from datetime import datetime
+import re
+from datetime import UTC, datetime
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
-from pydantic.functional_validators import AfterValidator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
+from pydantic.functional_validators import AfterValidator, BeforeValidator
 
 from tocsin import bootstrap
 from tocsin.attempt import Attempt, AttemptClass
@@ -36,9 +37,24 @@ def _fits(text: str) -> str:
     return text
 
 
+def _written_out(value: object) -> object:
+    if isinstance(value, str) and re.fullmatch(r"[-+.0-9]*", value):  # pydantic takes bare digits as seconds since 1970
+        raise ValueError("must be a time of RFC 3339, like 2026-01-02T03:04:05Z")
+    return value
+
+
+def _in_our_era(at: datetime) -> datetime:
+    if (
+        not datetime(1970, 1, 1, tzinfo=UTC) <= at < datetime(9999, 1, 1, tzinfo=UTC)
+    ):  # as fixed-width text, in any zone
+        raise ValueError("must be from 1970 to 9998")
+    return at
+
+
 Line = Annotated[str, AfterValidator(_storable), AfterValidator(_one_line)]
 Message = Annotated[str, StringConstraints(min_length=1), AfterValidator(_storable), AfterValidator(_fits)]
 Type = Annotated[str, StringConstraints(pattern=TYPE_PATTERN)]
+Instant = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_in_our_era)]
 
 
 class NewNotification(BaseModel):
@@ -48,18 +64,20 @@ class NewNotification(BaseModel):
 
     type: Type
     channel: ChannelName
-    recipient: Annotated[Line, Field(max_length=2048)] = ""
+    recipient: Annotated[Line, Field(max_length=2048, validate_default=True)] = ""
     subject: Annotated[Line, Field(max_length=256)] = ""
     message: Message
     severity: Severity = Severity.INFORMATIONAL
     certificate_id: Annotated[Line, Field(min_length=1, max_length=256)] | None = None
 
-    @model_validator(mode="after")
-    def _check_recipient(self) -> Self:
+    @field_validator("recipient")
+    @classmethod
+    def _check_recipient(cls, recipient: str, others: ValidationInfo) -> str:
+        channel = others.data.get("channel")  # absent where it is wrong itself
         allowed = bootstrap.settings().allowed_private_ranges
-        if problem := recipient_problem(self.channel, self.recipient, allowed):
-            raise ValueError(f"recipient: {problem}")
-        return self
+        if channel and (problem := recipient_problem(channel, recipient, allowed)):
+            raise ValueError(problem)
+        return recipient
 
 
 class AttemptOut(BaseModel):

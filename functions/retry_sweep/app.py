@@ -8,12 +8,15 @@ from tocsin.observability import Metric, MetricsBook
 from tocsin.sweep import Swept
 
 
-def handler(_event: dict[str, Any], context: bootstrap.LambdaContext) -> dict[str, Any]:
-    """Sweep once, and return the counts; `{"skipped": true}` while another sweep is at it."""
+def handler(event: dict[str, Any], context: bootstrap.LambdaContext) -> dict[str, Any]:
+    """Sweep once, and return the counts; `{"skipped": true}` while another sweep is at it.
+
+    A schedule's event sweeps the whole table, `{"shards": [0, 1]}` a part of it.
+    """
     metrics = bootstrap.recorder().metrics
     begun = bootstrap.now()
     try:
-        swept = bootstrap.run_sweep(context, holder=context.aws_request_id)
+        swept = bootstrap.run_sweep(context, event.get("shards"))
         if swept is None:
             metrics.gauge(Metric.SWEEP_SKIPPED, 1)
             bootstrap.logger().info("sweep skipped: another one is running")

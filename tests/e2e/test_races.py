@@ -22,7 +22,7 @@ from tocsin.delivery import Delivery, Tally, Worker
 from tocsin.notification import DeliveryPolicy, Notification
 from tocsin.storage.lease import Lease
 from tocsin.storage.notifications import NotificationTable
-from tocsin.storage.rows import encode
+from tocsin.storage.rows import SHARDS, encode
 from tocsin.sweep import sweep
 
 pytestmark = pytest.mark.e2e
@@ -53,7 +53,18 @@ class RealWorker:
 
     def sweep(self, job: str) -> None:
         lease = Lease(self.client, self.name, job, holder=job)
-        asyncio.run(sweep(lease, self.table, self.deliver, lambda _found: False, now=now(), seconds=60))
+        asyncio.run(
+            sweep(
+                lease,
+                self.table,
+                self.deliver,
+                lambda _found: False,
+                shards=range(SHARDS),
+                hand_over=None,
+                now=now(),
+                seconds=60,
+            )
+        )
 
 
 def fill(stack: Stack, rows: Sequence[Notification]) -> None:

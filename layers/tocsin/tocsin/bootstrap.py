@@ -1,6 +1,7 @@
 """The only wiring: everything real is chosen here, once a process, and nothing at import."""
 
 import asyncio
+import json
 import random
 import secrets
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ from tocsin.storage.cursor import Cursors, shared_key
 from tocsin.storage.lease import Lease
 from tocsin.storage.listing import NotificationLists
 from tocsin.storage.notifications import NotificationTable
-from tocsin.storage.rows import decode, salvage
+from tocsin.storage.rows import SHARDS, decode, salvage
 from tocsin.sweep import Swept, sweep
 
 if TYPE_CHECKING:
@@ -34,10 +35,15 @@ _FAST = Config(connect_timeout=3, read_timeout=5, retries={"mode": "standard", "
 """Well inside every function's time; `standard` retries throttling with jitter (boto3 guide, "Retries")."""
 
 
+SHARDS_A_SWEEP = 2
+"""Index shards that each of the sweeps beside each other takes, when the backlog is too large for one."""
+
+
 class LambdaContext(Protocol):
     """What a worker needs of Lambda's context object."""
 
     aws_request_id: str
+    invoked_function_arn: str
 
     def get_remaining_time_in_millis(self) -> int:
         """Give the milliseconds until Lambda stops this invocation."""
@@ -152,19 +158,30 @@ def dispatch(items: Sequence[Item], context: LambdaContext) -> Tally:
     return asyncio.run(deliver(_readable(items), worker(context)))
 
 
-def run_sweep(context: LambdaContext, holder: str) -> Swept | None:
-    """Sweep once, unless another sweep is at it."""
+def run_sweep(context: LambdaContext, shards: Sequence[int] | None) -> Swept | None:
+    """Sweep once, unless another sweep is at it: the whole table, or the part of it that another sweep handed over."""
     this = worker(context)
+    job = "retry_sweep" if shards is None else f"retry_sweep#{min(shards)}"
     return asyncio.run(
         sweep(
-            Lease(dynamodb(), settings().notifications_table, "retry_sweep", holder),
+            Lease(dynamodb(), settings().notifications_table, job, holder=context.aws_request_id),
             table(),
             lambda rows: deliver(rows, this),
             bury,
+            shards=range(SHARDS) if shards is None else shards,
+            hand_over=None if shards else lambda: _hand_over(context.invoked_function_arn),
             now=now(),
             seconds=this.remaining(),
         )
     )
+
+
+def _hand_over(function_arn: str) -> None:
+    """Start a sweep of each part of the table; those that still run are kept from doing it twice by their leases."""
+    client = boto3.client("lambda", config=_FAST)
+    for first in range(0, SHARDS, SHARDS_A_SWEEP):
+        part = {"shards": list(range(first, first + SHARDS_A_SWEEP))}
+        client.invoke(FunctionName=function_arn, InvocationType="Event", Payload=json.dumps(part))
 
 
 def configured_channels() -> set[ChannelName]:

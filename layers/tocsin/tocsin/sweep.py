@@ -10,7 +10,7 @@ from tocsin.notification import Notification, Status
 from tocsin.reading import Due, Fetched, Malformed
 
 LIMIT = 5_000
-"""Rows that one sweep reads; more wait for the next, or for the sweeps that this one starts beside it."""
+"""Rows that one sweep takes on. Where more are due, a sweep of the whole table hands over to sweeps of a part each."""
 
 
 class Lease(Protocol):
@@ -28,8 +28,8 @@ class Lease(Protocol):
 class DueRows(Protocol):
     """What the sweep reads."""
 
-    def due(self, now: datetime, limit: int) -> list[Due]:
-        """Give hints of due rows, oldest first."""
+    def due(self, now: datetime, limit: int, shards: Sequence[int]) -> list[Due]:
+        """Give hints of due rows in these shards, oldest first."""
         ...
 
     def fetch(self, ids: Sequence[str]) -> Fetched:
@@ -42,7 +42,7 @@ class Swept:
     """What a sweep saw and did."""
 
     backlog: int
-    """Rows that were due (or more: at most LIMIT are read)."""
+    """Rows that were due; counted up to LIMIT."""
     oldest_due_age: float
     """Seconds."""
     oldest_pending_age: float
@@ -52,6 +52,8 @@ class Swept:
     """Due rows that there was no time for."""
     buried: int
     """Rows that could not be read."""
+    handed_over: bool = False
+    """Whether the backlog was too large for one, and sweeps of a part each were started instead."""
 
 
 async def sweep(
@@ -60,17 +62,24 @@ async def sweep(
     deliver: Callable[[Sequence[Notification]], Awaitable[Tally]],
     bury: Callable[[Malformed], bool],
     *,
+    shards: Sequence[int],
+    hand_over: Callable[[], None] | None,
     now: datetime,
     seconds: float,
 ) -> Swept | None:
-    """Deliver what is due, or do nothing (and return None) while another sweep is at it.
+    """Deliver what is due in `shards`, or do nothing (and return None) while another sweep is at it.
 
-    All due rows are read before the first is sent: an error in reading (ClientError) sends nothing.
+    All due rows are read before the first is sent: an error in reading (ClientError) sends nothing. `hand_over` starts
+    sweeps of a part each; a sweep that is one has none, takes what it can, and leaves the rest to the next tick.
     """
     if not lease.take(now, now + timedelta(seconds=seconds)):
         return None
     try:
-        hints = table.due(now, LIMIT)
+        hints = table.due(now, LIMIT + 1, shards)
+        if hand_over and len(hints) > LIMIT:
+            hand_over()
+            return Swept(len(hints), _age(hints[0].at, now), 0.0, settled=0, left=0, buried=0, handed_over=True)
+        hints = hints[:LIMIT]
         fetched = table.fetch([hint.id for hint in hints])
         buried = sum(bury(found) for found in fetched.malformed)
         tally = await deliver([row for row in fetched.rows if _is_due(row, now)])

@@ -1,7 +1,7 @@
 """Contract 2.5, 2.8, 2.9: the sweep, on AWS's own engine."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from tests.support.database import Database, counted_calls
@@ -11,6 +11,7 @@ from tocsin.delivery import Sender
 from tocsin.reading import Malformed
 from tocsin.storage.lease import Lease
 from tocsin.storage.notifications import NotificationTable
+from tocsin.storage.rows import SHARDS
 from tocsin.sweep import Swept, sweep
 
 
@@ -24,6 +25,8 @@ class Sweeper:
     holder: str = "sweep-1"
     seconds: float = 100.0
     remaining: Callable[[], float] = lambda: 100.0
+    shards: Sequence[int] = range(SHARDS)
+    hand_over: Callable[[], None] | None = None
 
     def __post_init__(self) -> None:
         self.table: NotificationTable = self.database.table
@@ -42,6 +45,8 @@ class Sweeper:
             self.table,
             lambda rows: self.bench.run(rows, self.sender, self.remaining),
             self.bury,
+            shards=self.shards,
+            hand_over=self.hand_over,
             now=self.clock.now,
             seconds=self.seconds,
         )
