@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
 
@@ -42,7 +43,7 @@ def create(
         bootstrap.recorder().created(row)
     return Response(
         HTTPStatus.ACCEPTED,
-        content_types.APPLICATION_JSON,  # without it Powertools leaves the body a dict, which API Gateway answers with 502
+        content_types.APPLICATION_JSON,  # without it the body stays a dict, which API Gateway answers with 502
         NotificationOut.of(stored),
         headers={"Location": f"/api/v1/notifications/{stored.id}"},
     )

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 from tocsin import bootstrap
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
+EVENTS = Path(__file__).parents[2] / "events"
 Handler = Callable[[Any, Any], Any]
 
 
@@ -78,6 +79,12 @@ def forget_wiring() -> None:
             made.cache_clear()
 
 
+def sample(name: str) -> dict[str, Any]:
+    """Read an event of events/."""
+    event: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text())
+    return event
+
+
 @dataclass(frozen=True)
 class Answer:
     """What the API answered."""
@@ -100,19 +107,27 @@ def call(method: str, url: str, body: object = None, headers: Mapping[str, str] 
     """Send one request, as API Gateway hands it on. `body` is sent as JSON, or as it is if it is text."""
     raw = body if isinstance(body, str) or body is None else json.dumps(body)
     sent = {"content-type": "application/json"} if raw is not None and headers is None else dict(headers or {})
-    answer = handler("api")(_event(method, url, raw, sent) | event, Context())
-    found = {name.lower(): values[0] for name, values in answer.get("multiValueHeaders", {}).items()}
-    found |= {name.lower(): value for name, value in (answer.get("headers") or {}).items()}
-    return Answer(answer["statusCode"], found, answer["body"])
+    return answer_of(handler("api")(_event(method, url, raw, sent) | event, Context()))
+
+
+def answer_of(returned: Mapping[str, Any]) -> Answer:
+    """Read what the handler returned, as strictly as API Gateway does: a body that is no text is a 502 there."""
+    assert isinstance(returned["body"], str), returned["body"]
+    headers = {name.lower(): values[0] for name, values in returned.get("multiValueHeaders", {}).items()}
+    headers |= {name.lower(): value for name, value in (returned.get("headers") or {}).items()}
+    return Answer(returned["statusCode"], headers, returned["body"])
 
 
 def _event(method: str, url: str, body: str | None, headers: Mapping[str, str]) -> dict[str, Any]:
+    """Make an event of what API Gateway's looks like in events/."""
     split = urlsplit(url)
     query = parse_qsl(split.query, keep_blank_values=True)
     many: dict[str, list[str]] = {}
     for name, value in query:
         many.setdefault(name, []).append(value)
-    return {
+    event = sample("api_create")
+    event["requestContext"] |= {"httpMethod": method, "path": f"/live{split.path}", "resourcePath": split.path}
+    return event | {
         "resource": split.path,
         "path": split.path,
         "httpMethod": method,
@@ -120,20 +135,5 @@ def _event(method: str, url: str, body: str | None, headers: Mapping[str, str]) 
         "multiValueHeaders": {name: [value] for name, value in headers.items()},
         "queryStringParameters": dict(query) or None,
         "multiValueQueryStringParameters": many or None,
-        "pathParameters": None,
-        "stageVariables": None,
-        "requestContext": {
-            "accountId": "123456789012",
-            "apiId": "api",
-            "httpMethod": method,
-            "identity": {"sourceIp": "127.0.0.1", "userAgent": "tests"},
-            "path": f"/live{split.path}",
-            "protocol": "HTTP/1.1",
-            "requestId": "request-1",
-            "requestTimeEpoch": 1,
-            "resourcePath": split.path,
-            "stage": "live",
-        },
         "body": body,
-        "isBase64Encoded": False,
     }
