@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import EndpointConnectionError
 
@@ -77,7 +77,11 @@ def emf(message: str) -> Mapping[str, Any] | None:
         line = json.loads(message)
     except ValueError:
         return None
-    return line if isinstance(line, dict) and "CloudWatchMetrics" in line.get("_aws", {}) else None
+    match line:
+        case {"_aws": {"CloudWatchMetrics": [*_]}}:
+            return cast("Mapping[str, Any]", line)
+        case _:
+            return None
 
 
 def data(line: Mapping[str, Any]) -> "Iterator[tuple[str, MetricDatumTypeDef]]":
