@@ -3,6 +3,9 @@
 An error's message is its docstring, followed by what was seen.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 
 class TocsinError(Exception):
     """Something that Tocsin can name went wrong."""
@@ -44,3 +47,35 @@ class CursorError(TocsinError):
 
 class ChannelConfigurationError(TocsinError):
     """The channel's stored configuration is not valid."""
+
+
+class PreconditionFailedError(TocsinError):
+    """This was changed since it was read; read it again and repeat the change on what it is now."""
+
+
+class InUseError(TocsinError):
+    """This can't be deleted while something refers to it."""
+
+    def __init__(self, referrers: Sequence[str], count: int) -> None:
+        """Take the first few that refer, as `certificate/<id>`, and how many there are in all."""
+        more = f" and {count - len(referrers)} more" if count > len(referrers) else ""
+        super().__init__(f"{count} refer: {', '.join(referrers)}{more}")
+        self.referrers = tuple(referrers)
+        self.count = count
+
+
+@dataclass(frozen=True, slots=True)
+class FieldProblem:
+    """What is wrong with one field, named as the API names it, e.g. `alert_thresholds_days.2`."""
+
+    field: str
+    detail: str
+
+
+class InvalidFieldsError(TocsinError):
+    """Some fields can't be accepted."""
+
+    def __init__(self, problems: Sequence[FieldProblem]) -> None:
+        """Take every problem that was found, not only the first."""
+        super().__init__("; ".join(f"{problem.field} {problem.detail}" for problem in problems))
+        self.problems = tuple(problems)
