@@ -10,6 +10,9 @@ from tocsin.errors import SettingsError
 from tocsin.notification import DeliveryPolicy, MissingChannelAction
 from tocsin.retry import RetryPolicy
 
+_MOST = 1e9
+"""More than any of these numbers can sensibly be, and less than a time can hold."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -32,24 +35,32 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             raise SettingsError(name)
         return environment[name]
 
-    def number(name: str) -> float:
+    def number(name: str, *, least: float = 0, most: float = _MOST) -> float:
         try:
-            return float(value(name))
+            found = float(value(name))
         except ValueError:
             raise SettingsError(f"{name} is not a number") from None
+        if not least <= found <= most:  # NaN is not, either
+            raise SettingsError(f"{name} is not from {least:g} to {most:g}")
+        return found
+
+    def whole(name: str, *, least: int) -> int:
+        if not number(name, least=least).is_integer():
+            raise SettingsError(f"{name} is not a whole number")
+        return int(number(name))
 
     return Settings(
         stack=value("TOCSIN_STACK"),
         notifications_table=value("NOTIFICATIONS_TABLE"),
         channel_prefix=value("CHANNEL_PREFIX"),
         alert_topic_arn=value("ALERT_TOPIC_ARN"),
-        retention=timedelta(days=number("RETENTION_DAYS")),
+        retention=timedelta(days=number("RETENTION_DAYS", most=36_500)),
         delivery=DeliveryPolicy(
             retry=RetryPolicy(
-                max_attempts=int(number("MAX_ATTEMPTS")),
+                max_attempts=whole("MAX_ATTEMPTS", least=1),
                 base=number("BACKOFF_BASE_SECONDS"),
                 cap=number("BACKOFF_CAP_SECONDS"),
-                jitter=number("BACKOFF_JITTER"),
+                jitter=number("BACKOFF_JITTER", most=1),
             ),
             missing_channel=_missing_channel(value("MISSING_CHANNEL_ACTION")),
             pending_grace=timedelta(seconds=number("PENDING_GRACE_SECONDS")),

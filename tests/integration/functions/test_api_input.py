@@ -1,4 +1,4 @@
-"""Contract 3.6 [T]: what is wrong is answered with a problem (RFC 9457) that names the field, and nothing is written."""
+"""Contract 3.6 [T]: what is wrong is answered by a problem (RFC 9457) that names the field, and nothing is written."""
 
 import json
 from collections.abc import Callable, Iterator

@@ -19,8 +19,8 @@ from tocsin.reading import Item
 SHARDS = 8
 """Partitions of each index: one takes 1,000 writes a second (DynamoDB developer guide, "Partitions and data
 distribution"), and a full one pushes back on the table."""
-VERSION = 1
-"""The newest layout that this code reads; a row without `version` is of the first."""
+_VERSION = {"N": "1"}
+"""The layout that this code reads; a row without `version` is of it."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -68,12 +68,20 @@ def _attempt_to_array(attempt: Attempt) -> list[object]:
     return [attempt.number, started, attempt.duration_ms, attempt.result, attempt.http_status, attempt.error, due]
 
 
+_ATTEMPT_FORM = (int, int, int, str, int | None, str | None, int | None)
+
+
 def decode_attempts(text: str) -> tuple[Attempt, ...]:
-    """Read what `encode_attempts` wrote; raise ValueError or TypeError for anything else."""
-    return tuple(_attempt_from_array(array) for array in json.loads(text))
+    """Read what `encode_attempts` wrote; raise ValueError, TypeError or RecursionError for anything else."""
+    arrays = json.loads(text)
+    if not isinstance(arrays, list):
+        raise TypeError
+    return tuple(map(_attempt_from_array, arrays))
 
 
 def _attempt_from_array(array: list[Any]) -> Attempt:
+    if not all(isinstance(value, form) for value, form in zip(array, _ATTEMPT_FORM, strict=True)):
+        raise TypeError
     number, started, duration, result, http, error, due = array
     at = None if due is None else from_milliseconds(due)
     return Attempt(number, from_milliseconds(started), duration, AttemptClass(result), http, error, at)
@@ -152,6 +160,13 @@ def _number(value: Mapping[str, Any]) -> int:
     return int(value["N"])
 
 
+def _count(value: Mapping[str, Any]) -> int:
+    count = _number(value)
+    if count < 0:
+        raise ValueError
+    return count
+
+
 def _key_time(text: str) -> datetime:
     return from_timestamp(text.partition("#")[0])
 
@@ -169,7 +184,7 @@ _REQUIRED: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], Any], Any]] = {
     "status": ("status", lambda value: Status(_text(value)), Status.DEAD),
     "created_at": ("created_key", lambda value: _key_time(_text(value)), _LONG_AGO),
     "updated_at": ("updated_at", lambda value: from_timestamp(_text(value)), _LONG_AGO),
-    "retry_count": ("retry_count", _number, 0),
+    "retry_count": ("retry_count", _count, 0),
 }
 _OPTIONAL: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], Any], Any]] = {
     "certificate_id": ("certificate_id", _text, None),
@@ -201,10 +216,10 @@ def _read(item: Item) -> tuple[Notification, list[str]]:
                 continue
             try:
                 values[field] = reader(item[attribute])
-            except (KeyError, TypeError, ValueError, OverflowError):
+            except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
                 problems.append(f"{attribute} can't be read")
     if "claimed_until" not in item:
         problems.append("claimed_until is missing")
-    if int(item.get("version", {}).get("N", VERSION)) > VERSION:
-        problems.append("version is newer than this code")
+    if item.get("version", _VERSION) != _VERSION:
+        problems.append("version is none that this code knows")
     return Notification(**values), problems
