@@ -9,7 +9,7 @@ again under the same id. Never twice at once: only the claim's holder sends, and
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -76,6 +76,17 @@ class Sender(Protocol):
         ...
 
 
+Verdict = str | Notification
+"""What a review says of a row: why it is no longer true, or the row in words that are true now."""
+
+
+Review = Callable[[Sequence[Notification]], Mapping[str, Verdict]]
+"""Asked of claimed rows, just before they are sent: a verdict by id for each that must not go as it stands.
+
+It blocks, and never raises: what can't be reviewed is sent.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Worker:
     """What a worker gets from outside: its clock, its time, its dice."""
@@ -118,6 +129,7 @@ class Delivery:
         worker: Worker,
         observe: Observer,
         *,
+        review: Review | None = None,
         limits: Limits = Limits(),
     ) -> None:
         """Take the collaborators; nothing happens before `run`."""
@@ -126,6 +138,7 @@ class Delivery:
         self._policy = policy
         self._worker = worker
         self._observe = observe
+        self._review = review
         self._limits = limits
         self._tally = Tally()
         self._in_flight: set[asyncio.Task[None]] = set()
@@ -176,10 +189,11 @@ class Delivery:
             return
         changes = [self._claiming(row) for row in rows]
         verdicts = await asyncio.to_thread(self._store.write, changes)
+        claimed: list[Notification] = []
         for change, verdict in zip(changes, verdicts, strict=True):
             match verdict:
                 case Write.DONE if change.after.is_owed:
-                    self._start(change.after, backlog)
+                    claimed.append(change.after)
                     continue
                 case Write.DONE:
                     self._count(Event.SETTLED, change)  # its last attempt was the one that a dead worker took
@@ -191,6 +205,7 @@ class Delivery:
                     self._tally.unclaimed.append(change.before)
                     self._count(Event.UNCLAIMED, change)
             backlog.finish(change.before)
+        await self._start_true(claimed, backlog)
 
     def _claiming(self, row: Notification) -> Change:
         """Decide the claim of `row`. A claim that ran out is counted as an attempt in the same write."""
@@ -209,18 +224,29 @@ class Delivery:
             Change(change.before, change.before.settled(full, started_at=now, now=now, policy=self._policy))
         )
 
-    def _start(self, row: Notification, backlog: Backlog) -> None:
-        task = asyncio.create_task(self._attempt(row, backlog))
+    async def _start_true(self, rows: list[Notification], backlog: Backlog) -> None:
+        """Send what is still true, in words that are; what is not is superseded."""
+        verdicts = await asyncio.to_thread(self._review, rows) if rows and self._review else {}
+        for row in rows:
+            match verdicts.get(row.id, row):
+                case str() as reason:
+                    backlog.finish(row)
+                    self._results.put_nowait(Change(row, row.superseded(reason, self._worker.clock())))
+                case Notification() as wording:
+                    self._start(row, wording, backlog)
+
+    def _start(self, row: Notification, wording: Notification, backlog: Backlog) -> None:
+        task = asyncio.create_task(self._attempt(row, wording, backlog))
         self._in_flight.add(task)
         task.add_done_callback(self._in_flight.discard)
 
-    async def _attempt(self, row: Notification, backlog: Backlog) -> None:
-        """Send one row and hand over the result."""
+    async def _attempt(self, row: Notification, wording: Notification, backlog: Backlog) -> None:
+        """Send one row, as `wording` has it, and hand over the result."""
         started_at = self._worker.clock()
-        result = await self._result(row)
+        result = await self._result(wording)
         backlog.finish(row)
         self._progress.set()
-        settled = row.settled(
+        settled = wording.settled(
             result, started_at=started_at, now=self._worker.clock(), policy=self._policy, dice=self._worker.dice()
         )
         self._results.put_nowait(Change(row, settled))
