@@ -31,9 +31,9 @@ def a_message(**fields: Any) -> Notification:
     return a_notification(**{"channel": ChannelName.SNS} | fields)
 
 
-async def mailed(client: Any, notification: Notification, deadline: float = 5.0, **config: Any) -> SendResult:
+async def mailed(client: Any, notification: Notification, deadline: float = 5.0) -> SendResult:
     async with some_tools(sesv2=lambda: client, deadline=deadline) as tools:
-        return await EmailChannel(EmailConfig(sender=SENDER, **config), tools).send(notification)
+        return await EmailChannel(EmailConfig(sender=SENDER), tools).send(notification)
 
 
 async def published(client: Any, notification: Notification, deadline: float = 5.0, topic: str = TOPIC) -> SendResult:
@@ -56,10 +56,9 @@ async def test_ses_gets_the_mail_and_the_id(aws: None) -> None:
         "before-parameter-build.sesv2.SendEmail", lambda params, **_: sent.update(params), unique_id="seen"
     )
     notification = an_email(subject="naïve\nBcc: all@example.com", certificate_id="c-1")
-    assert await mailed(client, notification, configuration_set="alerts") == Accepted(200)
+    assert await mailed(client, notification) == Accepted(200)
     simple = sent["Content"]["Simple"]
-    assert (sent["FromEmailAddress"], sent["ConfigurationSetName"]) == (SENDER, "alerts")
-    assert sent["Destination"] == {"ToAddresses": ["ops@example.com"]}
+    assert (sent["FromEmailAddress"], sent["Destination"]) == (SENDER, {"ToAddresses": ["ops@example.com"]})
     assert simple["Subject"]["Data"] == "naïve Bcc: all@example.com"  # one line: nothing of it can be a header
     assert simple["Body"]["Text"]["Data"].startswith("[threshold:7] renew it\n")
     assert "Certificate: c-1" in simple["Body"]["Text"]["Data"]
@@ -157,7 +156,7 @@ async def via_sns(behaviour: Behaviour, deadline: float = 5.0) -> SendResult:
         (ses_says("LimitExceededException"), RETRYABLE),  # the day's quota
         (ses_says("SendingPausedException"), RETRYABLE),  # an operator's switch
         (ses_says("MailFromDomainNotVerifiedException"), RETRYABLE),  # a DNS record
-        (ses_says("NotFoundException", 404), RETRYABLE),  # the configuration set
+        (ses_says("NotFoundException", 404), RETRYABLE),  # something of the account's
         (ses_says("AccessDeniedException", 403), RETRYABLE),  # a permission
         (ses_says("ExpiredTokenException", 403), RETRYABLE),
         (ses_says("InternalServiceError", 500), RETRYABLE),
@@ -205,6 +204,11 @@ async def test_no_answer_is_unknown(via: Callable[..., Any]) -> None:
     """Contract 2.11: the request went out, no answer came."""
     assert refusal(await via(resets())).failure is UNKNOWN
     assert refusal(await via(silent(), SHORT)).error == f"no answer within {SHORT} s"
+
+
+async def test_an_answer_that_can_t_be_read_is_unknown() -> None:
+    """A success that says nonsense: it may have been taken."""
+    assert refusal(await via_sns(answers(200, b"<nonsense"))).failure is UNKNOWN
 
 
 async def test_no_connection_is_retryable() -> None:

@@ -11,6 +11,8 @@ import pytest
 from ops.receiver import Receiver, answers
 from tests.support.channels import a_notification, a_webhook, refusal, sent, some_tools
 from tocsin.attempt import Accepted, FailureClass
+from tocsin.channels.address import AddressGuard
+from tocsin.channels.blocking import Blocking
 from tocsin.channels.connection import ForbiddenAddressError, GuardedResolver
 
 ONLY_LOOPBACK = ("127.0.0.1/32",)
@@ -70,6 +72,22 @@ async def test_a_literal_address_is_refused_before_anything_else() -> None:
     async with Receiver(answers(204)) as receiver:
         result = refusal(await sent(receiver.url(), allowed=()))
     assert (result.failure, receiver.connections) == (FailureClass.PERMANENT, 0)
+
+
+@pytest.mark.parametrize("form", ["http://me:s3cret@127.0.0.1:{}/", "http://127.0.0.1.:{}/", "http://2130706433:{}/"])
+async def test_a_url_of_a_forbidden_form_is_not_tried(form: str) -> None:
+    """Even where its address is permitted: what came past the door (an old row, the configuration) is checked again."""
+    async with Receiver(answers(204)) as receiver:
+        result = refusal(await sent(form.format(receiver.port)))
+    assert (result.failure, receiver.connections) == (FailureClass.PERMANENT, 0)
+    assert "s3cret" not in result.error
+
+
+async def test_the_resolver_answers_with_permitted_addresses_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolves_to(monkeypatch, [METADATA, "127.0.0.1"])
+    with Blocking(1, "dns") as blocking:
+        found = await GuardedResolver(AddressGuard.allowing(ONLY_LOOPBACK), blocking).resolve("mixed.example", 80)
+    assert [address["host"] for address in found] == ["127.0.0.1"]
 
 
 async def test_the_socket_itself_refuses_a_literal() -> None:

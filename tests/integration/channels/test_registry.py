@@ -2,21 +2,30 @@
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import tocsin
 from ops.receiver import Receiver, answers
 from tests.support.channels import LOOPBACK, NOW, OLD_SECRET, SECRET, a_notification, not_used, refusal
 from tests.support.ssm import PREFIX, FakeSsm, a_parameter_store
 from tocsin.attempt import Accepted, FailureClass, NotConfigured
-from tocsin.channels.credentials import KEEP_MISSING, Credentials
+from tocsin.channels.aws import THREADS
+from tocsin.channels.channel import IMPLEMENTED
+from tocsin.channels.credentials import KEEP_FAILURE, KEEP_MISSING, Credentials
 from tocsin.channels.registry import KINDS, RECHECK, Channels
 from tocsin.notification import ChannelName
 
+LAYER = str(Path(tocsin.__file__).parents[1])
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:alerts"
 
 
@@ -31,8 +40,9 @@ class Clock:
 
 
 def some_channels(ssm: FakeSsm, now: Clock, keep_seconds: int = 300, **stack: Any) -> Channels:
+    stack = {"sesv2": not_used, "sns": not_used} | stack
     credentials = Credentials(ssm.provider, PREFIX, now, keep_seconds)
-    return Channels(credentials, sesv2=not_used, sns=not_used, now=now, allowed_networks=LOOPBACK, **stack)
+    return Channels(credentials, now=now, allowed_networks=LOOPBACK, **stack)
 
 
 @asynccontextmanager
@@ -125,6 +135,43 @@ async def test_an_unreadable_parameter_stops_its_own_channel_only() -> None:
     assert ssm.reads.count("Email") == 1
 
 
+async def test_a_failed_read_is_not_repeated_by_every_invocation() -> None:
+    """An SSM that throttles must not be asked by every record of the stream; after seconds, it is."""
+    clock = Clock()
+    async with a_parameter_store() as ssm:
+        ssm.failing["Webhook"] = "ThrottlingException"
+        channels = some_channels(ssm, clock)
+        for wait in (timedelta(0), timedelta(0), KEEP_FAILURE):
+            clock.now += wait
+            async with channels:
+                assert refusal(await channels.send(a_notification())).failure is FailureClass.RETRYABLE
+    assert ssm.reads == ["Webhook"] * 2
+
+
+async def test_a_hung_service_holds_up_no_other() -> None:
+    """Invariant I8: SES keeps its own threads busy, and those of nobody else."""
+    let_go = threading.Event()
+
+    class Hanging:
+        def send_email(self, **_: Any) -> None:
+            let_go.wait(30)
+
+    class Sns:
+        def publish(self, **_: Any) -> None: ...
+
+    async with (
+        a_parameter_store(Email={"sender": "tocsin@example.com"}) as ssm,
+        some_channels(ssm, Clock(), sesv2=Hanging, sns=Sns, default_topic_arn=TOPIC, deadline=1.0) as channels,
+    ):
+        mail = a_notification(channel=ChannelName.EMAIL, recipient="ops@example.com")
+        try:
+            mails = asyncio.gather(*(channels.send(mail) for _ in range(THREADS)))
+            assert await channels.send(a_notification(channel=ChannelName.SNS)) == Accepted(200)
+            assert {refusal(result).failure for result in await mails} == {FailureClass.UNKNOWN}
+        finally:
+            let_go.set()
+
+
 async def test_a_hung_ssm_is_retryable_and_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A try must end in time even if its configuration never comes."""
     monkeypatch.setattr("tocsin.channels.registry.READ_SECONDS", 0.2)
@@ -196,9 +243,14 @@ async def test_a_destination_is_whom_a_delivery_hangs_with(
         assert channels.destination(a_notification(channel=channel, recipient=recipient)) == destination
 
 
-def test_every_channel_of_the_table_is_wired() -> None:
-    """The table's lines are all that a new channel needs."""
-    assert set(KINDS) == {ChannelName.EMAIL, ChannelName.WEBHOOK, ChannelName.SNS}
+def test_what_the_registry_sends_by_is_known_without_importing_it() -> None:
+    assert set(KINDS) == IMPLEMENTED
+
+
+def test_the_api_imports_nothing_that_sends() -> None:
+    """What it needs of the channels costs its cold start no HTTP client."""
+    script = "import sys, tocsin.channels.credentials, tocsin.channels.recipient; sys.exit('aiohttp' in sys.modules)"
+    subprocess.run([sys.executable, "-c", script], check=True, env=os.environ | {"PYTHONPATH": LAYER})
 
 
 def test_the_same_channels_serve_one_event_loop_after_another() -> None:

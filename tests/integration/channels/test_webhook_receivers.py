@@ -1,18 +1,21 @@
 """What becomes of a webhook at each kind of receiver. Real sockets; what is quoted is of faults.md and contract.md."""
 
 import asyncio
+import gzip
 import socket
 import unicodedata
 from datetime import timedelta
 from email.utils import format_datetime
 from typing import Any
 
+import aiohttp
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ops.receiver import (
     Behaviour,
+    Exchange,
     Receiver,
     answers,
     drips,
@@ -22,7 +25,7 @@ from ops.receiver import (
     silent,
 )
 from tests.support.channels import NOW, SHORT, a_notification, a_webhook, refusal, sent
-from tocsin.attempt import Accepted, FailureClass, SendResult
+from tocsin.attempt import Accepted, FailureClass, Refused, SendResult
 from tocsin.notification import LAST_ERROR_LIMIT
 
 RETRYABLE, PERMANENT, UNKNOWN = FailureClass.RETRYABLE, FailureClass.PERMANENT, FailureClass.UNKNOWN
@@ -166,20 +169,34 @@ async def test_a_status_that_came_stands_whatever_becomes_of_the_body(
     assert (result if isinstance(expected, Accepted) else refusal(result).failure) == expected
 
 
-async def test_a_body_of_10_mb_is_not_read() -> None:
-    """Faults: "answers 10 MB: at most 4 KB is read". What the kernels hold between the two is all that leaves."""
-    async with Receiver(endless(500, size=10_000_000)) as receiver:
-        result = refusal(await sent(receiver.url()))
-        assert receiver.bytes_sent < 10_000_000
-    assert result.failure is RETRYABLE
-    assert len(result.error) <= 512
+@pytest.fixture
+def came_in(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Count the bytes of bodies that the client takes in."""
+    counts: list[int] = []
+    feed = aiohttp.StreamReader.feed_data
+
+    def counting(reader: aiohttp.StreamReader, data: bytes, *more: Any) -> Any:
+        counts.append(len(data))
+        return feed(reader, data, *more)
+
+    monkeypatch.setattr(aiohttp.StreamReader, "feed_data", counting)
+    return counts
 
 
-async def test_a_compressed_body_is_neither_asked_for_nor_unpacked() -> None:
+async def test_a_body_of_10_mb_is_not_read(came_in: list[int]) -> None:
+    """Faults: "answers 10 MB: at most 4 KB is read". What one read of the socket brings is all that ever comes in."""
+    result = refusal(await result_of(endless(500, size=10_000_000)))
+    assert 0 < sum(came_in) < 500_000
+    assert (result.failure, len(result.error) <= LAST_ERROR_LIMIT) == (RETRYABLE, True)
+
+
+async def test_a_compressed_body_is_neither_asked_for_nor_unpacked(came_in: list[int]) -> None:
     """A bomb of a few bytes must not become megabytes."""
-    async with Receiver(answers(500, b"\x1f\x8b\x08 not text", Content_Encoding="gzip")) as receiver:
+    bomb = gzip.compress(b"x" * 1_000_000)
+    async with Receiver(answers(500, bomb, Content_Encoding="gzip")) as receiver:
         result = refusal(await sent(receiver.url()))
     assert result.error == "HTTP 500"
+    assert sum(came_in) == len(bomb)
     assert receiver.requests[0].headers["accept-encoding"] == "identity"
 
 
@@ -202,7 +219,10 @@ async def test_proxies_in_the_environment_are_ignored(monkeypatch: pytest.Monkey
 
 async def test_cookies_are_not_kept() -> None:
     """One receiver's answer must not change what the next request carries."""
-    async with Receiver(answers(204, Set_Cookie="a=b")) as receiver, a_webhook(receiver.url()) as channel:
+    async with (
+        Receiver(answers(204, Set_Cookie="a=b")) as receiver,
+        a_webhook(receiver.url(host="localhost")) as channel,
+    ):
         await channel.send(a_notification())
         await channel.send(a_notification())
     assert all("cookie" not in request.headers for request in receiver.requests)
@@ -225,3 +245,41 @@ async def test_whatever_a_receiver_says_can_be_stored(body: bytes) -> None:
     assert error.startswith("HTTP 400")
     assert len(error.encode()) <= LAST_ERROR_LIMIT
     assert not {unicodedata.category(character) for character in error.replace("\u200d", "")} & {"Cc", "Cf", "Cs"}
+
+
+GARBLED = st.lists(
+    st.sampled_from(
+        [
+            b"HTTP/1.1 200 OK\r\n",
+            b"HTTP/1.0 500 Down\r\n",
+            b"HTTP/1.1 100 Continue\r\n\r\n",
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+            b"Content-Length: 5\r\n",
+            b"Transfer-Encoding: chunked\r\n",
+            b"Content-Encoding: gzip\r\n",
+            b"Location: //\r\n",
+            b"Set-Cookie: \x00=\xff\r\n",
+            b"Retry-After: 1\r\nRetry-After: 2\r\n",
+            b"\r\n",
+            b"5\r\nhello\r\n",
+            b"0\r\n\r\n",
+            b"\xff\x00",
+        ]
+    )
+    | st.binary(max_size=20),
+    max_size=8,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(parts=GARBLED)
+async def test_no_answer_makes_it_raise(parts: list[bytes]) -> None:
+    """Design 2: whatever the world does is classified. Each part is a packet of its own."""
+
+    async def behave(exchange: Exchange) -> None:
+        for part in parts:
+            await exchange.write(part)
+            await asyncio.sleep(0)
+        exchange.writer.close()
+
+    assert isinstance(await result_of(behave), Accepted | Refused)

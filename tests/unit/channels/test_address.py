@@ -1,10 +1,12 @@
 """Which addresses and URLs a webhook may go to (faults.md, "Addresses a webhook must never reach")."""
 
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from yarl import URL
 
 from tocsin.channels.address import URL_LIMIT, AddressGuard, check_url
 
@@ -235,3 +237,10 @@ def test_the_reason_does_not_repeat_the_url() -> None:
     """A webhook's path may be its secret."""
     assert "s3cret" not in (check_url("http://10.0.0.1/s3cret") or "")
     assert check_url("http://10.0.0.1/", ["10.0.0.0/8"]) is None
+
+
+@given(st.from_regex(r"\Ahttps?://[a-z0-9.\[\]:@%_#?/&=-]{0,30}\Z"))
+def test_what_is_checked_is_what_is_connected_to(url: str) -> None:
+    """Two readings of one URL would be a way in: the client's parser must see the host that was checked."""
+    if check_url(url, ["0.0.0.0/0", "::/0"]) is None:
+        assert (URL(url).raw_host or "").lower() == urlsplit(url).hostname

@@ -78,7 +78,7 @@ class AddressGuard:
             ip = ip_address(address)
         except ValueError:
             return False
-        return is_public(ip) or any(ip in network for network in self.allowed if network.version == ip.version)
+        return is_public(ip) or any(ip in network for network in self.allowed)
 
     def url_problem(self, url: str) -> str | None:
         """Say why no request may go to `url`, or None. A name is checked again when it is resolved."""

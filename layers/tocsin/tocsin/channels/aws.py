@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, ParamValidationError
+from botocore.parsers import ResponseParserError
 
 from tocsin.attempt import Accepted, FailureClass, Refused, SendResult
 from tocsin.channels.blocking import NotStartedError
@@ -71,6 +72,8 @@ async def called(tools: Tools, call: Callable[[], T], also_retryable: Callable[[
         return _answered(error, mendable=also_retryable(error))
     except BotoCoreError as error:
         return _unanswered(error)
+    except ResponseParserError:
+        return unknown("an answer that can't be read")
     return Accepted(200)
 
 

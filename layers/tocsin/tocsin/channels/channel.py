@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from tocsin.attempt import FailureClass, Refused, SendResult
 from tocsin.channels.blocking import Blocking
-from tocsin.notification import LAST_ERROR_LIMIT, Notification
+from tocsin.notification import LAST_ERROR_LIMIT, ChannelName, Notification
 from tocsin.text import bounded
 
 if TYPE_CHECKING:  # needed by types only, and each costs a cold start tens of milliseconds
@@ -21,6 +21,10 @@ Clock = Callable[[], datetime]
 
 
 RETRYABLE_STATUSES = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
+
+
+IMPLEMENTED = frozenset({ChannelName.EMAIL, ChannelName.WEBHOOK, ChannelName.SNS})
+"""The channels that the registry can send by. Here, because whoever only asks need not import all that sends."""
 
 
 class Channel(Protocol):

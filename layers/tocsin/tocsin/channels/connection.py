@@ -20,6 +20,8 @@ KEEPALIVE_SECONDS = 4
 server has just closed has an unknown result, and can't be repeated blindly."""
 BUFFER_BYTES = 4096
 """Bytes of a response that may wait unread before reading from the socket pauses (at twice this)."""
+RECEIVE_BYTES = 65_536
+"""Bytes that the kernel holds for us: an answer of 10 MB must not be taken off the wire to be thrown away."""
 _FLAGS = socket.AI_ADDRCONFIG
 
 
@@ -86,7 +88,9 @@ def guarded_session(
         family, kind, protocol, _, address = info
         if not guard.permits(str(address[0])):
             raise ForbiddenAddressError(str(address[0]))
-        return socket.socket(family, kind, protocol)
+        opened = socket.socket(family, kind, protocol)
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
+        return opened
 
     connector = aiohttp.TCPConnector(
         resolver=GuardedResolver(guard, blocking),

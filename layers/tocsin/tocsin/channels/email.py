@@ -25,7 +25,7 @@ SUBJECT_LIMIT = 256
 _MENDABLE_CODES = frozenset(
     {
         "MailFromDomainNotVerifiedException",
-        "NotFoundException",  # the configuration set of the channel's parameter
+        "NotFoundException",  # of what the account has set up: the request names nothing but addresses
         "SendingPausedException",
     }
 )
@@ -44,8 +44,6 @@ class EmailConfig(BaseModel):
 
     sender: Annotated[str, AfterValidator(_checked)]
     """An address, or one in a domain, that SES has verified."""
-    configuration_set: str | None = None
-    """The SES configuration set that mails are sent with."""
 
 
 class EmailChannel:
@@ -65,7 +63,7 @@ class EmailChannel:
         return await called(self._tools, lambda: client.send_email(**request), _mendable)
 
     def _request(self, notification: Notification) -> "SendEmailRequestTypeDef":
-        request: SendEmailRequestTypeDef = {
+        return {
             "FromEmailAddress": self._config.sender,
             "Destination": {"ToAddresses": [notification.recipient]},
             "Content": {
@@ -76,9 +74,6 @@ class EmailChannel:
                 }
             },
         }
-        if self._config.configuration_set:
-            request["ConfigurationSetName"] = self._config.configuration_set
-        return request
 
     def _headers(self, notification: Notification) -> "list[MessageHeaderTypeDef]":
         domain = self._config.sender.rpartition("@")[2]

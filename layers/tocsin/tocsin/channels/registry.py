@@ -1,6 +1,7 @@
 """The one table of channels, and what hands each notification to its own.
 
-To add a channel: a module with a configuration, a builder and a destination; and a line in the table.
+To add a channel: a module with a configuration, a builder and a destination; a line in the table; its name in
+`channel.IMPLEMENTED`.
 """
 
 import asyncio
