@@ -59,8 +59,8 @@ class Store(Protocol):
         """Write a step that the row is too large for, without its history."""
         ...
 
-    def get(self, id_: str) -> Notification:
-        """Read one row as it is now."""
+    def holds(self, change: Change) -> bool:
+        """Tell whether a row is as `change` made it; False where that can't be told."""
         ...
 
 
@@ -307,8 +307,7 @@ class Delivery:
 
     async def _count_lost(self, change: Change) -> None:
         """Tell a claim that was lost from a write that succeeded although its answer never came."""
-        now = await asyncio.to_thread(self._store.get, change.before.id)
-        ours = now.updated_at == change.after.updated_at and now.status is change.after.status
+        ours = await asyncio.to_thread(self._store.holds, change)
         self._count(Event.SETTLED if ours else Event.CLAIM_LOST, change)
 
     async def _record_bare(self, change: Change) -> None:

@@ -128,6 +128,14 @@ class NotificationTable:
             return Write.UNAVAILABLE
         return Write.DONE
 
+    def holds(self, change: Change) -> bool:
+        """Tell whether the row is as `change` made it; False where it is gone, or can't be read now."""
+        try:
+            found = self.get(change.before.id)
+        except (NotFoundError, ClientError, BotoCoreError):
+            return False
+        return found.updated_at == change.after.updated_at and found.status is change.after.status
+
     def due(self, now: datetime, limit: int, shards: Iterable[int] = range(SHARDS)) -> list[Due]:
         """Give hints of at most `limit` rows due by `now`, oldest first. Raises ClientError: then nothing is known."""
         found = [list(islice(self._due_in(str(shard), timestamp(now)), limit)) for shard in shards]

@@ -1,0 +1,71 @@
+"""The Notifications table in memory. test_table_contract.py holds it to what the real one does."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from tests.support.rows import RETENTION
+from tocsin.change import Change, Write
+from tocsin.errors import ConflictError, MalformedRowError, NotFoundError
+from tocsin.notification import Notification
+from tocsin.reading import Due, Fetched, Malformed
+from tocsin.storage.rows import SHARDS, decode, encode, from_timestamp, salvage, shard_of
+from tocsin.storage.update import Update
+
+
+class FakeTable:
+    """Items by id; a write happens if its guards hold."""
+
+    def __init__(self) -> None:
+        self.items: dict[str, dict[str, Any]] = {}
+
+    def insert(self, row: Notification) -> Notification:
+        self.items[row.id] = encode(row, RETENTION)
+        return row
+
+    def get(self, id_: str) -> Notification:
+        if id_ not in self.items:
+            raise NotFoundError(id_)
+        return salvage(self.items[id_])
+
+    def write(self, changes: Sequence[Change]) -> list[Write]:
+        return [self._write(change, encode(change.after, RETENTION)) for change in changes]
+
+    def settle_bare(self, change: Change) -> Write:
+        after = encode(change.after, RETENTION)
+        return self._write(change, {name: value for name, value in after.items() if name != "attempts"})
+
+    def replace(self, change: Change) -> None:
+        if self.write([change]) != [Write.DONE]:
+            raise ConflictError(change.before.id)
+
+    def holds(self, change: Change) -> bool:
+        found = salvage(self.items.get(change.before.id, {}))
+        return (found.updated_at, found.status) == (change.after.updated_at, change.after.status)
+
+    def _write(self, change: Change, after: dict[str, Any]) -> Write:
+        update = Update.between(encode(change.before, RETENTION), after)
+        item = self.items.get(change.before.id)
+        if item is None or any(item.get(name) != value for name, value in update.guards.items()):
+            return Write.LOST
+        item.update(update.set)
+        for name in update.remove:
+            item.pop(name, None)
+        return Write.DONE
+
+    def due(self, now: datetime, limit: int, shards: Sequence[int] = range(SHARDS)) -> list[Due]:
+        found = [
+            Due(from_timestamp(item["next_retry_at"]["S"]), id_)
+            for id_, item in self.items.items()
+            if "due_shard" in item and int(shard_of(id_)) in shards
+        ]
+        return sorted((hint for hint in found if hint.at <= now), key=lambda hint: (hint.at, hint.id))[:limit]
+
+    def fetch(self, ids: Sequence[str]) -> Fetched:
+        rows, malformed = [], []
+        for id_ in dict.fromkeys(ids):
+            try:
+                rows += [decode(self.items[id_])] if id_ in self.items else []
+            except MalformedRowError as error:
+                malformed.append(Malformed(self.items[id_], error.detail))
+        return Fetched(tuple(rows), tuple(malformed))
