@@ -28,19 +28,27 @@ help: ## List the commands.
 
 install: $(TOOLS) ## Install everything that the other commands need.
 
-# $(call venv,directory,requirements): an environment with exactly what the hashed list says.
+# $(call venv,directory,requirements): an environment with exactly what the hashed list says. The stamp is a copy of the list:
+# a list that only looks newer, as after a checkout, installs nothing.
 define venv
-	@echo "Installing $(2) into $(1)"
-	@"$(UV)" venv --quiet --clear --no-python-downloads --python "$(PYTHON)" $(1)
-	@"$(UV)" pip install --quiet --require-hashes --python $(1)/bin/python -r $(2) || { echo "Could not install $(2). Is the package index reachable?" >&2; exit 1; }
-	@touch $@
+	@if cmp -s $(2) $@; then touch $@; else \
+		echo "Installing $(2) into $(1)"; \
+		"$(UV)" venv --quiet --clear --relocatable --no-python-downloads --python "$(PYTHON)" $(1); \
+		"$(UV)" pip install --quiet --require-hashes --python $(1)/bin/python -r $(2) \
+			|| { echo "Could not install $(2). Is the package index reachable?" >&2; exit 1; }; \
+		cp $(2) $@; \
+	fi
 endef
 
 $(VENVS)/uv/.ready: requirements/uv.txt
 	@[ -n "$(PYTHON)" ] || { echo "Tocsin needs Python 3.11 or later, and found none. If it is not on the PATH: make PYTHON=/path/to/python3" >&2; exit 1; }
-	@"$(PYTHON)" -m venv --clear $(VENVS)/uv || { echo "$(PYTHON) can't make a virtual environment. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
-	@$(VENVS)/uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt || { echo "Could not install uv. Is the package index reachable?" >&2; exit 1; }
-	@touch $@
+	@if cmp -s $< $@; then touch $@; else \
+		"$(PYTHON)" -m venv --clear $(VENVS)/uv \
+			|| { echo "$(PYTHON) can't make a virtual environment. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }; \
+		$(VENVS)/uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $< \
+			|| { echo "Could not install uv. Is the package index reachable?" >&2; exit 1; }; \
+		cp $< $@; \
+	fi
 
 .venv/.ready: requirements/dev.txt $(VENVS)/uv/.ready
 	$(call venv,.venv,requirements/dev.txt)

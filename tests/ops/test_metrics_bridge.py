@@ -28,31 +28,42 @@ LINE = {
 
 
 class FakeAws:
-    """Log streams that grow, pages of two events, and a note of every datum put."""
+    """Log streams that grow, newest first; pages of two events; a note of every datum put, and of every stream read."""
 
-    def __init__(self, *messages: str) -> None:
-        self.messages = list(messages)
+    name = "tocsin"
+
+    def __init__(self) -> None:
+        self.streams: dict[str, list[Any]] = {}
         self.put: list[Any] = []
+        self.reads: list[str] = []
+
+    def log(self, stream: str, *messages: str, at: int) -> None:
+        self.streams.setdefault(stream, []).extend({"message": message, "timestamp": at} for message in messages)
 
     def client(self, _service: str) -> "FakeAws":
         return self
-
-    name = "tocsin"
 
     def get_paginator(self, operation: str) -> "FakeAws":
         self.operation = operation
         return self
 
-    def paginate(self, **_named: str) -> Iterator[Any]:
+    def paginate(self, **_named: object) -> Iterator[Any]:
         if self.operation == "describe_log_groups":
             yield {"logGroups": [{"logGroupName": "/aws/lambda/tocsin-api"}]}
-        else:
-            yield {"logStreams": [{"logStreamName": "one"}]}
+            return
+        described = [
+            {"logStreamName": name, "lastEventTimestamp": events[-1]["timestamp"], "storedBytes": len(events)}
+            for name, events in self.streams.items()
+        ]
+        yield {"logStreams": sorted(described, key=lambda stream: stream["lastEventTimestamp"], reverse=True)}
 
-    def get_log_events(self, nextToken: str = "0", **_named: object) -> Any:  # noqa: N803 - AWS's name
-        start = int(nextToken)
-        page = self.messages[start : start + 2]
-        return {"events": [{"message": message} for message in page], "nextForwardToken": str(start + len(page))}
+    def get_log_events(self, logStreamName: str, nextToken: str = "", startTime: int = 0, **_named: object) -> Any:  # noqa: N803 - AWS's names
+        self.reads.append(logStreamName)
+        events = self.streams[logStreamName]
+        first = next((place for place, event in enumerate(events) if event["timestamp"] >= startTime), len(events))
+        start = int(nextToken) if nextToken else first
+        page = events[start : start + 2]
+        return {"events": page, "nextForwardToken": str(start + len(page))}
 
     def put_metric_data(self, *, Namespace: str, MetricData: list[Any]) -> None:  # noqa: N803 - AWS's names
         assert Namespace == "Tocsin"
@@ -90,16 +101,48 @@ def test_other_lines_are_no_metrics(message: str) -> None:
     assert emf(message) is None
 
 
+SAID = json.dumps(LINE)
+HOUR = 3_600_000  # ms
+
+
 def test_each_line_counts_once(tmp_path: Path) -> None:
-    aws = FakeAws(json.dumps(LINE), "START", json.dumps(LINE))
+    aws = FakeAws()
+    aws.log("one", SAID, "START", SAID, at=1)
     reader = bridge(aws, tmp_path)
     assert [reader.once(), reader.once()] == [2, 0]
-    aws.messages += ["END", json.dumps(LINE)]
+    aws.log("one", "END", SAID, at=2)
     assert reader.once() == 1
     assert len(aws.put) == 3 * 4
 
 
 def test_a_new_bridge_goes_on_where_the_last_one_ended(tmp_path: Path) -> None:
-    aws = FakeAws(json.dumps(LINE))
+    aws = FakeAws()
+    aws.log("one", SAID, at=1)
     assert bridge(aws, tmp_path).once() == 1
+    assert bridge(aws, tmp_path).once() == 0
+
+
+def test_a_stream_that_has_not_grown_is_not_read(tmp_path: Path) -> None:
+    """There is one for each cold start: reading them all each second would take a core."""
+    aws = FakeAws()
+    aws.log("one", SAID, at=1)
+    reader = bridge(aws, tmp_path)
+    reader.once()
+    aws.reads.clear()
+    aws.log("two", SAID, at=2)
+    assert reader.once() == 1
+    assert set(aws.reads) == {"two"}
+
+
+def test_a_stream_that_wakes_after_hours_counts_its_new_lines_only(tmp_path: Path) -> None:
+    aws = FakeAws()
+    reader = bridge(aws, tmp_path)
+    aws.log("sleeper", SAID, at=1)
+    assert reader.once() == 1
+    aws.log("other", SAID, at=HOUR)
+    assert reader.once() == 1
+    aws.log("other", SAID, at=HOUR + 1)
+    assert reader.once() == 1, "the sleeper's position is forgotten by now"
+    aws.log("sleeper", SAID, at=2 * HOUR)
+    assert reader.once() == 1
     assert bridge(aws, tmp_path).once() == 0
