@@ -1,0 +1,113 @@
+"""A source's own state: whether it can be read. Pure. It never touches a certificate.
+
+Each TLS endpoint is a source (`tls:host:port`), an account in a region is one (`acm:eu-central-1`). A source that fails
+for a day alerts itself, once each time it begins to fail; success ends that (issue 3, item 4).
+"""
+
+import hashlib
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Self
+
+from ulid import ULID
+
+from tocsin.alert import CYCLE_LENGTH, cycle_of
+from tocsin.notification import ChannelName, DeliveryPolicy, Notification, Severity
+from tocsin.sources.failure import SourceFailure
+from tocsin.text import bounded
+
+PATIENCE = timedelta(days=1)
+"""How long a source may fail before somebody is told."""
+ALARM_TYPE = "Custom:SourceFailing"
+_TEXT_LIMIT = 512
+"""Bytes of each piece of foreign text in an alarm."""
+_SUBJECT_LIMIT = 200
+"""Bytes; mail programs show fewer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceState:
+    """What is known of one source. It changes only by copy."""
+
+    source: str
+    last_attempt_at: datetime | None = None
+    last_success_at: datetime | None = None
+    last_failure: SourceFailure | None = None
+    """The latest, also after a success: it says what was wrong."""
+    failing_since: datetime | None = None
+    """The first failure since the last success; null: it works, or was never tried."""
+    alarmed_at: datetime | None = None
+    """When this failing was told to somebody."""
+
+    def succeeded(self, now: datetime) -> Self:
+        """Take that it was read."""
+        return replace(self, last_attempt_at=now, last_success_at=now, failing_since=None, alarmed_at=None)
+
+    def failed(self, failure: SourceFailure, now: datetime) -> Self:
+        """Take that it could not be read, or not all of it."""
+        since = self.failing_since or now
+        return replace(self, last_attempt_at=now, last_failure=failure, failing_since=since)
+
+    def alarmed(self, now: datetime) -> Self:
+        """Take that somebody was told."""
+        return replace(self, alarmed_at=now)
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """What is to be told about a source. The id is the same however often it is made: insert it if it is absent."""
+
+    id: str
+    subject: str
+    message: str
+
+
+def alarm_due(state: SourceState, now: datetime) -> Alarm | None:
+    """Give the alarm that `state` owes at `now`, if any."""
+    since = state.failing_since
+    if since is None or state.alarmed_at is not None or now - since < PATIENCE:
+        return None
+    source = bounded(state.source, _TEXT_LIMIT)
+    return Alarm(
+        id=alarm_id(state.source, since),
+        subject=bounded(f"[Tocsin] {source} can't be read", _SUBJECT_LIMIT),
+        message="\n".join(_lines(state, source, since)),
+    )
+
+
+def alarm_id(source: str, failing_since: datetime) -> str:
+    """Derive the id of an alarm: a ULID of when the failing began, and of a hash."""
+    digest = hashlib.sha256(f"{source}\n{failing_since.timestamp()}".encode()).digest()
+    return cycle_of(failing_since) + str(ULID(digest[:16]))[CYCLE_LENGTH:]
+
+
+def notification_of(
+    alarm: Alarm, channel: ChannelName, recipient: str, policy: DeliveryPolicy, now: datetime
+) -> Notification:
+    """Write the alarm as a notification, for the retry engine."""
+    return Notification(
+        id=alarm.id,
+        type=ALARM_TYPE,
+        channel=channel,
+        recipient=recipient,
+        subject=alarm.subject,
+        message=alarm.message,
+        severity=Severity.WARNING,
+        created_at=now,
+        updated_at=now,
+    ).accepted(now, policy)
+
+
+def _lines(state: SourceState, source: str, since: datetime) -> list[str]:
+    why = bounded(str(state.last_failure or "unknown"), _TEXT_LIMIT)
+    success = "never" if state.last_success_at is None else _written(state.last_success_at)
+    return [
+        f"The certificate source {source} can't be read since {_written(since)}.",
+        f"Why: {why}",
+        f"Read last: {success}",
+        "Its certificates stay in the inventory as they were read last; a renewal there would not be seen.",
+    ]
+
+
+def _written(at: datetime) -> str:
+    return at.strftime("%Y-%m-%d %H:%M:%S %Z")
