@@ -28,6 +28,7 @@ from tocsin.certificate import Source
 from tocsin.channels.blocking import Blocking
 from tocsin.sources.endpoint import Endpoint
 from tocsin.sources.failure import FailureKind, SourceFailure
+from tocsin.sources.handshake import strict_context
 from tocsin.sources.observed import ObservedCertificate
 from tocsin.sources.tls import Dialer, Seen, observe_all, observe_endpoint, system_resolver
 
@@ -102,11 +103,9 @@ async def test_a_chain_that_does_not_verify_is_still_read(what: str) -> None:
 async def test_an_expired_authority_is_not_called_an_expired_certificate() -> None:
     """ "Expired" is said of the certificate itself only."""
     old = self_signed(common_name="Old CA", names=(), key=a_key(96), is_authority=True, **PAST)
-    strict = ssl.create_default_context(cadata=old.pem)
-    strict.verify_flags &= ~ssl.VERIFY_X509_STRICT
     dialer = a_dialer()
     made = Authority(a_key(96), "Old CA").issued()
-    seen = certificate(await look(made, Dialer(dialer.guard, dialer.resolve, strict=strict)))
+    seen = certificate(await look(made, Dialer(dialer.guard, dialer.resolve, strict=strict_context(old.pem))))
     assert seen.chain_problem == "a certificate above it has expired"
 
 

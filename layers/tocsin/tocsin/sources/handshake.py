@@ -36,7 +36,8 @@ _ALERTS_BY_ANOTHER_NAME = frozenset(
 def strict_context(authorities: str | None = None) -> ssl.SSLContext:
     """Make what decides whether a chain verifies, by these authorities (PEM), or by the machine's own list."""
     context = ssl.create_default_context(cadata=authorities)
-    context.hostname_checks_common_name = False  # browsers do not, and here is told what a browser would say
+    context.hostname_checks_common_name = False  # browsers do not, and what they would say is what is told
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # on since Python 3.13: it refuses what browsers accept
     return context
 
 

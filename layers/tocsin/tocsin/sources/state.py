@@ -76,9 +76,9 @@ def alarm_due(state: SourceState, now: datetime) -> Alarm | None:
 
 
 def alarm_id(source: str, failing_since: datetime) -> str:
-    """Derive the id of an alarm: a ULID of when the failing began, and of a hash."""
-    digest = hashlib.sha256(f"{source}\n{failing_since.timestamp()}".encode()).digest()
-    return cycle_of(failing_since) + str(ULID(digest[:16]))[CYCLE_LENGTH:]
+    """Derive the id of an alarm: a ULID of when the failing began (to the millisecond), and of a hash."""
+    begun = cycle_of(failing_since)
+    return begun + str(ULID(hashlib.sha256(f"{source}\n{begun}".encode()).digest()[:16]))[CYCLE_LENGTH:]
 
 
 def notification_of(
