@@ -26,6 +26,7 @@ _NOT_TLS = frozenset(
         "HTTPS_PROXY_REQUEST",
         "UNKNOWN_PROTOCOL",
         "BAD_RECORD_TYPE",
+        "RECORD_LAYER_FAILURE",  # what OpenSSL 3.2 and later say of some of these
     }
 )
 _ALERTS_BY_ANOTHER_NAME = frozenset(
