@@ -38,13 +38,17 @@ _DENIED = frozenset(
 )
 
 
+_OUT_OF_TIME = SourceFailure(FailureKind.TIMEOUT, "there was no time to read all certificates of the account")
+"""A failure, because the next read begins at the same end of the list: somebody has to know, and give it more time."""
+
+
 @dataclass(frozen=True, slots=True)
 class AccountRead:
     """What was read of an account, in part if something failed."""
 
     observed: tuple[ObservedCertificate, ...]
     failures: tuple[SourceFailure, ...] = ()
-    """One each certificate that could not be read; one without a `ref` if the list broke off."""
+    """One each certificate that could not be read; one without a `ref` if the list broke off, or the time was up."""
     undated: int = 0
     """Certificates without dates: not issued yet, or never."""
     complete: bool = True
@@ -81,6 +85,7 @@ def observe_account(client: "ACMClient", may_go_on: Callable[[], bool] = lambda:
         for arn in _arns(client):
             if not may_go_on():
                 reading.complete = False
+                reading.failures.append(_OUT_OF_TIME)
                 break
             _describe(client, arn, reading)
     except (ClientError, BotoCoreError) as error:  # the list broke off: what was read stands
