@@ -332,9 +332,18 @@ async def test_no_more_than_the_bound_are_looked_at_at_once() -> None:
 
 
 async def test_nothing_is_started_when_the_time_is_up() -> None:
-    """What was not looked at is not in the result: neither a success nor a failure."""
+    """What was not looked at has failed: an endpoint at the end of a long list must not be missed unseen."""
     left = iter([True, True])
-    async with serving(polite, CA.issued().server_context()) as port:
+    connections: list[int] = []
+
+    async def counted(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        connections.append(1)
+        await reader.read()
+
+    async with serving(counted, CA.issued(names=("*.example.com",)).server_context()) as port:
         endpoints = [Endpoint(f"{number}.example.com", port) for number in range(5)]
         seen = await observe_all(endpoints, a_dialer(CA), NOW, concurrency=1, may_start=lambda: next(left, False))
-    assert list(seen) == endpoints[:2]
+        looked_at = len(connections)
+    assert looked_at <= 2
+    assert [certificate(seen[endpoint]).chain_problem for endpoint in endpoints[:2]] == [None, None]
+    assert {failure(seen[endpoint]).kind for endpoint in endpoints[2:]} == {FailureKind.TIMEOUT}

@@ -41,6 +41,7 @@ _HAPPY_EYEBALLS_DELAY = 0.25
 Resolve = Callable[[str], Awaitable[Sequence[str]]]
 """Gives the addresses of a name; raises socket.gaierror where it has none."""
 Seen = ObservedCertificate | SourceFailure
+_OUT_OF_TIME = SourceFailure(FailureKind.TIMEOUT, "there was no time left to look at it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +73,13 @@ async def observe_all(
     concurrency: int = CONCURRENCY,
     may_start: Callable[[], bool] = lambda: True,
 ) -> Mapping[Endpoint, Seen]:
-    """Observe each endpoint. Those that `may_start` came too late for are not in the result."""
+    """Observe each endpoint. One that there was no time for has failed: if that goes on, somebody has to know."""
     gate = asyncio.Semaphore(concurrency)
     seen: dict[Endpoint, Seen] = {}
 
     async def observe(endpoint: Endpoint) -> None:
         async with gate:
-            if may_start():
-                seen[endpoint] = await observe_endpoint(endpoint, dialer, now)
+            seen[endpoint] = await observe_endpoint(endpoint, dialer, now) if may_start() else _OUT_OF_TIME
 
     async with asyncio.TaskGroup() as tasks:
         for endpoint in dict.fromkeys(endpoints):
