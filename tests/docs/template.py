@@ -1,0 +1,65 @@
+"""The template as the tests read it: CloudFormation's functions become short texts."""
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+import yaml
+
+from ops.release import TEMPLATE
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads `!Ref x` as "x", `!Sub text` as the text, other functions as their arguments."""
+
+
+def _plain(loader: _Loader, _suffix: str, node: yaml.Node) -> Any:
+    match node:
+        case yaml.ScalarNode():
+            return loader.construct_scalar(node)
+        case yaml.SequenceNode():
+            return loader.construct_sequence(node, deep=True)
+        case yaml.MappingNode():
+            return loader.construct_mapping(node, deep=True)
+    raise AssertionError(node)
+
+
+_Loader.add_multi_constructor("!", _plain)
+
+
+@cache
+def template() -> Mapping[str, Any]:
+    """Read template.yaml."""
+    read: Mapping[str, Any] = yaml.load(TEMPLATE.read_text(), Loader=_Loader)  # noqa: S506 - a SafeLoader with one more rule
+    return read
+
+
+def resources(kind: str) -> Mapping[str, Mapping[str, Any]]:
+    """Give the resources of one type, with their properties."""
+    found = template()["Resources"].items()
+    return {name: resource["Properties"] for name, resource in found if resource["Type"] == kind}
+
+
+def routes() -> set[str]:
+    """Give the API's routes, as `GET /notifications`."""
+    functions = resources("AWS::Serverless::Function").values()
+    events = [event["Properties"] for function in functions for event in function["Events"].values()]
+    paths = [(event["Method"], event["Path"]) for event in events if "Path" in event]
+    return {f"{method} {path.removeprefix('/api/v1')}" for method, path in paths}
+
+
+def actions_of_roles() -> dict[str, set[str]]:
+    """Give what each role may do in an account: its own policies and the managed ones, but not the embedded AWS's."""
+    found = {name: set(_actions(role["Policies"])) for name, role in resources("AWS::IAM::Role").items()}
+    for name, policy in resources("AWS::IAM::ManagedPolicy").items():
+        if template()["Resources"][name].get("Condition") != "IsEmbedded":
+            for role in policy["Roles"]:
+                found[role] |= set(_actions([policy]))
+    return found
+
+
+def _actions(policies: list[Mapping[str, Any]]) -> Iterator[str]:
+    for policy in policies:
+        for statement in policy["PolicyDocument"]["Statement"]:
+            listed = statement["Action"] if statement["Effect"] == "Allow" else []
+            yield from [listed] if isinstance(listed, str) else listed

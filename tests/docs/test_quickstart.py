@@ -1,0 +1,88 @@
+"""The commands of the quickstart and of operations, run as they are written, against the embedded AWS."""
+
+import re
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from ops.loopback import free_port
+from tests.docs.checkout import Shell, a_shell, copied
+from tests.docs.markdown import SHELL, Block, blocks, page
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed"),
+]
+
+QUICKSTART = [block for block in blocks(page("docs/quickstart.md")) if block.language in (*SHELL, "text")]
+OPERATIONS = blocks(page("docs/operations.md"), *SHELL)
+START = 3
+"""Blocks of the quickstart that bring the stack up and define what all others use."""
+NEEDS_AN_ACCOUNT = ("make deploy", "delete-stack", "delete-table", "delete-parameters")
+API_URL = re.compile(r"^TOCSIN_API_URL=.*$", re.MULTILINE)
+AN_ID = re.compile(r"^id=\w+$", re.MULTILINE)
+NEWEST = "id=$(tocsin '/notifications?limit=1' | grep -o '[0-7][0-9A-Z]\\{25\\}' | head -n 1)"
+
+
+@pytest.fixture(scope="module")
+def port() -> str:
+    """A free port for the receiver that the quickstart starts on 9099."""
+    return str(free_port())
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    """A shell in a copy of the checkout, after the quickstart's section "Start"."""
+    with a_shell(copied(tmp_path_factory.mktemp("checkout"))) as opened:
+        for block in QUICKSTART[: START - 1]:
+            opened.run(block.text)
+        yield opened
+
+
+def test_the_commands_of_operations(shell: Shell) -> None:
+    """All but those that deploy to an account or remove a stack from it; the API here has an address of its own."""
+    for block in OPERATIONS:
+        if not any(word in block.text for word in NEEDS_AN_ACCOUNT):
+            here = API_URL.sub(r"\g<0>\n. .local/stack.env", block.text)
+            shell.run(AN_ID.sub(lambda _: NEWEST, here))
+
+
+def test_the_quickstart(shell: Shell, port: str) -> None:
+    """Every command, in order; what a `text` block shows is printed, in this order, by the commands before it."""
+    printed = ""
+    for block in QUICKSTART[START - 1 :]:
+        if block.language == "text":
+            missing = first_missing(block.text.replace("9099", port), printed)
+            assert missing is None, f"{block}: {missing!r} is not in what was printed:\n{printed}"
+        else:
+            printed = shell.run(block.text.replace("9099", port))
+
+
+def first_missing(expected: str, printed: str) -> str | None:
+    """Give the first expected line that no line behind the one before it is like.
+
+    "…" stands for anything in a line, and alone for any lines. A comma at the end of what was printed may be left out.
+    """
+    lines = iter(printed.splitlines())
+    for wanted in (line for line in expected.splitlines() if line != "…"):
+        pattern = ".*".join(map(re.escape, wanted.split("…")))
+        if not any(re.fullmatch(pattern, line.rstrip(",") if wanted[-1:] != "," else line) for line in lines):
+            return wanted
+    return None
+
+
+def test_a_line_that_was_not_printed_is_found() -> None:
+    assert first_missing("a\n…\nd", "a\nb\nc\nd") is None
+    assert first_missing("a\n…\nd", "a\nd") is None
+    assert first_missing("x…z", "xyz") is None
+    assert first_missing("b\na", "a\nb") == "a"
+
+
+def test_every_block_is_one_that_this_test_runs_or_compares() -> None:
+    """A fence without a language would be neither."""
+    for name in ("docs/quickstart.md", "docs/operations.md", "README.md"):
+        for block in blocks(page(name)):
+            assert isinstance(block, Block)
+            assert block.language in (*SHELL, "text", "json"), block

@@ -1,0 +1,162 @@
+"""Tables that repeat what the code or the template says: they say the same."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from tests.docs.markdown import blocks, codes, page, tables
+from tests.docs.template import actions_of_roles, resources, template
+from tests.support.channels import NOW, a_notification
+from tocsin.attempt import Accepted, FailureClass, NotConfigured, Refused
+from tocsin.errors import TransitionRefusedError
+from tocsin.notification import DeliveryPolicy, Notification, Status
+from tocsin.observability import _UNITS, Metric
+from tocsin.snapshot import Snapshot, prometheus_text
+
+ARCHITECTURE = page("docs/architecture.md")
+OPERATIONS = page("docs/operations.md")
+CONNECTORS = page("docs/connectors.md")
+
+
+def only(table: list[list[Any]]) -> list[Any]:
+    assert len(table) == 1
+    return table[0]
+
+
+def test_parameters() -> None:
+    """Every parameter of the template with its default, in the template's order."""
+    rows = only(tables(OPERATIONS, "Parameters"))
+    described = [(row["parameter"].strip("`"), row["default"].replace("empty", "").strip("`")) for row in rows]
+    given = [(name, str(parameter["Default"])) for name, parameter in template()["Parameters"].items()]
+    assert described == given
+
+
+def test_metrics() -> None:
+    """Every metric with its unit, and whether it carries the channel."""
+    first_gauge = list(Metric).index(Metric.DEAD_LETTER_DEPTH)
+    emitted = [
+        (metric.value, _UNITS[metric].value if metric in _UNITS else "Count", "yes" if place < first_gauge else "no")
+        for place, metric in enumerate(Metric)
+    ]
+    rows = only(tables(ARCHITECTURE, "Metrics"))
+    assert [(row["metric"].strip("`"), row["unit"], row["by channel"]) for row in rows] == emitted
+
+
+def test_alarms() -> None:
+    """Every alarm with its condition, and a section of the runbook."""
+    rows = {row["alarm"].strip("`"): row for row in only(tables(ARCHITECTURE, "Alarms"))}
+    alarms = {
+        alarm["AlarmName"].removeprefix("${AWS::StackName}-"): alarm
+        for alarm in resources("AWS::CloudWatch::Alarm").values()
+    }
+    assert rows.keys() == alarms.keys()
+    for name, alarm in alarms.items():
+        assert codes(rows[name]["metric"]) == metrics_of(alarm), name
+        assert rows[name]["goes off when"] == condition_of(alarm), name
+        assert rows[name]["without data"] == alarm["TreatMissingData"], name
+        assert f"\n### {name}\n" in OPERATIONS.read_text(), name
+
+
+def metrics_of(alarm: Mapping[str, Any]) -> list[str]:
+    queries = [
+        query["MetricStat"]["Metric"]["MetricName"] for query in alarm.get("Metrics", []) if "MetricStat" in query
+    ]
+    return list(dict.fromkeys(queries)) or [alarm["MetricName"]]
+
+
+def condition_of(alarm: Mapping[str, Any]) -> str:
+    compared = {
+        "GreaterThanOrEqualToThreshold": ">=",
+        "GreaterThanThreshold": ">",
+        "LessThanThreshold": "<",
+    }[alarm["ComparisonOperator"]]
+    measured = alarm if "Period" in alarm else alarm["Metrics"][1]["MetricStat"]
+    statistic, periods = measured.get("Statistic") or measured["Stat"], alarm["EvaluationPeriods"]
+    times = f"{periods} \N{MULTIPLICATION SIGN} " if periods > 1 else ""
+    return f"{statistic} {compared} {alarm['Threshold']} in {times}{measured['Period']} s"
+
+
+def test_permissions() -> None:
+    """Every role, with exactly the actions that it has in an account."""
+    described = {row["role"].strip("`"): codes(row["actions"]) for row in only(tables(ARCHITECTURE, "Permissions"))}
+    assert {role: set(actions) for role, actions in described.items()} == actions_of_roles()
+    assert not any("Scan" in action for actions in described.values() for action in actions)
+
+
+def test_indexes() -> None:
+    described = {
+        row["index"].strip("`"): (codes(row["partition"])[0], codes(row["sort key"])[0])
+        for row in tables(ARCHITECTURE, "Data")[0]
+    }
+    table = resources("AWS::DynamoDB::Table")["Notifications"]
+    assert described == {
+        index["IndexName"]: tuple(key["AttributeName"] for key in index["KeySchema"])
+        for index in table["GlobalSecondaryIndexes"]
+    }
+
+
+def test_prometheus() -> None:
+    described = {row["name"].strip("`") for row in only(tables(CONNECTORS, "Metrics for Prometheus"))}
+    assert described == set(re.findall(r"# TYPE (\w+) gauge", prometheus_text(Snapshot(NOW, 1, 1))))
+
+
+def test_the_state_diagram_shows_every_step_and_no_other() -> None:
+    drawn = [block.text for block in blocks(ARCHITECTURE, "mermaid") if "stateDiagram" in block.text]
+    edges = set(re.findall(r"^ *(\w+) --> (\w+)", drawn[0], re.MULTILINE))
+    assert edges == {(before.value, after.value) for before in Status for after in steps_from(before)}
+
+
+def steps_from(status: Status) -> set[Status]:
+    """Give the states that some step leads to; claiming is not one: it changes no state."""
+    policy = DeliveryPolicy()
+    row = replace(a_notification(), status=status, died_at=NOW)
+    spent = replace(row, retry_count=policy.retry.max_attempts - 1)
+
+    def settled(subject: Notification, result: Any) -> Notification:
+        return subject.settled(result, started_at=NOW, now=NOW + timedelta(seconds=1), policy=policy)
+
+    tried: Sequence[Callable[[], Notification]] = (
+        lambda: settled(row, Accepted()),
+        lambda: settled(row, NotConfigured()),
+        lambda: settled(row, Refused(FailureClass.RETRYABLE, "down")),
+        lambda: settled(spent, Refused(FailureClass.RETRYABLE, "down")),
+        lambda: settled(row, Refused(FailureClass.PERMANENT, "gone")),
+        lambda: row.requeued(NOW, policy),
+        lambda: row.acknowledged(NOW),
+        lambda: row.superseded("renewed", NOW),
+    )
+    reached = set()
+    for step in tried:
+        try:
+            reached.add(step().status)
+        except TransitionRefusedError:
+            continue
+    return reached
+
+
+def test_write_units_add_up() -> None:
+    """The table of steps, and the three lives that are made of them: 6, 10 and 23."""
+    rows = {row["step"]: row for row in only(tables(ARCHITECTURE, "What a life costs"))}
+    units = {step: int(row["sum"]) for step, row in rows.items()}
+    for step, row in rows.items():
+        parts = [cell for name, cell in row.items() if name not in ("step", "sum")]
+        assert sum(int(part) for part in parts if part) == units[step], step
+    retry = units["claimed"] + units["failed, to be retried"]
+    at_once = units["accepted"] + units["claimed"] + units["sent"]
+    assert (at_once, at_once + retry) == (6, 10)
+    assert units["accepted"] + 4 * retry + units["claimed"] + units["dead"] == 23
+
+
+def test_costs_add_up() -> None:
+    """The arithmetic of the price tables, in operations and in the README."""
+    dollars = [row["sum"] for row in tables(OPERATIONS, "Costs")[0]]
+    *parts, total = [float(re.sub(r"[*$]", "", cell)) for cell in dollars]
+    assert round(sum(parts), 2) == total
+    *parts, total = [
+        float(re.sub(r"[*$]", "", cell))
+        for row in only(tables(page("README.md"), "What it costs"))
+        for cell in [list(row.values())[-1]]
+    ]
+    assert round(sum(parts), 2) == total
