@@ -2,9 +2,14 @@
 
 from typing import Any
 
+import audit_events
+import certificates
 import channels
+import contacts
 import notifications
+import policies
 import problems
+import sources
 import stats
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response, content_types
 from aws_lambda_powertools.event_handler.openapi.config import OpenAPIConfig
@@ -12,7 +17,7 @@ from aws_lambda_powertools.event_handler.openapi.config import OpenAPIConfig
 from tocsin import bootstrap
 
 app = APIGatewayRestResolver(enable_validation=True)
-for routes in (notifications, stats, channels):
+for routes in (notifications, stats, channels, certificates, policies, contacts, audit_events, sources):
     app.include_router(routes.router, prefix="/api/v1")
 problems.handle_in(app)
 

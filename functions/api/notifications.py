@@ -14,7 +14,8 @@ from wire import Instant, NewNotification, NotificationList, NotificationOut, Ty
 
 from tocsin import bootstrap
 from tocsin.change import Change
-from tocsin.errors import NotFoundError
+from tocsin.delivery import Event
+from tocsin.errors import NotFoundError, TransitionRefusedError
 from tocsin.filters import Filters
 from tocsin.notification import ChannelName, Notification, Outcome, Severity, Status
 
@@ -91,7 +92,7 @@ def get(id_: str) -> NotificationOut:
 @router.post("/notifications/<id_>/requeue")
 def requeue(id_: str) -> NotificationOut:
     """Begin a new life for a dead letter: a full budget, the history kept. Only dead ones: anything else is 409."""
-    row = _found(id_)
+    row = _still_true(_found(id_))
     requeued = row.requeued(bootstrap.now(), bootstrap.settings().delivery)
     bootstrap.table().replace(Change(row, requeued))
     bootstrap.recorder().requeued(requeued)
@@ -106,6 +107,17 @@ def read(id_: str) -> NotificationOut:
     bootstrap.table().replace(Change(row, acknowledged))
     bootstrap.recorder().acknowledged(acknowledged)
     return NotificationOut.of(acknowledged)
+
+
+def _still_true(row: Notification) -> Notification:
+    """Give a dead letter in words that are true now. One that no longer is becomes superseded, and is refused."""
+    verdict = bootstrap.review([row]).get(row.id, row) if row.status is Status.DEAD else row
+    if isinstance(verdict, Notification):
+        return row
+    change = Change(row, row.superseded(verdict, bootstrap.now()))
+    bootstrap.table().replace(change)
+    bootstrap.recorder().observe(Event.SETTLED, change)
+    raise TransitionRefusedError(f"can't requeue: it is superseded now, because {verdict}")
 
 
 def _found(id_: str) -> Notification:

@@ -14,19 +14,24 @@ from tocsin.errors import (
     ConflictError,
     CursorError,
     IdempotencyMismatchError,
+    InUseError,
+    InvalidFieldsError,
     NotFoundError,
+    PreconditionFailedError,
     TocsinError,
     TransitionRefusedError,
 )
 
-BODY_LIMIT = 256 * 1024
-"""Characters in a request's body: the longest message, every character of it escaped, and room for the rest."""
+BODY_LIMIT = 2 * 1024 * 1024
+"""Characters in a request's body: a large file of certificates. What is too long within that is named by its field."""
 
 _STATUS: dict[type[TocsinError], HTTPStatus] = {
     NotFoundError: HTTPStatus.NOT_FOUND,
     ConflictError: HTTPStatus.CONFLICT,
     TransitionRefusedError: HTTPStatus.CONFLICT,
     IdempotencyMismatchError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    PreconditionFailedError: HTTPStatus.PRECONDITION_FAILED,
+    InUseError: HTTPStatus.CONFLICT,
     CursorError: HTTPStatus.BAD_REQUEST,
 }
 _FIELD = {CursorError: "cursor", IdempotencyMismatchError: "Idempotency-Key"}
@@ -35,6 +40,7 @@ _FIELD = {CursorError: "cursor", IdempotencyMismatchError: "Idempotency-Key"}
 def handle_in(app: APIGatewayRestResolver) -> None:
     """Make `app` answer every error with a problem."""
     app.exception_handler(RequestValidationError)(_invalid)
+    app.exception_handler(InvalidFieldsError)(_invalid_fields)
     app.exception_handler(list(_STATUS))(_named)
     app.exception_handler(ServiceError)(_refused)
     app.exception_handler([ClientError, BotoCoreError])(_unavailable)
@@ -89,6 +95,11 @@ def _place(location: tuple[int | str, ...]) -> str:
         case ("body" | "query" | "path", *inside) if inside:
             return ".".join(map(str, inside))
     return ".".join(map(str, location)) or "body"
+
+
+def _invalid_fields(error: InvalidFieldsError) -> Response[str]:
+    errors = [{"field": found.field, "detail": found.detail} for found in error.problems]
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, error.detail, errors)
 
 
 def _named(error: TocsinError) -> Response[str]:

@@ -16,10 +16,16 @@ pytestmark = pytest.mark.e2e
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The stack, deployed by `sam deploy`; a backoff minute lasts a second, and so does a schedule's."""
+    """The stack, deployed by `sam deploy`; a backoff minute lasts a second, a schedule's two."""
     state: Path = tmp_path_factory.mktemp("stack")
-    parameters = {"BackoffBaseSeconds": "1", "PendingGraceSeconds": "3", "ClaimMarginSeconds": "5"}
-    with running(state, parameters=parameters, scheduler_speed=60) as stack:
+    parameters = {
+        "BackoffBaseSeconds": "1",
+        "PendingGraceSeconds": "3",
+        "ClaimMarginSeconds": "5",
+        "ExpiryCheckInterval": "4 minutes",
+        "SourceSyncInterval": "4 minutes",
+    }
+    with running(state, parameters=parameters, scheduler_speed=30) as stack:
         yield stack
 
 

@@ -50,7 +50,7 @@ def test_a_permission_on_everything_is_either_the_streams_or_embedded() -> None:
     """`*` as a resource: only where AWS takes no resource, or in policies that no account ever has."""
     allowed = [(where, statement) for where, statement in statements() if statement["Effect"] == "Allow"]
     everywhere = {where for where, statement in allowed if "*" in listed(statement["Resource"])}
-    assert everywhere == {"DispatchRole/stream", "EmbeddedSendPolicy", "EmbeddedReadPolicy"}
+    assert everywhere == {"DispatchRole/stream", "SourceSyncRole/sources", "EmbeddedSendPolicy", "EmbeddedReadPolicy"}
     embedded = [found for name, found in of_type("AWS::IAM::ManagedPolicy") if name.startswith("Embedded")]
     assert {policy["Condition"] for policy in embedded} == {"IsEmbedded"}
     assert template()["Conditions"]["IsEmbedded"] == ["Environment", "local"]

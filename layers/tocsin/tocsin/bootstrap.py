@@ -4,7 +4,7 @@ import asyncio
 import json
 import random
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Protocol
@@ -15,12 +15,15 @@ from aws_lambda_powertools.utilities.parameters import SSMProvider
 from botocore.config import Config
 
 from tocsin.channels.credentials import Credentials
-from tocsin.delivery import ATTEMPT_DEADLINE, Delivery, Tally, Worker
+from tocsin.delivery import ATTEMPT_DEADLINE, Delivery, Tally, Verdict, Worker
 from tocsin.errors import MalformedRowError
 from tocsin.notification import ChannelName, Notification
 from tocsin.observability import MetricsBook, Recorder
 from tocsin.reading import Item, Malformed
+from tocsin.review import reviewer
 from tocsin.settings import Settings, read_settings
+from tocsin.storage.alerts import AlertBook
+from tocsin.storage.audit import AuditTrail
 from tocsin.storage.cursor import Cursors, shared_key
 from tocsin.storage.lease import Lease
 from tocsin.storage.listing import NotificationLists
@@ -31,7 +34,7 @@ from tocsin.sweep import Swept, sweep
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_FAST = Config(connect_timeout=3, read_timeout=5, retries={"mode": "standard", "max_attempts": 4})
+FAST = Config(connect_timeout=3, read_timeout=5, retries={"mode": "standard", "max_attempts": 4})
 """Well inside every function's time; `standard` retries throttling with jitter (boto3 guide, "Retries")."""
 
 
@@ -70,13 +73,26 @@ def logger() -> Logger:
 @cache
 def dynamodb() -> "DynamoDBClient":
     """Connect to DynamoDB."""
-    return boto3.client("dynamodb", config=_FAST)
+    return boto3.client("dynamodb", config=FAST)
 
 
 @cache
 def table() -> NotificationTable:
     """Open the Notifications table."""
     return NotificationTable(dynamodb(), settings().notifications_table, settings().retention)
+
+
+@cache
+def audit_trail() -> AuditTrail:
+    """Open the audit trail."""
+    return AuditTrail(dynamodb(), settings().audit_table)
+
+
+@cache
+def alert_book() -> AlertBook:
+    """Open the alerts that the expiry check raised."""
+    here = settings()
+    return AlertBook(dynamodb(), here.inventory_table, here.notifications_table, audit_trail(), here.retention)
 
 
 @cache
@@ -94,7 +110,7 @@ def cursors() -> Cursors:
 @cache
 def credentials() -> Credentials:
     """Open the channels' stored configuration."""
-    return Credentials(SSMProvider(boto_config=_FAST), settings().channel_prefix, now)
+    return Credentials(SSMProvider(boto_config=FAST), settings().channel_prefix, now)
 
 
 @cache
@@ -111,6 +127,11 @@ def worker(context: LambdaContext) -> Worker:
         dice=random.SystemRandom().random,
         new_token=lambda: secrets.token_urlsafe(9),
     )
+
+
+def review(rows: Sequence[Notification]) -> Mapping[str, Verdict]:
+    """Say which of `rows` are true no more, and which need other words; see `delivery`."""
+    return reviewer(alert_book(), now)(rows)
 
 
 async def deliver(rows: Sequence[Notification], worker: Worker) -> Tally:
@@ -130,7 +151,7 @@ async def deliver(rows: Sequence[Notification], worker: Worker) -> Tally:
         default_topic_arn=settings().alert_topic_arn,
         deadline=ATTEMPT_DEADLINE,
     ) as channels:
-        run = Delivery(table(), channels, settings().delivery, worker, recorder().observe)
+        run = Delivery(table(), channels, settings().delivery, worker, recorder().observe, review=review)
         return await run.run(rows)
 
 
@@ -178,7 +199,7 @@ def run_sweep(context: LambdaContext, shards: Sequence[int] | None) -> Swept | N
 
 def _hand_over(function_arn: str) -> None:
     """Start a sweep of each part of the table; those that still run are kept from doing it twice by their leases."""
-    client = boto3.client("lambda", config=_FAST)
+    client = boto3.client("lambda", config=FAST)
     for first in range(0, SHARDS, SHARDS_A_SWEEP):
         part = {"shards": list(range(first, first + SHARDS_A_SWEEP))}
         client.invoke(FunctionName=function_arn, InvocationType="Event", Payload=json.dumps(part))

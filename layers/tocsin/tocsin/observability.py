@@ -41,6 +41,18 @@ class Metric(StrEnum):
     SWEEP_DURATION = "SweepDuration"
     """Seconds."""
     SWEEP_SKIPPED = "SweepSkipped"
+    EXPIRY_CHECK_DURATION = "ExpiryCheckDuration"
+    """Seconds."""
+    EXPIRY_CHECK_SKIPPED = "ExpiryCheckSkipped"
+    EXPIRY_CHECK_PROBLEMS = "ExpiryCheckProblems"
+    """Certificates, policies, owners and teams that could not be used."""
+    OLDEST_CERTIFICATE_DUE_AGE = "OldestCertificateDueAge"
+    """Seconds that the longest due certificate has waited for a check."""
+    ALERTS_RAISED = "AlertsRaised"
+    SOURCE_SYNC_DURATION = "SourceSyncDuration"
+    """Seconds."""
+    SOURCE_SYNC_SKIPPED = "SourceSyncSkipped"
+    SOURCES_FAILING = "SourcesFailing"
 
 
 _UNITS = {
@@ -48,6 +60,9 @@ _UNITS = {
     Metric.OLDEST_DUE_AGE: MetricUnit.Seconds,
     Metric.OLDEST_PENDING_AGE: MetricUnit.Seconds,
     Metric.SWEEP_DURATION: MetricUnit.Seconds,
+    Metric.EXPIRY_CHECK_DURATION: MetricUnit.Seconds,
+    Metric.OLDEST_CERTIFICATE_DUE_AGE: MetricUnit.Seconds,
+    Metric.SOURCE_SYNC_DURATION: MetricUnit.Seconds,
 }
 _FAILED = (AttemptClass.RETRYABLE, AttemptClass.PERMANENT, AttemptClass.UNKNOWN)
 

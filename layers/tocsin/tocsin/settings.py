@@ -20,11 +20,18 @@ class Settings:
 
     stack: str
     notifications_table: str
+    inventory_table: str
+    audit_table: str
     channel_prefix: str
     alert_topic_arn: str
     retention: timedelta
     delivery: DeliveryPolicy
     allowed_private_ranges: tuple[str, ...]
+    fallback_email: str
+    """Who is told of what belongs to nobody; empty: nobody."""
+    endpoints_parameter: str
+    """The SSM parameter with the list of TLS endpoints to watch."""
+    reads_acm: bool
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -52,6 +59,11 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     return Settings(
         stack=value("TOCSIN_STACK"),
         notifications_table=value("NOTIFICATIONS_TABLE"),
+        inventory_table=value("INVENTORY_TABLE"),
+        audit_table=value("AUDIT_TABLE"),
+        fallback_email=value("FALLBACK_EMAIL"),
+        endpoints_parameter=value("ENDPOINTS_PARAMETER"),
+        reads_acm=value("READ_ACM") == "yes",
         channel_prefix=value("CHANNEL_PREFIX"),
         alert_topic_arn=value("ALERT_TOPIC_ARN"),
         retention=timedelta(days=number("RETENTION_DAYS", most=36_500)),

@@ -78,8 +78,8 @@ def test_an_older_file_is_not() -> None:
     [
         ({"names": ("api.example.com",)}, ("names",)),
         ({"serial": "def", "fingerprint_sha256": "e" * 64}, ("serial", "fingerprint_sha256")),  # a new key, same dates
-        ({"chain_problem": "self-signed"}, ("chain_verified",)),
-        ({"chain_problem": NOT_CHECKED}, ("chain_verified",)),
+        ({"chain_problem": "self-signed"}, ("chain_verified", "chain_problem")),
+        ({"chain_problem": NOT_CHECKED}, ("chain_verified", "chain_problem")),
         ({"renewal_status": "FAILED: CAA_ERROR"}, ("renewal_status",)),
         ({"revoked_at": T0}, ("revoked_at",)),
     ],

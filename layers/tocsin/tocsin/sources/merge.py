@@ -64,6 +64,7 @@ _FACTS = (
     "expires_at",
     "renewal_status",
     "chain_verified",
+    "chain_problem",
     "revoked_at",
 )
 """What a source says, by the names that both records share."""
@@ -98,7 +99,8 @@ def _created(seen: ObservedCertificate, now: datetime) -> Certificate:
 
 
 def _with_facts(row: Certificate, seen: ObservedCertificate) -> Certificate:
-    return replace(row, **{fact: getattr(seen, fact) for fact in _FACTS} | {"revoked_at": _revoked_at(row, seen)})
+    facts = {fact: getattr(seen, fact) for fact in _FACTS}
+    return replace(row, **facts | {"chain_problem": seen.chain_problem or "", "revoked_at": _revoked_at(row, seen)})
 
 
 def _revoked_at(row: Certificate, seen: ObservedCertificate) -> datetime | None:

@@ -70,6 +70,7 @@ CERTIFICATE = Codec(
         Column("source_ref", TEXT, ""),
         Column("renewal_status", TEXT, ""),
         Column("chain_verified", FLAG),
+        Column("chain_problem", TEXT, ""),
         Column("archived_at", INSTANT),
         Column("revoked_at", INSTANT),
         Column("due_at", INSTANT),

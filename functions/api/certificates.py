@@ -1,0 +1,169 @@
+"""Routes of certificates: CRUD, import, their alerts, and the explanation of what was and will be alerted."""
+
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.api_gateway import Router
+from aws_lambda_powertools.event_handler.openapi.params import Query
+from identity import actor_of
+from inventory_wire import (
+    CertificateIn,
+    CertificateList,
+    CertificateNotifications,
+    CertificateOut,
+    ExplanationOut,
+    ImportedOut,
+    ImportIn,
+    ImportOut,
+)
+from paging import Cursor, IfMatch, Limit, check_version, shown, turn
+from pydantic import BaseModel
+from ulid import ULID
+from wire import Instant, NotificationOut
+
+from tocsin import bootstrap, bootstrap_inventory, renewal
+from tocsin.alert import MarkKind
+from tocsin.certificate import Certificate, CertificateStatus, checked
+from tocsin.explanation import explain as explained
+from tocsin.inventory_filters import CertificateFilters
+from tocsin.notification import Notification
+
+router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its constructor untyped
+
+_MARKS = 100
+"""Decisions that an explanation goes back: several cycles of any policy."""
+
+
+@router.get("/certificates")
+def list_certificates(  # noqa: PLR0917 - one argument for each parameter of the query
+    status: Annotated[CertificateStatus | None, Query()] = None,
+    owner_id: Annotated[str | None, Query(min_length=1, max_length=256)] = None,
+    team_id: Annotated[str | None, Query(min_length=1, max_length=256)] = None,
+    policy_id: Annotated[str | None, Query(min_length=1, max_length=256)] = None,
+    expires_after: Annotated[Instant | None, Query()] = None,
+    expires_before: Annotated[Instant | None, Query()] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> CertificateList:
+    """List certificates, the soonest to expire first; archived and revoked ones where that status is asked for."""
+    filters = CertificateFilters(
+        status=status,
+        owner_id=owner_id,
+        team_id=team_id,
+        policy_id=policy_id,
+        expires_after=expires_after,
+        expires_before=expires_before,
+    )
+    resolver = bootstrap_inventory.resolver()
+    now = bootstrap.now()
+    found, after = turn(
+        lambda place: bootstrap_inventory.lists().certificates(filters, limit, place, now, resolver.thresholds_of),
+        filters.digest,
+        cursor,
+    )
+    items = [CertificateOut.of(one, one.status(now, resolver.thresholds_of(one))) for one in found]
+    return CertificateList(items=items, next_cursor=after)
+
+
+@router.post("/certificates")
+def create(new: CertificateIn) -> Response[BaseModel]:
+    """Watch a certificate."""
+    now = bootstrap.now()
+    id_ = str(ULID.from_datetime(now))
+    draft = Certificate(id=id_, created_at=now, updated_at=now, watched_since=now, **_said(new))
+    certificate = renewal.create_certificate(
+        bootstrap_inventory.books(), checked(draft).first_seen(now), actor_of(router.current_event)
+    )
+    return shown(_out(certificate), certificate, HTTPStatus.CREATED, f"/certificates/{id_}")
+
+
+@router.post("/certificates/import")
+def import_pem(body: ImportIn) -> ImportOut:
+    """Watch every certificate of a PEM text; one that renews a certificate imported before updates that one."""
+    from tocsin.sources.pem import read_pem  # noqa: PLC0415 - cryptography would cost every cold start of the API
+
+    actor = actor_of(router.current_event)
+    said = {"owner_id": body.owner_id, "team_id": body.team_id, "policy_id": body.policy_id}
+    merged = [
+        renewal.take(bootstrap_inventory.books(), observed, actor, bootstrap.now(), said)
+        for observed in read_pem(body.pem)
+    ]
+    return ImportOut(
+        items=[ImportedOut(result=type(one).__name__.lower(), certificate=_out(one.certificate)) for one in merged]
+    )
+
+
+@router.get("/certificates/<id_>")
+def get(id_: str) -> Response[BaseModel]:
+    """Read one certificate, as it is now."""
+    certificate = bootstrap_inventory.inventory().certificates.get(id_)
+    return shown(_out(certificate), certificate)
+
+
+@router.put("/certificates/<id_>")
+def put(id_: str, body: CertificateIn, if_match: IfMatch = None) -> Response[BaseModel]:
+    """Replace what is said of a certificate. Another expiry begins a new cycle: the alerts of the old one end."""
+    before = bootstrap_inventory.inventory().certificates.get(id_)
+    check_version(before, if_match)
+    draft = checked(replace(before, **_said(body)))
+    after = renewal.change_certificate(
+        bootstrap_inventory.books(), before, before.changed(draft, bootstrap.now()), actor_of(router.current_event)
+    )
+    return shown(_out(after), after)
+
+
+@router.delete("/certificates/<id_>")
+def delete(id_: str, if_match: IfMatch = None) -> Response[None]:
+    """Watch it no longer. What was alerted stays in the audit trail; alerts that are still owed are superseded."""
+    certificate = bootstrap_inventory.inventory().certificates.get(id_)
+    check_version(certificate, if_match)
+    renewal.delete_certificate(
+        bootstrap_inventory.books(), certificate, actor_of(router.current_event), bootstrap.now()
+    )
+    return Response(HTTPStatus.NO_CONTENT)
+
+
+@router.get("/certificates/<id_>/notifications")
+def list_notifications(id_: str, limit: Limit = 50, cursor: Cursor = None) -> CertificateNotifications:
+    """List the alerts of a certificate, the latest cycle first."""
+    bootstrap_inventory.inventory().certificates.get(id_)
+    marks, after = turn(
+        lambda place: bootstrap.alert_book().marks(id_, limit, place, MarkKind.RAISED), f"alerts of {id_}", cursor
+    )
+    rows = _rows([mark.id for mark in marks])
+    items = [NotificationOut.of(rows[mark.id]) for mark in marks if mark.id in rows]
+    return CertificateNotifications(items=items, next_cursor=after)
+
+
+@router.get("/certificates/<id_>/explain")
+def explain(id_: str) -> ExplanationOut:
+    """Say whether anybody was alerted, about what, when, and whether it arrived; what comes next; and why not."""
+    certificate = bootstrap_inventory.inventory().certificates.get(id_)
+    resolved = bootstrap_inventory.resolver().resolve(certificate)
+    marks = bootstrap.alert_book().marks(id_, _MARKS, None).rows
+    return ExplanationOut.of(
+        explained(
+            certificate,
+            resolved.policy,
+            resolved.people,
+            marks=marks,
+            notifications=_rows([mark.id for mark in marks if mark.kind is MarkKind.RAISED]),
+            now=bootstrap.now(),
+            problems=[f"{problem.kind} {problem.id} {problem.detail}" for problem in resolved.problems],
+        )
+    )
+
+
+def _said(body: CertificateIn) -> dict[str, Any]:
+    return {**body.model_dump(), "names": tuple(body.names)}
+
+
+def _out(certificate: Certificate) -> CertificateOut:
+    thresholds = bootstrap_inventory.resolver().thresholds_of(certificate)
+    return CertificateOut.of(certificate, certificate.status(bootstrap.now(), thresholds))
+
+
+def _rows(ids: list[str]) -> dict[str, Notification]:
+    return {row.id: row for row in bootstrap.table().fetch(ids).rows}

@@ -1,0 +1,110 @@
+"""Routes of owners and teams: whom alerts go to."""
+
+from http import HTTPStatus
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.api_gateway import Router
+from identity import actor_of
+from inventory_wire import OwnerIn, OwnerList, OwnerOut, TeamIn, TeamList, TeamOut
+from paging import Cursor, IfMatch, Limit, check_version, shown, turn
+from pydantic import BaseModel
+from ulid import ULID
+
+from tocsin import bootstrap, bootstrap_inventory
+from tocsin.audit import Action, AuditEvent, Kind, event
+from tocsin.directory import Owner, Team, checked_contact
+
+router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its constructor untyped
+
+
+@router.get("/owners")
+def list_owners(limit: Limit = 50, cursor: Cursor = None) -> OwnerList:
+    """List owners, by creation."""
+    found, after = turn(lambda place: bootstrap_inventory.lists().owners(limit, place), "owners", cursor)
+    return OwnerList(items=[OwnerOut.of(owner) for owner in found], next_cursor=after)
+
+
+@router.post("/owners")
+def create_owner(new: OwnerIn) -> Response[BaseModel]:
+    """Write an owner."""
+    now = bootstrap.now()
+    owner = checked_contact(Owner(id=str(ULID.from_datetime(now)), created_at=now, updated_at=now, **new.model_dump()))
+    bootstrap_inventory.inventory().owners.create(owner, _said(Action.OWNER_CREATED, Kind.OWNER, owner))
+    return shown(OwnerOut.of(owner), owner, HTTPStatus.CREATED, f"/owners/{owner.id}")
+
+
+@router.get("/owners/<id_>")
+def get_owner(id_: str) -> Response[BaseModel]:
+    """Read one owner, as it is now."""
+    owner = bootstrap_inventory.inventory().owners.get(id_)
+    return shown(OwnerOut.of(owner), owner)
+
+
+@router.put("/owners/<id_>")
+def put_owner(id_: str, body: OwnerIn, if_match: IfMatch = None) -> Response[BaseModel]:
+    """Replace an owner."""
+    before = bootstrap_inventory.inventory().owners.get(id_)
+    check_version(before, if_match)
+    now = bootstrap.now()
+    draft = checked_contact(Owner(id=id_, created_at=now, updated_at=now, **body.model_dump()))
+    after = before.changed(draft, now)
+    bootstrap_inventory.inventory().owners.update(before, after, _said(Action.OWNER_UPDATED, Kind.OWNER, after))
+    return shown(OwnerOut.of(after), after)
+
+
+@router.delete("/owners/<id_>")
+def delete_owner(id_: str, if_match: IfMatch = None) -> Response[None]:
+    """Delete an owner that no certificate names."""
+    owner = bootstrap_inventory.inventory().owners.get(id_)
+    check_version(owner, if_match)
+    bootstrap_inventory.inventory().owners.delete(owner, _said(Action.OWNER_DELETED, Kind.OWNER, owner))
+    return Response(HTTPStatus.NO_CONTENT)
+
+
+@router.get("/teams")
+def list_teams(limit: Limit = 50, cursor: Cursor = None) -> TeamList:
+    """List teams, by creation."""
+    found, after = turn(lambda place: bootstrap_inventory.lists().teams(limit, place), "teams", cursor)
+    return TeamList(items=[TeamOut.of(team) for team in found], next_cursor=after)
+
+
+@router.post("/teams")
+def create_team(new: TeamIn) -> Response[BaseModel]:
+    """Write a team."""
+    now = bootstrap.now()
+    team = checked_contact(Team(id=str(ULID.from_datetime(now)), created_at=now, updated_at=now, **new.model_dump()))
+    bootstrap_inventory.inventory().teams.create(team, _said(Action.TEAM_CREATED, Kind.TEAM, team))
+    return shown(TeamOut.of(team), team, HTTPStatus.CREATED, f"/teams/{team.id}")
+
+
+@router.get("/teams/<id_>")
+def get_team(id_: str) -> Response[BaseModel]:
+    """Read one team, as it is now."""
+    team = bootstrap_inventory.inventory().teams.get(id_)
+    return shown(TeamOut.of(team), team)
+
+
+@router.put("/teams/<id_>")
+def put_team(id_: str, body: TeamIn, if_match: IfMatch = None) -> Response[BaseModel]:
+    """Replace a team."""
+    before = bootstrap_inventory.inventory().teams.get(id_)
+    check_version(before, if_match)
+    now = bootstrap.now()
+    draft = checked_contact(Team(id=id_, created_at=now, updated_at=now, **body.model_dump()))
+    after = before.changed(draft, now)
+    bootstrap_inventory.inventory().teams.update(before, after, _said(Action.TEAM_UPDATED, Kind.TEAM, after))
+    return shown(TeamOut.of(after), after)
+
+
+@router.delete("/teams/<id_>")
+def delete_team(id_: str, if_match: IfMatch = None) -> Response[None]:
+    """Delete a team that no certificate and no owner names."""
+    team = bootstrap_inventory.inventory().teams.get(id_)
+    check_version(team, if_match)
+    bootstrap_inventory.inventory().teams.delete(team, _said(Action.TEAM_DELETED, Kind.TEAM, team))
+    return Response(HTTPStatus.NO_CONTENT)
+
+
+def _said(action: Action, kind: Kind, contact: Owner | Team) -> AuditEvent:
+    actor = actor_of(router.current_event)
+    return event(action, kind.resource(contact.id), actor, bootstrap.now(), name=contact.name)

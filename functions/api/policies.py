@@ -1,0 +1,92 @@
+"""Routes of renewal policies: CRUD, and the simulation of a draft."""
+
+from http import HTTPStatus
+from itertools import islice
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.api_gateway import Router
+from identity import actor_of
+from inventory_wire import PolicyIn, PolicyList, PolicyOut, SimulatedOut, SimulateIn, SimulationOut
+from paging import Cursor, IfMatch, Limit, check_version, shown, turn
+from pydantic import BaseModel
+from ulid import ULID
+
+from tocsin import bootstrap, bootstrap_inventory
+from tocsin.audit import Action, AuditEvent, Kind, event
+from tocsin.errors import FieldProblem, InvalidFieldsError
+from tocsin.inventory_filters import CertificateFilters
+from tocsin.policy import RenewalPolicy
+from tocsin.simulation import simulate
+
+router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its constructor untyped
+
+CERTIFICATES_LIMIT = 5_000
+ALERTS_LIMIT = 1_000
+"""What one simulation looks at and answers with: well within the API's time and size."""
+
+
+@router.get("/renewal-policies")
+def list_policies(limit: Limit = 50, cursor: Cursor = None) -> PolicyList:
+    """List renewal policies, by creation."""
+    found, after = turn(lambda place: bootstrap_inventory.lists().policies(limit, place), "renewal-policies", cursor)
+    return PolicyList(items=[PolicyOut.of(policy) for policy in found], next_cursor=after)
+
+
+@router.post("/renewal-policies")
+def create(new: PolicyIn) -> Response[BaseModel]:
+    """Write a policy."""
+    now = bootstrap.now()
+    policy = new.parsed(str(ULID.from_datetime(now)), now)
+    bootstrap_inventory.inventory().policies.create(policy, _said(Action.POLICY_CREATED, policy))
+    return shown(PolicyOut.of(policy), policy, HTTPStatus.CREATED, f"/renewal-policies/{policy.id}")
+
+
+@router.get("/renewal-policies/<id_>")
+def get(id_: str) -> Response[BaseModel]:
+    """Read one policy, as it is now."""
+    policy = bootstrap_inventory.inventory().policies.get(id_)
+    return shown(PolicyOut.of(policy), policy)
+
+
+@router.put("/renewal-policies/<id_>")
+def put(id_: str, body: PolicyIn, if_match: IfMatch = None) -> Response[BaseModel]:
+    """Replace a policy. Its certificates are looked at anew by the next check."""
+    before = bootstrap_inventory.inventory().policies.get(id_)
+    check_version(before, if_match)
+    now = bootstrap.now()
+    after = before.changed(body.parsed(id_, now), now)
+    bootstrap_inventory.inventory().policies.update(before, after, _said(Action.POLICY_UPDATED, after))
+    return shown(PolicyOut.of(after), after)
+
+
+@router.delete("/renewal-policies/<id_>")
+def delete(id_: str, if_match: IfMatch = None) -> Response[None]:
+    """Delete a policy that no certificate names."""
+    policy = bootstrap_inventory.inventory().policies.get(id_)
+    check_version(policy, if_match)
+    bootstrap_inventory.inventory().policies.delete(policy, _said(Action.POLICY_DELETED, policy))
+    return Response(HTTPStatus.NO_CONTENT)
+
+
+@router.post("/renewal-policies/<id_>/simulate")
+def simulate_draft(id_: str, draft: SimulateIn) -> SimulationOut:
+    """Say what a draft of this policy would raise over the certificates as they are. Nothing is sent."""
+    bootstrap_inventory.inventory().policies.get(id_)
+    if draft.end <= draft.start:
+        raise InvalidFieldsError([FieldProblem("end", "must be after start")])
+    filters = CertificateFilters(policy_id=None if draft.all_certificates else id_)
+    every = bootstrap_inventory.lists().every_certificate(filters, bootstrap.now())
+    certificates = list(islice(every, CERTIFICATES_LIMIT + 1))
+    looked_at = certificates[:CERTIFICATES_LIMIT]
+    alerts = simulate(draft.parsed(id_, bootstrap.now()), looked_at, draft.start, draft.end)
+    return SimulationOut(
+        items=[SimulatedOut.of(alert) for alert in alerts[:ALERTS_LIMIT]],
+        certificates=len(looked_at),
+        is_complete=len(certificates) <= CERTIFICATES_LIMIT and len(alerts) <= ALERTS_LIMIT,
+    )
+
+
+def _said(action: Action, policy: RenewalPolicy) -> AuditEvent:
+    return event(
+        action, Kind.POLICY.resource(policy.id), actor_of(router.current_event), bootstrap.now(), name=policy.name
+    )

@@ -1,0 +1,88 @@
+"""The wiring of the source sync: what reads TLS endpoints and ACM. `bootstrap_inventory` wires what they update."""
+
+import asyncio
+import re
+from datetime import timedelta
+
+import boto3
+
+from tocsin import bootstrap, bootstrap_inventory
+from tocsin.channels.address import AddressGuard
+from tocsin.channels.blocking import Blocking
+from tocsin.delivery import Worker
+from tocsin.notification import ChannelName
+from tocsin.renewal import take
+from tocsin.source_sync import AlarmRoute, Sync, Synced
+from tocsin.sources.acm import observe_account
+from tocsin.sources.merge import Outdated, Unchanged
+from tocsin.sources.observed import ObservedCertificate
+from tocsin.sources.tls import Dialer, observe_all, system_resolver
+
+STOP_BEFORE = 25.0
+"""Seconds before the end of its time at which a sync starts no further endpoint or certificate: one takes 10."""
+_ACTOR = "source_sync"
+_DNS_THREADS = 16
+
+
+def run_source_sync(context: bootstrap.LambdaContext) -> Synced | None:
+    """Sync once, unless another sync is at it."""
+    worker = bootstrap.worker(context)
+    lease = bootstrap_inventory.lease("source_sync", context)
+    now = bootstrap.now()
+    if not lease.take(now, now + timedelta(seconds=worker.remaining())):
+        return None
+    try:
+        return asyncio.run(_sync(worker))
+    finally:
+        lease.release()
+
+
+async def _sync(worker: Worker) -> Synced:
+    """Read all sources."""
+
+    def may_start() -> bool:
+        return worker.remaining() > STOP_BEFORE
+
+    settings = bootstrap.settings()
+    synced = Synced()
+    sync = Sync(
+        _take,
+        bootstrap_inventory.source_states(),
+        bootstrap.table().insert,
+        _alarm_route(),
+        settings.delivery,
+        bootstrap.now,
+    )
+    guard = AddressGuard.allowing(settings.allowed_private_ranges)
+    with Blocking(_DNS_THREADS, "dns") as blocking:
+        dialer = Dialer(guard, system_resolver(blocking))
+        await sync.endpoints(
+            _endpoints(),
+            guard,
+            lambda endpoints: observe_all(endpoints, dialer, bootstrap.now(), may_start=may_start),
+            synced,
+        )
+    if settings.reads_acm:
+        client = boto3.client("acm", config=bootstrap.FAST)
+        sync.account(f"acm:{client.meta.region_name}", observe_account(client, may_start), synced)
+    return synced
+
+
+def _take(seen: ObservedCertificate) -> bool:
+    return not isinstance(take(bootstrap_inventory.books(), seen, _ACTOR, bootstrap.now()), Unchanged | Outdated)
+
+
+def _endpoints() -> list[str]:
+    """Read the list of TLS endpoints, one a line or between commas; a stack without the parameter has none."""
+    client = boto3.client("ssm", config=bootstrap.FAST)
+    try:
+        found = client.get_parameter(Name=bootstrap.settings().endpoints_parameter)
+    except client.exceptions.ParameterNotFound:
+        return []
+    return [text for text in re.split(r"[,\s]+", found["Parameter"]["Value"]) if text]
+
+
+def _alarm_route() -> AlarmRoute:
+    """Tell the stack's own address of failing sources, or else the subscribers of its topic."""
+    fallback = bootstrap.settings().fallback_email
+    return AlarmRoute(ChannelName.EMAIL, fallback) if fallback else AlarmRoute(ChannelName.SNS, "")

@@ -1,0 +1,120 @@
+"""Bring the inventory up to what its sources have: TLS endpoints, and the account's ACM. One bounded pass.
+
+A source that can't be read changes no certificate; it is recorded as failing, and after a day somebody is told.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from tocsin.channels.address import AddressGuard
+from tocsin.errors import ConflictError, InvalidFieldsError
+from tocsin.notification import ChannelName, DeliveryPolicy, Notification
+from tocsin.sources.acm import AccountRead
+from tocsin.sources.endpoint import Endpoint, parse_endpoint
+from tocsin.sources.failure import FailureKind, SourceFailure
+from tocsin.sources.observed import ObservedCertificate
+from tocsin.sources.state import SourceState, alarm_due, notification_of
+from tocsin.text import bounded
+
+_log = logging.getLogger(__name__)
+_NAME_LIMIT = 256
+
+
+class States(Protocol):
+    """Where the sources' states are kept."""
+
+    def get(self, source: str) -> SourceState:
+        """Read one."""
+        ...
+
+    def put(self, state: SourceState) -> None:
+        """Write one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmRoute:
+    """Whom a failing source is told to."""
+
+    channel: ChannelName
+    recipient: str
+
+
+@dataclass(slots=True)
+class Synced:
+    """What a sync did."""
+
+    seen: int = 0
+    """Certificates that were read."""
+    changed: int = 0
+    """Rows that were created or updated."""
+    contended: int = 0
+    """Rows that others kept changing; the next sync looks again."""
+    failing: list[str] = field(default_factory=list)
+    """Sources that could not be read."""
+    alarms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """One sync's collaborators."""
+
+    take: Callable[[ObservedCertificate], bool]
+    """Brings one certificate into the inventory; tells whether that changed anything. Raises ConflictError."""
+    states: States
+    insert: Callable[[Notification], Notification]
+    """Writes an alarm, if it is not there."""
+    route: AlarmRoute
+    policy: DeliveryPolicy
+    clock: Callable[[], datetime]
+
+    async def endpoints(
+        self,
+        texts: Iterable[str],
+        guard: AddressGuard,
+        observe: Callable[[list[Endpoint]], Awaitable[Mapping[Endpoint, ObservedCertificate | SourceFailure]]],
+        synced: Synced,
+    ) -> None:
+        """Read each TLS endpoint. A line that is no endpoint is a source that fails."""
+        endpoints: list[Endpoint] = []
+        for text in texts:
+            try:
+                endpoints.append(parse_endpoint(text, guard))
+            except InvalidFieldsError as error:
+                name = f"tls:{bounded(text, _NAME_LIMIT)}"
+                self._note(name, SourceFailure(FailureKind.UNREADABLE, error.detail), synced)
+        for endpoint, seen in (await observe(endpoints)).items():
+            failure = seen if isinstance(seen, SourceFailure) else None
+            if not isinstance(seen, SourceFailure):
+                self._take(seen, synced)
+            self._note(f"tls:{endpoint}", failure, synced)
+
+    def account(self, name: str, read: AccountRead, synced: Synced) -> None:
+        """Take what was read of an account's ACM; one certificate that can't be read fails the source, not the rest."""
+        for seen in read.observed:
+            self._take(seen, synced)
+        self._note(name, read.failure, synced)
+
+    def _take(self, seen: ObservedCertificate, synced: Synced) -> None:
+        synced.seen += 1
+        try:
+            synced.changed += self.take(seen)
+        except ConflictError:
+            synced.contended += 1
+
+    def _note(self, source: str, failure: SourceFailure | None, synced: Synced) -> None:
+        """Record how a source was found, and tell somebody of one that has failed for a day."""
+        now = self.clock()
+        before = self.states.get(source)
+        state = before.succeeded(now) if failure is None else before.failed(failure, now)
+        if failure is not None:
+            synced.failing.append(source)
+            _log.warning("source %s can't be read: %s", source, failure)
+        if (alarm := alarm_due(state, now)) is not None:
+            self.insert(notification_of(alarm, self.route.channel, self.route.recipient, self.policy, now))
+            state = state.alarmed(now)
+            synced.alarms += 1
+        self.states.put(state)
