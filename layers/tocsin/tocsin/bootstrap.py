@@ -14,6 +14,8 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.parameters import SSMProvider
 from botocore.config import Config
 
+from tocsin.channels.aws import client_config
+from tocsin.channels.channel import IMPLEMENTED
 from tocsin.channels.credentials import Credentials
 from tocsin.delivery import ATTEMPT_DEADLINE, Delivery, Tally, Verdict, Worker
 from tocsin.errors import MalformedRowError
@@ -33,6 +35,8 @@ from tocsin.sweep import Swept, sweep
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sesv2 import SESV2Client
+    from mypy_boto3_sns import SNSClient
 
 FAST = Config(connect_timeout=3, read_timeout=5, retries={"mode": "standard", "max_attempts": 4})
 """Well inside every function's time; `standard` retries throttling with jitter (boto3 guide, "Retries")."""
@@ -129,6 +133,16 @@ def worker(context: LambdaContext) -> Worker:
     )
 
 
+@cache
+def _sesv2() -> "SESV2Client":
+    return boto3.client("sesv2", config=client_config(ATTEMPT_DEADLINE))
+
+
+@cache
+def _sns() -> "SNSClient":
+    return boto3.client("sns", config=client_config(ATTEMPT_DEADLINE))
+
+
 def review(rows: Sequence[Notification]) -> Mapping[str, Verdict]:
     """Say which of `rows` are true no more, and which need other words; see `delivery`."""
     return reviewer(alert_book(), now)(rows)
@@ -136,16 +150,12 @@ def review(rows: Sequence[Notification]) -> Mapping[str, Verdict]:
 
 async def deliver(rows: Sequence[Notification], worker: Worker) -> Tally:
     """Claim, send and record `rows` with all that is real."""
-    # aiohttp would cost the API's cold start, which never sends.
-    from tocsin.channels.aws import client_config  # noqa: PLC0415
-    from tocsin.channels.registry import Channels  # noqa: PLC0415
-
-    once = client_config(ATTEMPT_DEADLINE)
+    from tocsin.channels.registry import Channels  # noqa: PLC0415 - aiohttp would cost the API's cold start
 
     async with Channels(
         credentials(),
-        sesv2=cache(lambda: boto3.client("sesv2", config=once)),
-        sns=cache(lambda: boto3.client("sns", config=once)),
+        sesv2=_sesv2,
+        sns=_sns,
         now=now,
         allowed_networks=settings().allowed_private_ranges,
         default_topic_arn=settings().alert_topic_arn,
@@ -206,5 +216,5 @@ def _hand_over(function_arn: str) -> None:
 
 
 def configured_channels() -> set[ChannelName]:
-    """Name the channels that have a configuration. SNS always has one: the stack's own topic."""
-    return {*credentials().configured(ChannelName), ChannelName.SNS}
+    """Name the channels that could send now. SNS always could: the stack has a topic of its own."""
+    return {*credentials().configured(IMPLEMENTED), ChannelName.SNS}

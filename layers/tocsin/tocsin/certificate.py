@@ -149,7 +149,15 @@ def checked(certificate: Certificate) -> Certificate:
 def _text_problems(certificate: Certificate) -> Iterable[FieldProblem]:
     texts = [("common_name", certificate.common_name, NAME_LIMIT)]
     texts += [(f"names.{number}", name, NAME_LIMIT) for number, name in enumerate(certificate.names)]
-    for field in ("serial", "fingerprint_sha256", "owner_id", "team_id", "policy_id", "renewal_status", "chain_problem"):
+    for field in (
+        "serial",
+        "fingerprint_sha256",
+        "owner_id",
+        "team_id",
+        "policy_id",
+        "renewal_status",
+        "chain_problem",
+    ):
         texts.append((field, getattr(certificate, field) or "", NAME_LIMIT))
     texts += [(field, getattr(certificate, field), LINE_LIMIT) for field in ("issuer", "source_ref")]
     for field in ("id", "common_name", "owner_id", "team_id", "policy_id"):

@@ -22,8 +22,10 @@ from tocsin.notification import DeliveryPolicy, Notification
 
 ATTEMPT_DEADLINE = 10.0
 """Seconds that one attempt may take, whatever the receiver does."""
-STOP_BEFORE = ATTEMPT_DEADLINE + 5
-"""Seconds before the end of a worker's time at which it claims no more: an attempt, then time to record."""
+STOP_BEFORE = ATTEMPT_DEADLINE + 8
+"""Seconds before the end of a worker's time at which it claims no more: an attempt, its channel's configuration, and
+time to record.
+"""
 _CLAIM_LINGER = 0.5
 _RECORD_LINGER = 0.2
 """Seconds that a part-filled batch waits for more while something is in flight: fewer calls, still prompt."""

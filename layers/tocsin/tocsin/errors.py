@@ -45,10 +45,6 @@ class CursorError(TocsinError):
     """The cursor can't be used; start again without one."""
 
 
-class ChannelConfigurationError(TocsinError):
-    """The channel's stored configuration is not valid."""
-
-
 class PreconditionFailedError(TocsinError):
     """This was changed since it was read; read it again and repeat the change on what it is now."""
 

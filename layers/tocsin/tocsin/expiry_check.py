@@ -6,7 +6,7 @@ alert is one guarded transaction, and a certificate stays due until all that it 
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -111,14 +111,15 @@ class _Check:
     def run(self) -> Checked:
         """Look at all that is due while time is left."""
         now = self.clock()
-        self._look_anew(now, self.remaining() / 2)
-        is_complete = self._look_at_due(now)
+        left_over = self.stores.watchlist.left_over()
+        self._look_anew(left_over.changed, now, self.remaining() / 2)
+        is_complete = self._look_at_due(now, left_over.position)
         age = (now - self.oldest).total_seconds() if self.oldest else 0.0
         return Checked(self.counts, tuple(self.problems), max(0.0, age), is_complete)
 
-    def _look_anew(self, now: datetime, keep: float) -> None:
-        """Make the certificates of changed policies due; leave `keep` seconds for looking at them."""
-        for changed in self.stores.watchlist.changed_policies():
+    def _look_anew(self, policies: Iterable[ChangedPolicy], now: datetime, keep: float) -> None:
+        """Make the certificates of changed `policies` due; leave `keep` seconds for looking at them."""
+        for changed in policies:
             further: ChangedPolicy | None = changed
             while further is not None and self.remaining() > keep:
                 further = self._next_of(further, now)
@@ -139,9 +140,8 @@ class _Check:
             watchlist.finish(changed)
         return None
 
-    def _look_at_due(self, now: datetime) -> bool:
-        """Go on where the last check left off, then from the beginning; tell whether time sufficed."""
-        start = self.stores.watchlist.position()
+    def _look_at_due(self, now: datetime, start: str | None) -> bool:
+        """Go on behind the key `start`, then from the beginning; tell whether time sufficed."""
         is_complete = self._stretch(now, start, None) and (start is None or self._stretch(now, None, start))
         if is_complete and start is not None:
             self.stores.watchlist.leave_off(None)

@@ -8,7 +8,7 @@ from typing import Protocol
 from tocsin.alert import Mark
 from tocsin.certificate import Certificate
 from tocsin.notification import Notification
-from tocsin.watching import ChangedPolicy, DueCertificate, Found, Raised
+from tocsin.watching import ChangedPolicy, DueCertificate, Found, LeftOver, Raised
 
 
 class Lease(Protocol):
@@ -38,8 +38,8 @@ class Watchlist(Protocol):
         """Have it looked at by this check or the next, if it is watched at all."""
         ...
 
-    def changed_policies(self) -> list[ChangedPolicy]:
-        """Give the policies whose certificates must be looked at anew."""
+    def left_over(self) -> LeftOver:
+        """Give what the checks before left to this one."""
         ...
 
     def certificates_of(self, changed: ChangedPolicy, limit: int) -> list[tuple[str, str]]:
@@ -52,10 +52,6 @@ class Watchlist(Protocol):
 
     def finish(self, changed: ChangedPolicy) -> None:
         """Forget it, unless the policy changed again."""
-        ...
-
-    def position(self) -> str | None:
-        """Give the key behind which the last check left off for lack of time; null: it came to the end."""
         ...
 
     def leave_off(self, after: str | None) -> None:

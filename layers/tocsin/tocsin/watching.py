@@ -31,6 +31,15 @@ class ChangedPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOver:
+    """What checks before left to this one."""
+
+    position: str | None
+    """The key behind which the last check left off for lack of time; null: it came to the end."""
+    changed: tuple[ChangedPolicy, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Found(Generic[Thing]):
     """What reading many gave: things by id, and by id what is wrong with those that can't be read."""
 

@@ -15,7 +15,7 @@ from tocsin.reading import Item
 from tocsin.storage.inventory_rows import SHARDS, id_of, key, shard_of
 from tocsin.storage.rows import from_timestamp, sort_key, timestamp
 from tocsin.storage.walk import LOWEST, Index, Reader
-from tocsin.watching import ChangedPolicy, DueCertificate
+from tocsin.watching import ChangedPolicy, DueCertificate, LeftOver
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -74,15 +74,17 @@ class Watchlist:
             _due_values(certificate_id, now),
         )
 
-    def changed_policies(self) -> list[ChangedPolicy]:
-        """Give the policies whose certificates must be looked at anew."""
+    def left_over(self) -> LeftOver:
+        """Give what the checks before left to this one; one request (1 MB holds thousands of changed policies)."""
         answer = self._client.query(
             TableName=self._table,
-            KeyConditionExpression="pk = :work AND begins_with(sk, :policy)",
-            ExpressionAttributeValues={":work": _WORK, ":policy": {"S": "policy#"}},
+            KeyConditionExpression="pk = :work",
+            ExpressionAttributeValues={":work": _WORK},
             ConsistentRead=True,
         )
-        return [_changed_policy(item) for item in answer["Items"]]
+        items: dict[str, Item] = {item["sk"]["S"]: item for item in answer["Items"]}
+        position = items.pop(_POSITION["sk"]["S"], {}).get("last_key", {}).get("S")
+        return LeftOver(position, tuple(map(_changed_policy, items.values())))
 
     def certificates_of(self, changed: ChangedPolicy, limit: int) -> list[tuple[str, str]]:
         """Give (key, id) of the next `limit` certificates that name the policy."""
@@ -104,17 +106,12 @@ class Watchlist:
         """Forget it, unless the policy changed again."""
         self._guarded(self._client.delete_item, changed, {})
 
-    def position(self) -> str | None:
-        """Give the key behind which the last check left off for lack of time; null: it came to the end."""
-        found = self._client.get_item(TableName=self._table, Key=_POSITION, ConsistentRead=True).get("Item", {})
-        return found.get("after", {}).get("S")
-
     def leave_off(self, after: str | None) -> None:
         """Remember where this check leaves off; null: at the end."""
         if after is None:
             self._client.delete_item(TableName=self._table, Key=_POSITION)
         else:
-            self._client.put_item(TableName=self._table, Item={**_POSITION, "after": {"S": after}})
+            self._client.put_item(TableName=self._table, Item={**_POSITION, "last_key": {"S": after}})
 
     def _updated(self, certificate_id: str, update: str, guard: str, values: dict[str, Any]) -> bool:
         try:
