@@ -18,8 +18,7 @@ from inventory_wire import (
     ImportIn,
     ImportOut,
 )
-from paging import Cursor, IfMatch, Limit, check_version, shown, turn
-from pydantic import BaseModel
+from paging import Cursor, IfMatch, Limit, check_version, nothing, shown, turn
 from ulid import ULID
 from wire import Instant, NotificationOut
 
@@ -68,7 +67,7 @@ def list_certificates(  # noqa: PLR0917 - one argument for each parameter of the
 
 
 @router.post("/certificates")
-def create(new: CertificateIn) -> Response[BaseModel]:
+def create(new: CertificateIn) -> Response[CertificateOut]:
     """Watch a certificate."""
     now = bootstrap.now()
     id_ = str(ULID.from_datetime(now))
@@ -96,14 +95,14 @@ def import_pem(body: ImportIn) -> ImportOut:
 
 
 @router.get("/certificates/<id_>")
-def get(id_: str) -> Response[BaseModel]:
+def get(id_: str) -> Response[CertificateOut]:
     """Read one certificate, as it is now."""
     certificate = bootstrap_inventory.inventory().certificates.get(id_)
     return shown(_out(certificate), certificate)
 
 
 @router.put("/certificates/<id_>")
-def put(id_: str, body: CertificateIn, if_match: IfMatch = None) -> Response[BaseModel]:
+def put(id_: str, body: CertificateIn, if_match: IfMatch = None) -> Response[CertificateOut]:
     """Replace what is said of a certificate. Another expiry begins a new cycle: the alerts of the old one end."""
     before = bootstrap_inventory.inventory().certificates.get(id_)
     check_version(before, if_match)
@@ -115,14 +114,14 @@ def put(id_: str, body: CertificateIn, if_match: IfMatch = None) -> Response[Bas
 
 
 @router.delete("/certificates/<id_>")
-def delete(id_: str, if_match: IfMatch = None) -> Response[None]:
+def delete(id_: str, if_match: IfMatch = None) -> Response[str]:
     """Watch it no longer. What was alerted stays in the audit trail; alerts that are still owed are superseded."""
     certificate = bootstrap_inventory.inventory().certificates.get(id_)
     check_version(certificate, if_match)
     renewal.delete_certificate(
         bootstrap_inventory.books(), certificate, actor_of(router.current_event), bootstrap.now()
     )
-    return Response(HTTPStatus.NO_CONTENT)
+    return nothing()
 
 
 @router.get("/certificates/<id_>/notifications")

@@ -6,8 +6,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from identity import actor_of
 from inventory_wire import OwnerIn, OwnerList, OwnerOut, TeamIn, TeamList, TeamOut
-from paging import Cursor, IfMatch, Limit, check_version, shown, turn
-from pydantic import BaseModel
+from paging import Cursor, IfMatch, Limit, check_version, nothing, shown, turn
 from ulid import ULID
 
 from tocsin import bootstrap, bootstrap_inventory
@@ -25,7 +24,7 @@ def list_owners(limit: Limit = 50, cursor: Cursor = None) -> OwnerList:
 
 
 @router.post("/owners")
-def create_owner(new: OwnerIn) -> Response[BaseModel]:
+def create_owner(new: OwnerIn) -> Response[OwnerOut]:
     """Write an owner."""
     now = bootstrap.now()
     owner = checked_contact(Owner(id=str(ULID.from_datetime(now)), created_at=now, updated_at=now, **new.model_dump()))
@@ -34,14 +33,14 @@ def create_owner(new: OwnerIn) -> Response[BaseModel]:
 
 
 @router.get("/owners/<id_>")
-def get_owner(id_: str) -> Response[BaseModel]:
+def get_owner(id_: str) -> Response[OwnerOut]:
     """Read one owner, as it is now."""
     owner = bootstrap_inventory.inventory().owners.get(id_)
     return shown(OwnerOut.of(owner), owner)
 
 
 @router.put("/owners/<id_>")
-def put_owner(id_: str, body: OwnerIn, if_match: IfMatch = None) -> Response[BaseModel]:
+def put_owner(id_: str, body: OwnerIn, if_match: IfMatch = None) -> Response[OwnerOut]:
     """Replace an owner."""
     before = bootstrap_inventory.inventory().owners.get(id_)
     check_version(before, if_match)
@@ -53,12 +52,12 @@ def put_owner(id_: str, body: OwnerIn, if_match: IfMatch = None) -> Response[Bas
 
 
 @router.delete("/owners/<id_>")
-def delete_owner(id_: str, if_match: IfMatch = None) -> Response[None]:
+def delete_owner(id_: str, if_match: IfMatch = None) -> Response[str]:
     """Delete an owner that no certificate names."""
     owner = bootstrap_inventory.inventory().owners.get(id_)
     check_version(owner, if_match)
     bootstrap_inventory.inventory().owners.delete(owner, _said(Action.OWNER_DELETED, Kind.OWNER, owner))
-    return Response(HTTPStatus.NO_CONTENT)
+    return nothing()
 
 
 @router.get("/teams")
@@ -69,7 +68,7 @@ def list_teams(limit: Limit = 50, cursor: Cursor = None) -> TeamList:
 
 
 @router.post("/teams")
-def create_team(new: TeamIn) -> Response[BaseModel]:
+def create_team(new: TeamIn) -> Response[TeamOut]:
     """Write a team."""
     now = bootstrap.now()
     team = checked_contact(Team(id=str(ULID.from_datetime(now)), created_at=now, updated_at=now, **new.model_dump()))
@@ -78,14 +77,14 @@ def create_team(new: TeamIn) -> Response[BaseModel]:
 
 
 @router.get("/teams/<id_>")
-def get_team(id_: str) -> Response[BaseModel]:
+def get_team(id_: str) -> Response[TeamOut]:
     """Read one team, as it is now."""
     team = bootstrap_inventory.inventory().teams.get(id_)
     return shown(TeamOut.of(team), team)
 
 
 @router.put("/teams/<id_>")
-def put_team(id_: str, body: TeamIn, if_match: IfMatch = None) -> Response[BaseModel]:
+def put_team(id_: str, body: TeamIn, if_match: IfMatch = None) -> Response[TeamOut]:
     """Replace a team."""
     before = bootstrap_inventory.inventory().teams.get(id_)
     check_version(before, if_match)
@@ -97,12 +96,12 @@ def put_team(id_: str, body: TeamIn, if_match: IfMatch = None) -> Response[BaseM
 
 
 @router.delete("/teams/<id_>")
-def delete_team(id_: str, if_match: IfMatch = None) -> Response[None]:
+def delete_team(id_: str, if_match: IfMatch = None) -> Response[str]:
     """Delete a team that no certificate and no owner names."""
     team = bootstrap_inventory.inventory().teams.get(id_)
     check_version(team, if_match)
     bootstrap_inventory.inventory().teams.delete(team, _said(Action.TEAM_DELETED, Kind.TEAM, team))
-    return Response(HTTPStatus.NO_CONTENT)
+    return nothing()
 
 
 def _said(action: Action, kind: Kind, contact: Owner | Team) -> AuditEvent:

@@ -14,6 +14,7 @@ from tocsin.errors import PreconditionFailedError
 from tocsin.storage.walk import Page
 
 Row = TypeVar("Row")
+Body = TypeVar("Body", bound=BaseModel)
 
 Limit = Annotated[int, Query(ge=1, le=100)]
 Cursor = Annotated[str | None, Query(max_length=1024)]
@@ -40,14 +41,17 @@ def turn(
     return list(found.rows), after
 
 
-def shown(
-    body: BaseModel, of: Versioned, status: HTTPStatus = HTTPStatus.OK, location: str = ""
-) -> Response[BaseModel]:
+def shown(body: Body, of: Versioned, status: HTTPStatus = HTTPStatus.OK, location: str = "") -> Response[Body]:
     """Answer with `body` and the version that it shows."""
     headers: dict[str, str | list[str]] = {"ETag": of.etag}
     if location:
         headers["Location"] = f"/api/v1{location}"
     return Response(status, content_types.APPLICATION_JSON, body, headers=headers)
+
+
+def nothing() -> Response[str]:
+    """Answer that it is done, and that there is no more to say."""
+    return Response(HTTPStatus.NO_CONTENT, body="")
 
 
 def check_version(thing: Versioned, if_match: str | None) -> None:

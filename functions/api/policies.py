@@ -7,8 +7,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from identity import actor_of
 from inventory_wire import PolicyIn, PolicyList, PolicyOut, SimulatedOut, SimulateIn, SimulationOut
-from paging import Cursor, IfMatch, Limit, check_version, shown, turn
-from pydantic import BaseModel
+from paging import Cursor, IfMatch, Limit, check_version, nothing, shown, turn
 from ulid import ULID
 
 from tocsin import bootstrap, bootstrap_inventory
@@ -33,7 +32,7 @@ def list_policies(limit: Limit = 50, cursor: Cursor = None) -> PolicyList:
 
 
 @router.post("/renewal-policies")
-def create(new: PolicyIn) -> Response[BaseModel]:
+def create(new: PolicyIn) -> Response[PolicyOut]:
     """Write a policy."""
     now = bootstrap.now()
     policy = new.parsed(str(ULID.from_datetime(now)), now)
@@ -42,14 +41,14 @@ def create(new: PolicyIn) -> Response[BaseModel]:
 
 
 @router.get("/renewal-policies/<id_>")
-def get(id_: str) -> Response[BaseModel]:
+def get(id_: str) -> Response[PolicyOut]:
     """Read one policy, as it is now."""
     policy = bootstrap_inventory.inventory().policies.get(id_)
     return shown(PolicyOut.of(policy), policy)
 
 
 @router.put("/renewal-policies/<id_>")
-def put(id_: str, body: PolicyIn, if_match: IfMatch = None) -> Response[BaseModel]:
+def put(id_: str, body: PolicyIn, if_match: IfMatch = None) -> Response[PolicyOut]:
     """Replace a policy. Its certificates are looked at anew by the next check."""
     before = bootstrap_inventory.inventory().policies.get(id_)
     check_version(before, if_match)
@@ -60,12 +59,12 @@ def put(id_: str, body: PolicyIn, if_match: IfMatch = None) -> Response[BaseMode
 
 
 @router.delete("/renewal-policies/<id_>")
-def delete(id_: str, if_match: IfMatch = None) -> Response[None]:
+def delete(id_: str, if_match: IfMatch = None) -> Response[str]:
     """Delete a policy that no certificate names."""
     policy = bootstrap_inventory.inventory().policies.get(id_)
     check_version(policy, if_match)
     bootstrap_inventory.inventory().policies.delete(policy, _said(Action.POLICY_DELETED, policy))
-    return Response(HTTPStatus.NO_CONTENT)
+    return nothing()
 
 
 @router.post("/renewal-policies/<id_>/simulate")
