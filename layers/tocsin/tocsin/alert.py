@@ -8,6 +8,7 @@ from enum import StrEnum
 from ulid import ULID
 
 from tocsin.certificate import Certificate
+from tocsin.fate import written
 from tocsin.notification import ChannelName, Severity
 from tocsin.text import bounded
 from tocsin.thresholds import Threshold
@@ -74,8 +75,8 @@ def subject_text(certificate: Certificate, now: datetime) -> str:
 
 def message_text(certificate: Certificate, threshold: Threshold, now: datetime) -> str:
     """Give a message that is true at `now`: how much time is left is counted from then, not from the threshold."""
-    at = certificate.expires_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     name = bounded(certificate.common_name, _TEXT_LIMIT)
+    at = written(certificate.expires_at)
     lines = [f"{threshold.tag} The certificate {name} {remaining_text(certificate.expires_at, now)}, at {at}."]
     facts = (
         ("Renewal", certificate.renewal_status),

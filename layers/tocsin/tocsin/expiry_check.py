@@ -6,8 +6,8 @@ alert is one guarded transaction, and a certificate stays due until all that it 
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -29,14 +29,13 @@ from tocsin.expiry import (
 )
 from tocsin.expiry_stores import Lease, Stores
 from tocsin.notification import DeliveryPolicy, Notification
+from tocsin.policy_changes import look_anew
 from tocsin.resolution import Problem, Resolver
-from tocsin.watching import ChangedPolicy, DueCertificate, Found, Raised
+from tocsin.watching import DueCertificate, Found, Raised
 
 STOP_BEFORE = 10.0
 """Seconds before the end of its time at which the check starts no further certificate."""
 _PAGE = 100
-_SETTLING = timedelta(minutes=1)
-"""How long the index of a policy's certificates may lag behind: a change is gone through once more after this."""
 
 
 class Seen(StrEnum):
@@ -112,33 +111,13 @@ class _Check:
         """Look at all that is due while time is left."""
         now = self.clock()
         left_over = self.stores.watchlist.left_over()
-        self._look_anew(left_over.changed, now, self.remaining() / 2)
+        keep = self.remaining() / 2
+        for changed in left_over.changed:
+            made_due = look_anew(self.stores.watchlist, changed, now, lambda: self.remaining() > keep)
+            self.counts[Seen.POLICY_CHANGED] += made_due
         is_complete = self._look_at_due(now, left_over.position)
         age = (now - self.oldest).total_seconds() if self.oldest else 0.0
         return Checked(self.counts, tuple(self.problems), max(0.0, age), is_complete)
-
-    def _look_anew(self, policies: Iterable[ChangedPolicy], now: datetime, keep: float) -> None:
-        """Make the certificates of changed `policies` due; leave `keep` seconds for looking at them."""
-        for changed in policies:
-            further: ChangedPolicy | None = changed
-            while further is not None and self.remaining() > keep:
-                further = self._next_of(further, now)
-
-    def _next_of(self, changed: ChangedPolicy, now: datetime) -> ChangedPolicy | None:
-        """Make the next certificates of one policy due; return None when all are."""
-        watchlist = self.stores.watchlist
-        found = watchlist.certificates_of(changed, _PAGE)
-        for _key, id_ in found:
-            self.counts[Seen.POLICY_CHANGED] += watchlist.look_now(id_, now)
-        if len(found) == _PAGE:
-            further = replace(changed, after=found[-1][0])
-            watchlist.go_on(further, further.after)
-            return further
-        if now - changed.changed_at < _SETTLING:
-            watchlist.go_on(changed, None)
-        else:
-            watchlist.finish(changed)
-        return None
 
     def _look_at_due(self, now: datetime, start: str | None) -> bool:
         """Go on behind the key `start`, then from the beginning; tell whether time sufficed."""

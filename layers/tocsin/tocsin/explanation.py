@@ -5,7 +5,7 @@ Pure: it answers from what was recorded of past checks, and from what a check wo
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from tocsin.alert import Mark, MarkKind
 from tocsin.certificate import Certificate, CertificateStatus
@@ -22,7 +22,8 @@ from tocsin.expiry import (
     Superseded,
     decide,
 )
-from tocsin.notification import ChannelName, Notification, Outcome, Severity, Status
+from tocsin.fate import fate_of, written
+from tocsin.notification import ChannelName, Notification, Severity
 from tocsin.policy import RenewalPolicy
 from tocsin.thresholds import Threshold
 
@@ -114,7 +115,7 @@ def explain(
 
 
 def _told(mark: Mark, row: Notification | None) -> Told:
-    arrived, fate = _fate(row)
+    arrived, fate = fate_of(row)
     return Told(
         notification_id=mark.id,
         expires_at=mark.expires_at,
@@ -127,26 +128,6 @@ def _told(mark: Mark, row: Notification | None) -> Told:
         arrived_at=row.sent_at if row and arrived else None,
         fate=fate,
     )
-
-
-def _fate(row: Notification | None) -> tuple[bool | None, str]:
-    """Say whether an alert arrived, and in words."""
-    if row is None:
-        return None, "its record has left by retention"
-    if row.is_owed:
-        return None, _waiting(row)
-    if row.outcome is Outcome.SKIPPED_NO_CHANNEL:
-        return False, f"nothing was sent: {row.channel} is not configured"
-    if row.sent_at is not None:
-        return True, f"{row.channel} accepted it at {_written(row.sent_at)}, on attempt {row.retry_count + 1}"
-    stopped = "it was stopped" if row.status is Status.SUPERSEDED else "it could not be delivered"
-    return False, f"{stopped}: {row.last_error}"
-
-
-def _waiting(row: Notification) -> str:
-    if row.status is Status.PENDING or row.due_at is None:
-        return "its first delivery is under way"
-    return f"attempt {row.retry_count} failed: {row.last_error}; again at {_written(row.due_at)}"
 
 
 def _recorded_negatives(marks: Iterable[Mark]) -> list[Finding]:
@@ -189,9 +170,9 @@ def _present_negatives(decisions: Iterable[Decision], recorded: Iterable[Mark]) 
 def _reason(decision: RouteDecision) -> str:
     match decision:
         case NotDueBefore(at=at):
-            return f"not due before {_written(at)}"
+            return f"not due before {written(at)}"
         case Duplicate(of=mark):
-            return f"duplicate of {mark.id}, raised at {_written(mark.at)}: it is not raised twice"
+            return f"duplicate of {mark.id}, raised at {written(mark.at)}: it is not raised twice"
         case Superseded(by=by):
             return _superseded(by)
         case NoChannel(route=route):
@@ -217,9 +198,5 @@ def _summary(told: Sequence[Told], findings: Sequence[Finding], following: Next 
     said = f"{len(told)} alert(s) raised in this cycle, {arrived} arrived." if told else "Nobody was alerted."
     reasons = [f"{one.threshold}: {one.reason}" if one.threshold else one.reason for one in findings]
     why = f" Why: {'; '.join(reasons)}." if reasons and not told else ""
-    after = f" Next: threshold {following.threshold} at {_written(following.at)}." if following else " Nothing follows."
+    after = f" Next: threshold {following.threshold} at {written(following.at)}." if following else " Nothing follows."
     return said + why + after
-
-
-def _written(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -1,10 +1,11 @@
 """Is what an alert reports still true? Asked again before a retry and before a requeue. Pure."""
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from tocsin.alert import Mark, message_text, subject_text
 from tocsin.certificate import Certificate
+from tocsin.fate import written
 from tocsin.notification import Notification
 from tocsin.thresholds import Threshold
 
@@ -33,14 +34,10 @@ def still_true(facts: AlertFacts, certificate: Certificate | None) -> str | None
         return "the certificate was archived"
     if certificate.expires_at != facts.expires_at:
         what = "renewed" if certificate.expires_at > facts.expires_at else "replaced"
-        return f"the certificate was {what}: it expires at {_written(certificate.expires_at)} now"
+        return f"the certificate was {what}: it expires at {written(certificate.expires_at)} now"
     return None
 
 
 def retold(row: Notification, facts: AlertFacts, certificate: Certificate, now: datetime) -> Notification:
     """Write its words again, true at `now`: for a delivery that comes later than planned."""
     return replace(row, subject=subject_text(certificate, now), message=message_text(certificate, facts.threshold, now))
-
-
-def _written(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
