@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from ops.toolchain import ROOT
 from tests.docs.markdown import blocks, codes, page, tables
 from tests.docs.template import actions_of_roles, resources, template
 from tests.support.channels import NOW, a_notification
@@ -95,6 +96,14 @@ def test_indexes() -> None:
         index["IndexName"]: tuple(key["AttributeName"] for key in index["KeySchema"])
         for index in table["GlobalSecondaryIndexes"]
     }
+
+
+def test_modules() -> None:
+    """Each module that the page names exists, in the package or in the part of it that its line is about."""
+    package = ROOT / "layers" / "tocsin" / "tocsin"
+    for row in only(tables(ARCHITECTURE, "Modules")):
+        for name in codes(row["module"]):
+            assert (package / name).is_dir() or (package / f"{name}.py").is_file(), name
 
 
 def test_prometheus() -> None:
