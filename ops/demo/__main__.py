@@ -93,7 +93,7 @@ def _demo(console: Console, *, once: bool, moves: bool) -> int:
 
 def _started(console: Console, *, moves: bool) -> Stack:
     """The stack in an AWS of the demo's own."""
-    console.print(INTRODUCTION)
+    console.print(INTRODUCTION, soft_wrap=not moves)
     text = "Starting and deploying: about half a minute ..."
     if not moves:
         console.print(text)

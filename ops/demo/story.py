@@ -67,7 +67,7 @@ class Story:
 
     def _alerts(self) -> Act:
         return Act(
-            "Six alerts",
+            "A critical alert, and five others",
             "Three to a webhook, one by e-mail, one to SNS, one to Slack, which nobody has configured.",
             [
                 Check("a request without a signature is refused", QUICKLY, self._seen.unsigned),

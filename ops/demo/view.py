@@ -63,7 +63,8 @@ class View:
         """Begin an act."""
         self._console.print()
         self._print(Text(f"{number}. {act.title}", "bold"))
-        self._console.print(Padding(Text(act.text, "italic"), (0, 0, 0, 3), expand=False))
+        indented = Padding(Text(act.text, "italic"), (0, 0, 0, 3), expand=False)
+        self._console.print(indented if self._live else f"   {act.text}", soft_wrap=self._live is None)
 
     def found(self, finding: Finding) -> None:
         """Tell what became of a check."""
