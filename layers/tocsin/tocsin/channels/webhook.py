@@ -13,6 +13,7 @@
 
 import asyncio
 import json
+import os
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -179,4 +180,5 @@ def _connecting(error: aiohttp.ClientConnectorError) -> str:
             return "the receiver's name can't be resolved"
         case aiohttp.ClientConnectorSSLError():
             return "the receiver could not agree on TLS"
-    return f"can't connect: {error.os_error.strerror or 'the connection failed'}"
+    # The system's words for the number: asyncio's own text carries the address.
+    return f"can't connect: {os.strerror(error.os_error.errno) if error.os_error.errno else 'the connection failed'}"
