@@ -1,1 +1,1 @@
-"""Where certificates come from besides the API: ACM, TLS endpoints, PEM files (issue 3, item 4)."""
+"""Where certificates come from besides the API: ACM, TLS endpoints, PEM files."""

@@ -1,7 +1,7 @@
 """A source's own state: whether it can be read. Pure. It never touches a certificate.
 
 Each TLS endpoint is a source (`tls:host:port`), an account in a region is one (`acm:eu-central-1`). A source that fails
-for a day alerts itself, once each time it begins to fail; success ends that (issue 3, item 4).
+for a day alerts itself, once each time it begins to fail; success ends that.
 """
 
 import hashlib
