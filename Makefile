@@ -66,7 +66,8 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 
 lock: $(VENVS)/uv/.ready ## Pin the newest versions of everything again, with their hashes.
 	$(LOCK) layers/tocsin/requirements.in -o layers/tocsin/requirements.txt
-	for name in dev sam aws uv; do $(LOCK) requirements/$$name.in -o requirements/$$name.txt; done
+	$(LOCK) requirements/dev.in --constraints layers/tocsin/requirements.txt -o requirements/dev.txt
+	for name in sam aws uv; do $(LOCK) requirements/$$name.in -o requirements/$$name.txt; done
 
 # ── Running ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
