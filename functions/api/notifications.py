@@ -9,6 +9,7 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response, content_types
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Header, Query
+from paging import Cursor, Limit, turn
 from ulid import ULID
 from wire import Instant, NewNotification, NotificationList, NotificationOut, Type
 
@@ -61,8 +62,8 @@ def list_notifications(  # noqa: PLR0913, PLR0917 - one argument for each parame
     contains: Annotated[str | None, Query(min_length=1, max_length=256)] = None,
     created_after: Annotated[Instant | None, Query()] = None,
     created_before: Annotated[Instant | None, Query()] = None,
-    limit: Annotated[int, Query(ge=1, le=100)] = 50,
-    cursor: Annotated[str | None, Query(max_length=1024)] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
 ) -> NotificationList:
     """List notifications, newest first; dead letters by the time of their death."""
     filters = Filters(
@@ -76,11 +77,8 @@ def list_notifications(  # noqa: PLR0913, PLR0917 - one argument for each parame
         created_after=created_after,
         created_before=created_before,
     )
-    now = bootstrap.now()
-    place = bootstrap.cursors().read(cursor, filters.digest, now) if cursor else None
-    page = bootstrap.lists().page(filters, limit, place)
-    after = bootstrap.cursors().write(page.after, filters.digest, now) if page.after else None
-    return NotificationList(items=[NotificationOut.of(row) for row in page.rows], next_cursor=after)
+    found, after = turn(lambda place: bootstrap.lists().page(filters, limit, place), filters.digest, cursor)
+    return NotificationList(items=[NotificationOut.of(row) for row in found], next_cursor=after)
 
 
 @router.get("/notifications/<id_>")

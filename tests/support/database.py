@@ -94,7 +94,7 @@ class Database:
 
     @property
     def lists(self) -> NotificationLists:
-        return NotificationLists(self.client, self.name, self.table)
+        return NotificationLists(self.client, self.name)
 
     def item(self, id_: str) -> dict[str, Any]:
         """Read an item as it is stored."""

@@ -59,7 +59,3 @@ def test_each_set_of_filters_has_a_name_of_its_own() -> None:
     digests = [Filters(**given).digest for given in HOLDS + FAILS]
     assert len(set(digests)) == len(digests)
     assert digests == [Filters(**given).digest for given in HOLDS + FAILS]
-
-
-def test_only_an_empty_set_lets_every_row_through() -> None:
-    assert [Filters(**given).are_selective for given in HOLDS] == [False] + [True] * (len(HOLDS) - 1)

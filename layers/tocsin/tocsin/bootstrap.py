@@ -17,6 +17,7 @@ from botocore.config import Config
 from tocsin.channels.aws import client_config
 from tocsin.channels.channel import IMPLEMENTED
 from tocsin.channels.credentials import Credentials
+from tocsin.change import Write
 from tocsin.delivery import ATTEMPT_DEADLINE, Delivery, Tally, Verdict, Worker
 from tocsin.errors import MalformedRowError
 from tocsin.notification import ChannelName, Notification
@@ -102,7 +103,7 @@ def alert_book() -> AlertBook:
 @cache
 def lists() -> NotificationLists:
     """Open the lists of the Notifications table."""
-    return NotificationLists(dynamodb(), settings().notifications_table, table())
+    return NotificationLists(dynamodb(), settings().notifications_table)
 
 
 @cache
@@ -167,10 +168,12 @@ async def deliver(rows: Sequence[Notification], worker: Worker) -> Tally:
 
 def bury(found: Malformed) -> bool:
     """Make a dead letter of an item that can't be read; tell whether this call did it."""
-    buried = table().bury(found, now())
-    if buried:
+    verdict = table().bury(found, now())
+    if verdict is Write.DONE:
         recorder().buried(salvage(found.item), found.reason)
-    return buried
+    elif verdict is not Write.LOST:
+        logger().error("a row can't be read, nor made dead now; it stays due", extra={"reason": found.reason})
+    return verdict is Write.DONE
 
 
 def _readable(items: Sequence[Item]) -> list[Notification]:

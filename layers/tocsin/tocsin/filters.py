@@ -23,11 +23,6 @@ class Filters:
     created_before: datetime | None = None
 
     @property
-    def are_selective(self) -> bool:
-        """Tell whether a row that the walk meets may fail them."""
-        return any(value is not None for value in asdict(self).values())
-
-    @property
     def digest(self) -> str:
         """Name these filters in a cursor, so that it can't be used with others."""
         text = json.dumps(asdict(self), default=str, sort_keys=True)

@@ -39,12 +39,12 @@ class Page(Generic[Row]):
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An index and its key attributes; without a name it is the table itself, whose keys are the last two."""
+    """An index and its key attributes; without a name it is the table itself, whose keys are the last ones."""
 
     name: str | None
     hash: str
     range: str
-    table_keys: tuple[str, str] = ("pk", "sk")
+    table_keys: tuple[str, ...] = ("pk", "sk")
 
 
 class Reader:
@@ -101,14 +101,12 @@ class Reader:
         pairs = list(found)
         if self._index.name is None:
             return pairs
-        hash_, range_ = self._index.table_keys
-        keys = [{hash_: item[hash_], range_: item[range_]} for _, item in pairs]
-        whole = {(item[hash_]["S"], item[range_]["S"]): item for item in batch_get(self._client, self._table, keys)}
-        return [
-            (key, whole[item[hash_]["S"], item[range_]["S"]])
-            for key, item in pairs
-            if (item[hash_]["S"], item[range_]["S"]) in whole
-        ]
+        keys = [{name: item[name] for name in self._index.table_keys} for _, item in pairs]
+        whole = {self._identity(item): item for item in batch_get(self._client, self._table, keys)}
+        return [(key, whole[self._identity(item)]) for key, item in pairs if self._identity(item) in whole]
+
+    def _identity(self, item: Item) -> tuple[str, ...]:
+        return tuple(item[name]["S"] for name in self._index.table_keys)
 
 
 def page(
