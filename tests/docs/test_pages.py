@@ -19,8 +19,6 @@ from tocsin.notification import MESSAGE_LIMIT
 
 every_page = pytest.mark.parametrize("path", pages(), ids=name_of)
 CONNECTORS = page("docs/connectors.md")
-REWORDED_BY_ITS_AUTHOR = pytest.mark.xfail(strict=False, reason="it names the tracker; its author rewords it")
-PENDING = {"docs/decisions/late-thresholds.md"}
 
 
 def test_the_readme_is_short() -> None:
@@ -40,11 +38,7 @@ def test_links_lead_somewhere(path: Path) -> None:
         assert not anchor or anchor in anchors(there), link
 
 
-@pytest.mark.parametrize(
-    "path",
-    [pytest.param(path, marks=[REWORDED_BY_ITS_AUTHOR] * (name_of(path) in PENDING)) for path in pages()],
-    ids=name_of,
-)
+@every_page
 def test_nothing_of_the_workshop_is_mentioned(path: Path) -> None:
     """Paths of one machine, hosts of one network and the tracker mean nothing to a reader."""
     text = path.read_text()
