@@ -14,10 +14,10 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.parameters import SSMProvider
 from botocore.config import Config
 
+from tocsin.change import Write
 from tocsin.channels.aws import client_config
 from tocsin.channels.channel import IMPLEMENTED
 from tocsin.channels.credentials import Credentials
-from tocsin.change import Write
 from tocsin.delivery import ATTEMPT_DEADLINE, Delivery, Tally, Verdict, Worker
 from tocsin.errors import MalformedRowError
 from tocsin.notification import ChannelName, Notification

@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tocsin.change import Change, Write
 from tocsin.errors import ConflictError, IdempotencyMismatchError, MalformedRowError, NotFoundError
 from tocsin.notification import LAST_ERROR_LIMIT, Notification, Status
-from tocsin.reading import Due, Fetched, Malformed
+from tocsin.reading import Due, Fetched, Item, Malformed
 from tocsin.storage.rows import SHARDS, decode, encode, from_timestamp, salvage, shard_of, sort_key, timestamp
 from tocsin.storage.update import Update
 from tocsin.text import bounded
@@ -83,45 +83,49 @@ class NotificationTable:
             return [Write.UNAVAILABLE] * len(changes)
         return [_verdict(response.get("Error", {}).get("Code")) for response in answer["Responses"]]
 
-    def bury(self, found: Malformed, now: datetime) -> bool:
+    def bury(self, found: Malformed, now: datetime) -> Write:
         """Make a row dead by a write as small as can be: for rows that nothing else can be done with.
 
-        Returns False where the row is no longer as it was read. The history goes, to make room at 400 KB.
+        LOST where the row is no longer as it was read. The history goes; what guards later steps is mended.
         """
         item = found.item
         row = salvage(item)
-        values: dict[str, Any] = {
-            ":dead": {"S": Status.DEAD},
-            ":reason": {"S": bounded(found.reason, LAST_ERROR_LIMIT)},
-            ":shard": {"S": shard_of(row.id)},
-            ":key": {"S": sort_key(now, row.id)},
-            ":now": {"S": timestamp(now)},
-            ":free": {"N": "0"},
-        }
-        as_read = "attribute_not_exists(next_retry_at)"
-        if "next_retry_at" in item:
-            as_read, values[":due"] = "next_retry_at = :due", item["next_retry_at"]
-        try:
-            self._client.update_item(
-                TableName=self._name,
-                Key={"id": {"S": row.id}},
-                UpdateExpression=(
-                    "SET #status = :dead, last_error = :reason, dead_shard = :shard, died_key = :key,"
-                    " updated_at = :now, claimed_until = :free"
-                    " REMOVE due_shard, next_retry_at, claim_token, attempts"
-                ),
-                ConditionExpression=f"attribute_exists(id) AND {as_read}",
-                ExpressionAttributeNames={"#status": "status"},
-                ExpressionAttributeValues=values,
-            )
-        except self._client.exceptions.ConditionalCheckFailedException:
-            return False
-        return True
+        update = Update(
+            id=item["id"],
+            set={
+                "status": {"S": Status.DEAD},
+                "last_error": {"S": bounded(found.reason, LAST_ERROR_LIMIT)},
+                "dead_shard": {"S": shard_of(row.id)},
+                "died_key": {"S": sort_key(now, row.id)},
+                "updated_at": {"S": timestamp(now)},
+                "retry_count": {"N": str(row.retry_count)},
+                "claimed_until": {"N": "0"},
+            },
+            remove=("due_shard", "next_retry_at", "claim_token", "attempts"),
+            guards={name: item[name] for name in ("status", "next_retry_at") if name in item},
+        )
+        return self._write_into(item, update) if update.guards else Write.LOST
 
     def settle_bare(self, change: Change) -> Write:
         """Record a step without its history: what still fits a row that can't take the whole result."""
+        update = self._update(change, without="attempts")
+        verdict = self._write_one(update)
+        if verdict is not Write.REFUSED:
+            return verdict
         try:
-            self._client.update_item(**self._update(change, without="attempts").as_request(self._name))
+            found = self._client.get_item(TableName=self._name, Key={"id": update.id}, ConsistentRead=True)
+        except (ClientError, BotoCoreError):
+            return Write.UNAVAILABLE
+        return self._write_into(found.get("Item", {}), update)
+
+    def _write_into(self, item: Item, update: Update) -> Write:
+        """Write an update into an item that may be too large for it: then that loses most of its largest attribute."""
+        verdict = self._write_one(update)
+        return self._write_one(update.making_room_in(item)) if verdict is Write.REFUSED else verdict
+
+    def _write_one(self, update: Update) -> Write:
+        try:
+            self._client.update_item(**update.as_request(self._name))
         except ClientError as error:
             return _verdict(error.response["Error"].get("Code"))
         except BotoCoreError:
@@ -138,19 +142,19 @@ class NotificationTable:
 
     def due(self, now: datetime, limit: int, shards: Iterable[int] = range(SHARDS)) -> list[Due]:
         """Give hints of at most `limit` rows due by `now`, oldest first. Raises ClientError: then nothing is known."""
-        found = [list(islice(self._due_in(str(shard), timestamp(now)), limit)) for shard in shards]
+        found = [list(islice(self._due_in(str(shard), now), limit)) for shard in shards]
         return list(islice(merge(*found, key=lambda hint: (hint.at, hint.id)), limit))
 
-    def _due_in(self, shard: str, until: str) -> Iterator[Due]:
+    def _due_in(self, shard: str, now: datetime) -> Iterator[Due]:
         pages = self._client.get_paginator("query").paginate(
             TableName=self._name,
             IndexName="due",
             KeyConditionExpression="due_shard = :shard AND next_retry_at <= :until",
-            ExpressionAttributeValues={":shard": {"S": shard}, ":until": {"S": until}},
+            ExpressionAttributeValues={":shard": {"S": shard}, ":until": {"S": timestamp(now)}},
         )
         for page in pages:
             for item in page["Items"]:
-                yield Due(from_timestamp(item["next_retry_at"]["S"]), item["id"]["S"])
+                yield Due(_due_time(item["next_retry_at"]["S"], now), item["id"]["S"])
 
     def fetch(self, ids: Sequence[str]) -> Fetched:
         """Read many rows, in the order of `ids`, without those that are gone."""
@@ -204,6 +208,14 @@ class NotificationTable:
         after = self._encode(change.after)
         after.pop(without, None)
         return Update.between(self._encode(change.before), after)
+
+
+def _due_time(text: str, now: datetime) -> datetime:
+    """Read a key of the due index; what is no time is due now, so that the row is looked at."""
+    try:
+        return from_timestamp(text)
+    except ValueError:
+        return now
 
 
 def _verdict(code: str | None) -> Write:

@@ -1,8 +1,10 @@
 """One guarded update of just what differs, as a value; written as PartiQL for batches, as UpdateItem for one."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+from tocsin.text import bounded
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import BatchStatementRequestTypeDef
@@ -15,6 +17,8 @@ GUARDED = (
     "claim_token",  # while claimed: only its holder
 )
 """What must still be as it was read, for a write to happen."""
+_KEPT = 1024
+"""Bytes left of an attribute that is cut to make room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,15 @@ class Update:
             remove=tuple(name for name in before if name not in after),
             guards={name: before[name] for name in GUARDED if name in before},
         )
+
+    def making_room_in(self, item: Mapping[str, Any]) -> "Update":
+        """Cut the largest attribute of `item` as well, or drop it where it is no text: for an item at 400 KB."""
+        others = item.keys() - {"id", *self.set, *self.remove, *self.guards}
+        largest = max(others, key=lambda name: len(str(item[name])))
+        if "S" in item[largest]:
+            kept = {"S": bounded(item[largest]["S"], _KEPT)}
+            return replace(self, set={**self.set, largest: kept})
+        return replace(self, remove=(*self.remove, largest))
 
     def as_statement(self, table: str) -> "BatchStatementRequestTypeDef":
         """Write it as one statement of BatchExecuteStatement."""

@@ -1,0 +1,51 @@
+"""Sweeps one table as the function does, by the clock of the test."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from tests.support.database import Database
+from tests.support.engine import Bench, Clock, FakeSender
+from tocsin.change import Write
+from tocsin.delivery import Sender
+from tocsin.reading import Malformed
+from tocsin.storage.lease import Lease
+from tocsin.storage.notifications import NotificationTable
+from tocsin.storage.rows import SHARDS
+from tocsin.sweep import Swept, sweep
+
+
+@dataclass
+class Sweeper:
+    """See the module."""
+
+    database: Database
+    sender: Sender = field(default_factory=FakeSender)
+    clock: Clock = field(default_factory=Clock)
+    holder: str = "sweep-1"
+    seconds: float = 100.0
+    remaining: Callable[[], float] = lambda: 100.0
+    shards: Sequence[int] = range(SHARDS)
+    hand_over: Callable[[], None] | None = None
+
+    def __post_init__(self) -> None:
+        self.table: NotificationTable = self.database.table
+        self.bench = Bench(self.table, self.clock)
+
+    @property
+    def lease(self) -> Lease:
+        return Lease(self.database.client, self.database.name, "retry_sweep", self.holder)
+
+    def bury(self, found: Malformed) -> bool:
+        return self.table.bury(found, self.clock.now) is Write.DONE
+
+    async def sweep(self) -> Swept | None:
+        return await sweep(
+            self.lease,
+            self.table,
+            lambda rows: self.bench.run(rows, self.sender, self.remaining),
+            self.bury,
+            shards=self.shards,
+            hand_over=self.hand_over,
+            now=self.clock.now,
+            seconds=self.seconds,
+        )
