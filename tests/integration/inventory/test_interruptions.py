@@ -160,3 +160,31 @@ def test_a_check_that_meets_a_change_leaves_it_to_the_next(store: Store) -> None
     store.now += HOUR
     store.checked()
     assert_as_expected(store, "x")
+
+
+def test_an_alert_without_its_mark_is_not_overwritten(store: Store) -> None:
+    """Contract 4.3 [T]: the write is "insert if absent", even if the marks were lost."""
+    prepare(store)
+    add(store, "x")
+    store.checked()
+    rows = {row.id: row for row in store.rows()}
+    for mark in store.alerts.marks("x-old", 100, None).rows:
+        key = {"pk": {"S": "certificate#x-old"}, "sk": {"S": f"mark#{mark.id}"}}
+        store.client.delete_item(TableName=store.names["Inventory"], Key=key)
+    store.watchlist.look_now("x-old", store.now)
+    store.now += HOUR
+    assert store.checked().counts[Seen.DUPLICATE] == 3
+    assert {row.id: row for row in store.rows()} == rows
+
+
+def test_a_policy_change_during_a_look_is_not_lost(store: Store) -> None:
+    """What was made due after it was read stays due."""
+    prepare(store)
+    add(store, "x")
+    read = store.inventory.certificates.get("x-old")
+    store.watchlist.look_now("x-old", AT + HOUR)
+    assert not store.watchlist.look_again(read, AT + DAY)
+    assert store.inventory.certificates.get("x-old").due_at == AT + HOUR
+    assert store.watchlist.look_again(store.inventory.certificates.get("x-old"), None)
+    assert not store.watchlist.look_again(read, AT + DAY)
+    assert store.indexed("due") == {"certificate#x-new"}

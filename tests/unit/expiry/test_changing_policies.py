@@ -81,3 +81,9 @@ def test_the_next_look_is_at_the_next_crossing() -> None:
     assert next_due(CERTIFICATE, decide(CERTIFICATE, a_policy(), People(owner=an_owner()), {}, end), end) is None
     archived = replace(CERTIFICATE, archived_at=T0)
     assert next_due(archived, decide(archived, a_policy(), People(), {}, end), end) is None
+
+
+def test_what_is_crossed_at_the_very_instant_of_being_known_is_late() -> None:
+    """Of two thresholds crossed just then, one alerts."""
+    certificate = a_certificate(not_before=T0 - 30 * DAY, expires_at=T0 + 30 * DAY)
+    assert PaperCheck().run(certificate, a_policy("50%", 30), [T0]).thresholds == ["30"]
