@@ -28,9 +28,17 @@ from tocsin.certificate import Certificate, CertificateStatus, checked
 from tocsin.explanation import explain as explained
 from tocsin.inventory_filters import CertificateFilters
 from tocsin.notification import Notification
+from tocsin.sources.merge import Changed, Create, Merge, Outdated, Renewed, Unchanged
 
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its constructor untyped
 
+_RESULTS: dict[type[Merge], str] = {
+    Create: "created",
+    Renewed: "renewed",
+    Changed: "changed",
+    Unchanged: "unchanged",
+    Outdated: "outdated",
+}
 _MARKS = 100
 """Decisions that an explanation goes back: several cycles of any policy."""
 
@@ -46,7 +54,7 @@ def list_certificates(  # noqa: PLR0917 - one argument for each parameter of the
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> CertificateList:
-    """List certificates, the soonest to expire first; archived and revoked ones where that status is asked for."""
+    """List certificates, the soonest to expire first; without a `status` the archived and revoked ones too."""
     filters = CertificateFilters(
         status=status,
         owner_id=owner_id,
@@ -90,7 +98,7 @@ def import_pem(body: ImportIn) -> ImportOut:
         for observed in read_pem(body.pem)
     ]
     return ImportOut(
-        items=[ImportedOut(result=type(one).__name__.lower(), certificate=_out(one.certificate)) for one in merged]
+        items=[ImportedOut(result=_RESULTS[type(one)], certificate=_out(one.certificate)) for one in merged]
     )
 
 

@@ -17,6 +17,8 @@ from tocsin.simulation import SimulatedAlert
 from tocsin.thresholds import Threshold, Unit
 
 _LIMIT = 1024
+_CHOICES = 64
+"""Severities, and channels of one, in a policy: more than there are, and few enough to be looked at one by one."""
 Name = Annotated[Line, Field(min_length=1, max_length=256)]
 Text = Annotated[Line, Field(max_length=_LIMIT)]
 Id = Annotated[Line, Field(min_length=1, max_length=256)]
@@ -119,9 +121,9 @@ class PolicyIn(Strict):
 
     name: str
     alert_thresholds_days: list[JsonValue] = []
-    severities: dict[str, str] = {}
+    severities: Annotated[dict[str, str], Field(max_length=_CHOICES)] = {}
     """By threshold, e.g. {"30": "warning"}; the others follow the default."""
-    channels: dict[str, list[str]] = {}
+    channels: Annotated[dict[str, Annotated[list[str], Field(max_length=_CHOICES)]], Field(max_length=_CHOICES)] = {}
     """By severity, e.g. {"critical": ["Email", "PagerDuty"]}; the others go by Email."""
 
     def parsed(self, id_: str, now: datetime) -> RenewalPolicy:

@@ -24,6 +24,10 @@ from tocsin.errors import (
 
 BODY_LIMIT = 2 * 1024 * 1024
 """Characters in a request's body: a large file of certificates. What is too long within that is named by its field."""
+_ERRORS_LIMIT = 100
+"""Wrong fields that one answer names: a body may have 100,000, and Lambda answers with 6 MB at most."""
+_PATH_LIMIT = 1024
+"""Bytes in a path: no id is near that, and DynamoDB refuses to look for a key of more than 2048."""
 
 _STATUS: dict[type[TocsinError], HTTPStatus] = {
     NotFoundError: HTTPStatus.NOT_FOUND,
@@ -45,11 +49,16 @@ def handle_in(app: APIGatewayRestResolver) -> None:
     app.exception_handler(ServiceError)(_refused)
     app.exception_handler([ClientError, BotoCoreError])(_unavailable)
     app.exception_handler(Exception)(_crashed)
-    app.not_found(lambda _error: problem(HTTPStatus.NOT_FOUND, "There is no such path."))
+    app.not_found(lambda _error: _no_such_path())
 
 
 def at_the_door(event: dict[str, Any]) -> dict[str, Any] | None:
-    """Refuse what is not worth reading: a body that is too large, or is no JSON object. Returns a response, or None."""
+    """Refuse what is not worth reading: an endless path, a body that is too large, or is no JSON object.
+
+    Returns a response, or None.
+    """
+    if len(event["path"].encode(errors="surrogatepass")) > _PATH_LIMIT:
+        return _plain(_no_such_path())
     body = event.get("body") or ""
     if len(body) > BODY_LIMIT:
         return _plain(problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A body has at most {BODY_LIMIT} characters."))
@@ -81,10 +90,14 @@ def one_field(field: str, detail: str, status: HTTPStatus = HTTPStatus.UNPROCESS
     return problem(status, f"{field} {detail}", [{"field": field, "detail": detail}])
 
 
+def _no_such_path() -> Response[str]:
+    return problem(HTTPStatus.NOT_FOUND, "There is no such path.")
+
+
 def _invalid(error: RequestValidationError) -> Response[str]:
-    errors = [{"field": _place(found["loc"]), "detail": found["msg"]} for found in error.errors()]
-    summary = "; ".join(f"{found['field']}: {found['detail']}" for found in errors)
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, summary, errors)
+    found = error.errors()
+    shown = [{"field": _place(one["loc"]), "detail": one["msg"]} for one in found[:_ERRORS_LIMIT]]
+    return _wrong(shown, "; ".join(f"{one['field']}: {one['detail']}" for one in shown), len(found))
 
 
 def _place(location: tuple[int | str, ...]) -> str:
@@ -98,8 +111,13 @@ def _place(location: tuple[int | str, ...]) -> str:
 
 
 def _invalid_fields(error: InvalidFieldsError) -> Response[str]:
-    errors = [{"field": found.field, "detail": found.detail} for found in error.problems]
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, error.detail, errors)
+    shown = [{"field": one.field, "detail": one.detail} for one in error.problems[:_ERRORS_LIMIT]]
+    return _wrong(shown, "; ".join(f"{one['field']} {one['detail']}" for one in shown), len(error.problems))
+
+
+def _wrong(shown: list[dict[str, str]], summary: str, count: int) -> Response[str]:
+    more = f"; and {count - len(shown)} more" if count > len(shown) else ""
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, summary + more, shown)
 
 
 def _named(error: TocsinError) -> Response[str]:

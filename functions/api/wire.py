@@ -38,7 +38,8 @@ def _fits(text: str) -> str:
 
 
 def _written_out(value: object) -> object:
-    if isinstance(value, str) and re.fullmatch(r"[-+.0-9]*", value):  # pydantic takes bare digits as seconds since 1970
+    digits = isinstance(value, int | float) or (isinstance(value, str) and re.fullmatch(r"[-+.0-9]*", value))
+    if digits:  # pydantic takes them as seconds since 1970
         raise ValueError("must be a time of RFC 3339, like 2026-01-02T03:04:05Z")
     return value
 

@@ -34,4 +34,4 @@ def _measure(checked: Checked, seconds: float, metrics: MetricsBook) -> None:
 
 
 def _counts(checked: Checked) -> dict[str, int]:
-    return {str(seen): count for seen, count in checked.counts.items()}
+    return {str(seen): checked.counts[seen] for seen in Seen}

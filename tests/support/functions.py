@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from tocsin import bootstrap
+from tocsin import bootstrap, bootstrap_inventory
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
 EVENTS = Path(__file__).parents[2] / "events"
@@ -47,15 +47,17 @@ def handler(function: str) -> Handler:
     return found
 
 
-def environment(stack: str, table: str, endpoint: str) -> dict[str, str]:
+def environment(
+    stack: str, table: str, endpoint: str, inventory: str = "inventory", audit: str = "audit"
+) -> dict[str, str]:
     """What template.yaml tells the functions, with its defaults."""
     return {
         "TOCSIN_STACK": stack,
         "NOTIFICATIONS_TABLE": table,
         "CHANNEL_PREFIX": f"/{stack}/channels",
         "ALERT_TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:alerts",
-        "INVENTORY_TABLE": "inventory",
-        "AUDIT_TABLE": "audit",
+        "INVENTORY_TABLE": inventory,
+        "AUDIT_TABLE": audit,
         "FALLBACK_EMAIL": "",
         "ENDPOINTS_PARAMETER": f"/{stack}/sources/tls",
         "READ_ACM": "yes",
@@ -79,7 +81,7 @@ def environment(stack: str, table: str, endpoint: str) -> dict[str, str]:
 
 def forget_wiring() -> None:
     """Make bootstrap wire anew, as a cold start does."""
-    for made in vars(bootstrap).values():
+    for made in (*vars(bootstrap).values(), *vars(bootstrap_inventory).values()):
         if hasattr(made, "cache_clear"):
             made.cache_clear()
 

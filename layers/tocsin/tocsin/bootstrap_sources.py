@@ -10,7 +10,7 @@ from tocsin import bootstrap, bootstrap_inventory
 from tocsin.channels.address import AddressGuard
 from tocsin.channels.blocking import Blocking
 from tocsin.delivery import Worker
-from tocsin.notification import ChannelName
+from tocsin.notification import ChannelName, Notification
 from tocsin.renewal import take
 from tocsin.source_sync import AlarmRoute, Sync, Synced
 from tocsin.sources.acm import observe_account
@@ -48,7 +48,7 @@ async def _sync(worker: Worker) -> Synced:
     sync = Sync(
         _take,
         bootstrap_inventory.source_states(),
-        bootstrap.table().insert,
+        _insert,
         _alarm_route(),
         settings.delivery,
         bootstrap.now,
@@ -70,6 +70,14 @@ async def _sync(worker: Worker) -> Synced:
 
 def _take(seen: ObservedCertificate) -> bool:
     return not isinstance(take(bootstrap_inventory.books(), seen, _ACTOR, bootstrap.now()), Unchanged | Outdated)
+
+
+def _insert(alarm: Notification) -> Notification:
+    """Write an alarm, and count it, unless it is there already."""
+    stored = bootstrap.table().insert(alarm)
+    if stored is alarm:
+        bootstrap.recorder().created(alarm)
+    return stored
 
 
 def _endpoints() -> list[str]:

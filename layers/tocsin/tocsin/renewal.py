@@ -17,7 +17,7 @@ from tocsin.errors import ConflictError, NotFoundError, PreconditionFailedError
 from tocsin.notification import Notification, Status
 from tocsin.reading import Fetched
 from tocsin.relevance import AlertFacts, still_true
-from tocsin.sources.merge import Changed, Create, Merge, Outdated, Renewed, Unchanged, merge
+from tocsin.sources.merge import Changed, Create, Merge, Renewed, merge
 from tocsin.sources.observed import ObservedCertificate
 
 _TRIES = 3
@@ -116,9 +116,10 @@ def take(
     Raises ConflictError where others change the same certificate again and again.
     """
     for _ in range(_TRIES):
-        merged = merge(_known(books, seen), seen, now)
+        known = _known(books, seen)
+        merged = merge(known, seen, now)
         try:
-            return _carried_out(books, merged, seen, actor, said or {})
+            return _carried_out(books, merged, known, actor, said or {})
         except (ConflictError, PreconditionFailedError):
             continue  # somebody else was first: decide again on what it is now
     raise ConflictError(f"certificate {seen.id}")
@@ -132,7 +133,7 @@ def _known(books: Books, seen: ObservedCertificate) -> Certificate | None:
 
 
 def _carried_out(
-    books: Books, merged: Merge, seen: ObservedCertificate, actor: str, said: Mapping[str, str | None]
+    books: Books, merged: Merge, known: Certificate | None, actor: str, said: Mapping[str, str | None]
 ) -> Merge:
     match merged:
         case Create(certificate):
@@ -143,10 +144,8 @@ def _carried_out(
                 policy_id=said.get("policy_id"),
             )
             return Create(create_certificate(books, owned, actor))
-        case Renewed() | Changed():
-            change_certificate(books, books.certificates.get(seen.id), merged.certificate, actor)
-        case Unchanged() | Outdated():
-            pass
+        case Renewed() | Changed() if known is not None:
+            change_certificate(books, known, merged.certificate, actor)  # the very version that was decided on
     return merged
 
 

@@ -80,30 +80,32 @@ class Sync:
     ) -> None:
         """Read each TLS endpoint. A line that is no endpoint is a source that fails."""
         endpoints: list[Endpoint] = []
-        for text in texts:
+        for text in dict.fromkeys(texts):
             try:
                 endpoints.append(parse_endpoint(text, guard))
             except InvalidFieldsError as error:
                 name = f"tls:{bounded(text, _NAME_LIMIT)}"
                 self._note(name, SourceFailure(FailureKind.UNREADABLE, error.detail), synced)
         for endpoint, seen in (await observe(endpoints)).items():
-            failure = seen if isinstance(seen, SourceFailure) else None
-            if not isinstance(seen, SourceFailure):
-                self._take(seen, synced)
+            failure = seen if isinstance(seen, SourceFailure) else self._take(seen, synced)
             self._note(f"tls:{endpoint}", failure, synced)
 
     def account(self, name: str, read: AccountRead, synced: Synced) -> None:
         """Take what was read of an account's ACM; one certificate that can't be read fails the source, not the rest."""
-        for seen in read.observed:
-            self._take(seen, synced)
-        self._note(name, read.failure, synced)
+        failures = [self._take(seen, synced) for seen in read.observed]
+        self._note(name, read.failure or next(filter(None, failures), None), synced)
 
-    def _take(self, seen: ObservedCertificate, synced: Synced) -> None:
+    def _take(self, seen: ObservedCertificate, synced: Synced) -> SourceFailure | None:
+        """Take one certificate; say why that failed, which is its source's failure."""
         synced.seen += 1
         try:
             synced.changed += self.take(seen)
         except ConflictError:
             synced.contended += 1
+        except Exception as error:  # one certificate that can't be taken must not keep the others out, tick after tick
+            logging.getLogger(__name__).exception("the certificate at %s can't be taken", seen.source_ref)
+            return SourceFailure(FailureKind.UNREADABLE, f"{seen.source_ref} can't be taken: {type(error).__name__}")
+        return None
 
     def _note(self, source: str, failure: SourceFailure | None, synced: Synced) -> None:
         """Record how a source was found, and tell somebody of one that has failed for a day."""
