@@ -29,8 +29,9 @@ class Lease:
                     "holder": {"S": self._holder},
                     "held_until": {"N": str(milliseconds(until))},
                 },
-                ConditionExpression="attribute_not_exists(id) OR held_until < :now",
-                ExpressionAttributeValues={":now": {"N": str(milliseconds(now))}},
+                # Our own: this is the second try of a call whose answer never came.
+                ConditionExpression="attribute_not_exists(id) OR held_until < :now OR holder = :holder",
+                ExpressionAttributeValues={":now": {"N": str(milliseconds(now))}, ":holder": {"S": self._holder}},
             )
         except self._client.exceptions.ConditionalCheckFailedException:
             return False
