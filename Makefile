@@ -77,7 +77,7 @@ up: $(TOOLS) ## Start the embedded AWS with the stack in it. Parameters: make up
 down: ## Stop the embedded AWS.
 	@if [ -x $(PY) ]; then $(PY) -m ops.embedded down; fi
 
-demo: $(TOOLS) ## Watch a notification fail, retry, die and come back.
+demo: $(TOOLS) ## Watch certificates alert, and a notification fail, retry, die and come back.
 	@$(PY) -m ops.demo
 
 # ── Checking ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,1 +1,1 @@
-"""`make demo`: the story of a receiver's outage, told by the deployed stack itself and watched from outside."""
+"""`make demo`: the story of expiring certificates and an outage, told by the deployed stack, watched from outside."""

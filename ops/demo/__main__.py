@@ -25,9 +25,9 @@ from ops.stack import Stack
 from ops.toolchain import LOCAL, ROOT, ToolError
 
 HOME = LOCAL / "demo"
-PARAMETERS = {"BackoffBaseSeconds": "1"}
+PARAMETERS = {"BackoffBaseSeconds": "1", "ExpiryCheckInterval": "4 minutes"}
 SPEED = 60.0
-"""With these two a minute lasts a second, in the backoff and in the sweep's schedule."""
+"""With these a minute lasts a second, in the backoff and in the schedules."""
 READING = 3.0
 """Seconds that a reader is given for an act's heading."""
 IDLE = 1.0

@@ -12,6 +12,7 @@ from ops.demo.world import World
 WAITS = [1.0, 2.0, 4.0, 8.0]
 """Seconds: what are minutes in a real stack."""
 TWICE = 2
+TAG = "[threshold:7]"
 
 
 @dataclass
@@ -22,6 +23,14 @@ class Cast:
     mail: str = ""
     topic: str = ""
     unconfigured: str = ""
+    expiring: str = ""
+    """A certificate, whose owner is told by e-mail."""
+    expiring_alert: str = ""
+    renewed: str = ""
+    """Another one, about which a webhook is called, and which is renewed meanwhile."""
+    policy: str = ""
+    """The renewed one's."""
+    renewed_alert: str = ""
     late: str = ""
     requeued: list[Row] = field(default_factory=list)
     """What the requeues were answered with."""
@@ -39,10 +48,40 @@ class Evidence:
         """The API wants a signature."""
         return "403" if self._world.elsewhere.unsigned() == HTTPStatus.FORBIDDEN else ""
 
+    def raised(self) -> str:
+        """One alert for each certificate, about the most urgent threshold."""
+        found = [self._world.alerts_about(id_) for id_ in (self._cast.expiring, self._cast.renewed)]
+        if not all(len(alerts) == 1 and TAG in alerts[0].message for alerts in found):
+            return ""
+        self._cast.expiring_alert, self._cast.renewed_alert = (alerts[0].id for alerts in found)
+        if not {self._cast.expiring_alert, self._cast.renewed_alert} <= self._world.rows.keys():
+            return ""
+        return f"{TAG}, {' and '.join(alerts[0].channel for alerts in found)}"
+
+    def owner_told(self) -> str:
+        """SES has sent the owner a mail about it."""
+        alert = self._world.rows[self._cast.expiring_alert]
+        mails = self._world.elsewhere.mails()
+        arrived = self._is_delivered(alert.id) and alert.id in mails and alert.recipient in mails
+        return f"SES has sent it to {alert.recipient}" if arrived else ""
+
+    def explained(self) -> str:
+        """The API says of the certificate that its alert arrived."""
+        explanation = self._world.explain(self._cast.expiring)
+        arrived = [told.notification_id for told in explanation.told if told.arrived] == [self._cast.expiring_alert]
+        return f'"{explanation.summary.split(" Next")[0]}"' if arrived else ""
+
+    def wider_ones_superseded(self) -> str:
+        """It says of the wider thresholds why they told nobody."""
+        findings = self._world.explain(self._cast.expiring).findings
+        late = {one.threshold for one in findings if one.reason.startswith("superseded by threshold 7")}
+        return "superseded by 7: they were crossed already when it was first seen" if late == {"30", "14"} else ""
+
     def accepted(self) -> str:
-        """All that was created is in the list, and nothing else."""
+        """All that was created is in the list, and nothing else but the alerts about certificates."""
         ids = {*self._cast.webhooks, self._cast.mail, self._cast.topic, self._cast.unconfigured}
-        return f"{len(ids)} x 202" if self._world.rows.keys() == ids else ""
+        raised = {self._cast.expiring_alert, self._cast.renewed_alert}
+        return f"{len(ids)} x 202" if self._world.rows.keys() == ids | raised else ""
 
     def mailed(self) -> str:
         """SES has sent the mail."""
@@ -75,6 +114,12 @@ class Evidence:
         """The rows tell of refused connections."""
         errors = {row.error for row in self._rows()}
         return f'"{min(errors)}"' if all("connect" in error for error in errors) else ""
+
+    def superseded(self) -> str:
+        """The alert about the certificate that was renewed is owed to nobody any more."""
+        alert = self._world.rows[self._cast.renewed_alert]
+        ended = alert.status == "superseded" and "was renewed" in alert.error
+        return f'"{alert.error}"' if ended else ""
 
     def dead(self) -> str:
         """Five attempts, and no next one."""
@@ -138,6 +183,13 @@ class Evidence:
         late, copies = self._world.rows[self._cast.late], self._accepted_copies(self._cast.late)
         arrived = self._is_delivered(self._cast.late) and len(copies) == 1 and late.retry_count >= TWICE
         return f"on attempt {len(late.life)}" if arrived else ""
+
+    def never_delivered(self) -> str:
+        """The receiver has accepted nothing about the certificate that was renewed."""
+        refused = len(self._received(self._cast.renewed_alert))
+        stays = self._world.rows[self._cast.renewed_alert].status == "superseded"
+        never = stays and refused and not self._accepted_copies(self._cast.renewed_alert)
+        return f"refused {refused} times during the outage, and not sent again" if never else ""
 
     def none_dead(self) -> str:
         """The summary again."""

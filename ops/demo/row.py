@@ -29,7 +29,9 @@ class Row(BaseModel):
 
     id: str
     channel: str
+    recipient: str
     subject: str
+    message: str
     severity: str
     status: str
     outcome: str | None
@@ -58,6 +60,28 @@ class Row(BaseModel):
         if self.last_error is None and self.life:
             return self.life[-1].error or ""
         return self.last_error or ""
+
+
+class Told(BaseModel):
+    """An alert that was raised about a certificate."""
+
+    notification_id: str
+    arrived: bool | None
+
+
+class Finding(BaseModel):
+    """Why a threshold tells nobody."""
+
+    threshold: str | None
+    reason: str
+
+
+class Explanation(BaseModel):
+    """What is known of a certificate's alerts."""
+
+    summary: str
+    told: list[Told]
+    findings: list[Finding]
 
 
 class Page(BaseModel):

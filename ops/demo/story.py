@@ -1,6 +1,7 @@
 """The story: a receiver's outage, what it does to alerts, and how they survive it."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 
 from ops.demo.evidence import Cast, Evidence
@@ -50,6 +51,14 @@ LATE = {
 }
 
 
+OWNER = {"name": "Kim", "email": "kim@shop.example"}
+TO_THE_WEBHOOK = {"name": "calls the webhook", "channels": {"warning": ["Webhook"]}}
+EXPIRING, RENEWED = "www.shop.example", "edge.shop.example"
+FEW_DAYS = {EXPIRING: 5, RENEWED: 6}
+RENEWED_FOR = 90
+"""Days."""
+
+
 class Story:
     """What is done in it, and what must be seen."""
 
@@ -61,9 +70,31 @@ class Story:
 
     def acts(self) -> list[Act]:
         """The story, in order."""
-        return [self._alerts(), self._outage(), self._silence(), self._dead(), self._late(), self._recovery()]
+        return [
+            self._expiry(),
+            self._alerts(),
+            self._outage(),
+            self._silence(),
+            self._renewal(),
+            self._dead(),
+            self._late(),
+            self._recovery(),
+        ]
 
     # ── The acts ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _expiry(self) -> Act:
+        return Act(
+            "Two certificates that expire within a week",
+            "Nobody creates an alert. The scheduled check does: one to the owner, one to a webhook.",
+            [
+                Check("the check raises one alert for each", SOON, self._seen.raised),
+                Check("the owner gets an e-mail", SOON, self._seen.owner_told),
+                Check("GET /certificates/{id}/explain says so", QUICKLY, self._seen.explained),
+                Check("and why 30 and 14 days told nobody", QUICKLY, self._seen.wider_ones_superseded),
+            ],
+            self._watch_certificates,
+        )
 
     def _alerts(self) -> Act:
         return Act(
@@ -99,6 +130,14 @@ class Story:
             self._world.hook.go_away,
         )
 
+    def _renewal(self) -> Act:
+        return Act(
+            f"Meanwhile {RENEWED} is renewed",
+            "The alert about its old certificate is still being retried, and is not true any more.",
+            [Check("it is superseded, and says why", SOON, self._seen.superseded)],
+            self._renew,
+        )
+
     def _dead(self) -> Act:
         return Act(
             "Dead, but not lost",
@@ -130,12 +169,25 @@ class Story:
                 Check("each under the webhook-id that it always had", QUICKLY, self._seen.same_ids),
                 Check("standardwebhooks verifies every signature", QUICKLY, self._seen.signed),
                 Check("the late alert arrives without anybody's help", SOON, self._seen.late_arrived),
+                Check("the superseded one does not", QUICKLY, self._seen.never_delivered),
                 Check("no dead letter is left", QUICKLY, self._seen.none_dead),
             ],
             self._recover,
         )
 
     # ── What is done ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _watch_certificates(self) -> None:
+        self._world.elsewhere.send_webhooks_to(self._world.hook.url())
+        self._cast.expiring = self._world.make(
+            "/certificates", _certificate(EXPIRING) | {"owner_id": self._world.make("/owners", OWNER)}
+        )
+        self._cast.policy = self._world.make("/renewal-policies", TO_THE_WEBHOOK)
+        self._cast.renewed = self._world.make("/certificates", _certificate(RENEWED) | {"policy_id": self._cast.policy})
+
+    def _renew(self) -> None:
+        fields = _certificate(RENEWED, RENEWED_FOR) | {"policy_id": self._cast.policy}
+        self._world.renew(self._cast.renewed, fields)
 
     def _create_all(self) -> None:
         self._cast.webhooks = [self._create(alert) for alert in WEBHOOKS]
@@ -153,3 +205,9 @@ class Story:
     def _recover(self) -> None:
         self._world.hook.answer(HTTPStatus.NO_CONTENT)
         self._cast.requeued = [self._world.requeue(id_) for id_ in self._cast.webhooks]
+
+
+def _certificate(name: str, days: int | None = None) -> dict[str, str]:
+    """Describe a certificate that expires in so many days, and half an hour: so that whole days are left."""
+    left = timedelta(days=FEW_DAYS[name] if days is None else days, minutes=30)
+    return {"common_name": name, "expires_at": (datetime.now(UTC) + left).isoformat()}

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 import urllib3
 
 from ops.demo.hook import Hook, Received
-from ops.demo.row import Page, Row
+from ops.demo.row import Explanation, Page, Row
+from ops.seed import channel_parameters
 from ops.stack import Answer, Stack
 
 LIMIT = "100"
@@ -22,7 +23,13 @@ class Api(Protocol):
     """The signed API."""
 
     def request(
-        self, method: str, path: str, *, query: Mapping[str, str] | None = None, json_body: object = None
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        json_body: object = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Send one request."""
         ...
@@ -45,6 +52,10 @@ class Elsewhere(Protocol):
 
     def alarm(self, name: str) -> str:
         """Give a CloudWatch alarm's state."""
+        ...
+
+    def send_webhooks_to(self, url: str) -> None:
+        """Configure where webhooks go that name no address of their own."""
         ...
 
 
@@ -88,6 +99,27 @@ class World:
         """Requeue a dead notification."""
         return self._noted(self._called("POST", f"/notifications/{id_}/requeue", HTTPStatus.OK))
 
+    def make(self, path: str, fields: Mapping[str, object]) -> str:
+        """Create an owner, a policy or a certificate; its id."""
+        id_: str = self._called("POST", path, HTTPStatus.CREATED, json_body=dict(fields)).json()["id"]
+        return id_
+
+    def renew(self, certificate: str, fields: Mapping[str, object]) -> None:
+        """Write a certificate anew, over the version that it has now."""
+        path = f"/certificates/{certificate}"
+        version = self._called("GET", path, HTTPStatus.OK).headers["ETag"]
+        self._called("PUT", path, HTTPStatus.OK, json_body=dict(fields), headers={"If-Match": version})
+
+    def alerts_about(self, certificate: str) -> list[Row]:
+        """What was raised about a certificate."""
+        answer = self._called("GET", f"/certificates/{certificate}/notifications", HTTPStatus.OK)
+        return Page.model_validate_json(answer.body).items
+
+    def explain(self, certificate: str) -> Explanation:
+        """Ask whether anybody was alerted about a certificate, and why not."""
+        answer = self._called("GET", f"/certificates/{certificate}/explain", HTTPStatus.OK)
+        return Explanation.model_validate_json(answer.body)
+
     def _noted(self, answer: Answer) -> Row:
         row = Row.model_validate_json(answer.body)
         self.rows[row.id] = row
@@ -129,6 +161,13 @@ class Aws:
         """Give an alarm's state."""
         answer = self._stack.client("cloudwatch").describe_alarms(AlarmNames=[f"{self._stack.name}-{name}"])
         return "".join(alarm["StateValue"] for alarm in answer["MetricAlarms"])
+
+    def send_webhooks_to(self, url: str) -> None:
+        """Give the webhook channel an address of its own, beside the secret that it has."""
+        config = channel_parameters(self._stack.name)["Webhook"] | {"url": url}
+        name = f"/{self._stack.name}/channels/Webhook"
+        ssm = self._stack.client("ssm")
+        ssm.put_parameter(Name=name, Value=json.dumps(config), Type="SecureString", Overwrite=True)
 
     def _subscribed(self, topic: str) -> str:
         """Make a queue that gets what is published; its URL."""

@@ -1,6 +1,7 @@
 """The demo sees what happened, and sees when it did not. Its real run is `make demo ONCE=1`, a job of its own in CI."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from http import HTTPStatus
 from io import StringIO
 from pathlib import Path
@@ -46,6 +47,11 @@ def test_all_is_seen_where_all_is_well() -> None:
     ("spoilt", "missed"),
     [
         ({"unsigned_status": 200}, "a request without a signature is refused"),
+        ({"checks": False}, "the check raises one alert for each"),
+        ({"watched_for": timedelta(days=60)}, "the check raises one alert for each"),
+        ({"mail_arrives": False}, "the owner gets an e-mail"),
+        ({"shows_marks": False}, "GET /certificates/{id}/explain says so"),
+        ({"ends_alerts": False}, "it is superseded, and says why"),
         ({"sweeps": False}, "the sweep tries them again"),
         ({"slack": Accepted()}, "nothing was sent to Slack, and the row says so"),
         ({"base": 2}, "each wait was twice as long as the one before"),
@@ -87,7 +93,7 @@ def test_the_picture_fits_the_terminal(width: int) -> None:
     tocsin, printed = SmallTocsin(), StringIO()
     with Hook() as hook:
         world = World(tocsin, hook, tocsin, SECRET)
-        Story(world).acts()[0].do()
+        Story(world).acts()[1].do()
         tocsin.pause(1)
         world.look()
     Console(file=printed, width=width).print(table([*world.rows.values()], tocsin.now, ascii_only=False))

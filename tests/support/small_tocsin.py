@@ -1,7 +1,8 @@
 """Tocsin in memory, for the tests of the demo: the real domain behind an API, and a clock that moves when told to."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,10 +10,17 @@ import urllib3
 from ulid import ULID
 
 from ops.stack import Answer
+from tocsin.alert import Mark
 from tocsin.attempt import Accepted, FailureClass, NotConfigured, Refused, SendResult
+from tocsin.certificate import Certificate
 from tocsin.channels.signature import key_of, signed_headers
 from tocsin.channels.webhook import event_body
+from tocsin.directory import Owner
+from tocsin.expiry import People, Raise, Superseded, decide, mark_of, notification_of
+from tocsin.explanation import explain
 from tocsin.notification import ChannelName, DeliveryPolicy, Notification, Severity, Status
+from tocsin.policy import RenewalPolicy, default_policy, parse_policy
+from tocsin.relevance import AlertFacts, still_true
 from tocsin.retry import RetryPolicy
 
 SECRET = "whsec_" + "c2VjcmV0" * 4
@@ -24,6 +32,14 @@ class SmallTocsin:
 
     base: float = 1
     sweeps: bool = True
+    checks: bool = True
+    watched_for: timedelta = timedelta()
+    """How long certificates are watched already when they are created."""
+    ends_alerts: bool = True
+    """Whether a renewal ends the alerts of the old cycle."""
+    shows_marks: bool = True
+    """Whether explanations know what was raised."""
+    mail_arrives: bool = True
     copies: int = 1
     fresh_webhook_ids: bool = False
     secret: str = SECRET
@@ -38,6 +54,11 @@ class SmallTocsin:
         self.began = datetime.now(UTC)
         self.seconds = 0.0
         self.rows: dict[str, Notification] = {}
+        self.certificates: dict[str, Certificate] = {}
+        self.owners: dict[str, Owner] = {}
+        self.policies: dict[str, RenewalPolicy] = {}
+        self.marks: dict[str, Mark] = {}
+        self.webhook_url = ""
         self.policy = DeliveryPolicy(RetryPolicy(base=self.base))
 
     @property
@@ -52,10 +73,24 @@ class SmallTocsin:
     def pause(self, seconds: float) -> None:
         """Let time pass, and deliver what is due by then."""
         self.seconds += seconds
+        for certificate in self.certificates.values() if self.checks else ():
+            self._check(certificate)
         for row in self.rows.values():
             due = row.status is Status.FAILED and row.due_at is not None and row.due_at <= self.now and self.sweeps
             if row.status is Status.PENDING or due:
                 self.rows[row.id] = row.settled(self._send(row), started_at=self.now, now=self.now, policy=self.policy)
+
+    def _check(self, certificate: Certificate) -> None:
+        for decision in decide(*self._situation(certificate), self.marks, self.now):
+            if isinstance(decision, Raise):
+                self.rows[decision.id] = notification_of(decision, certificate, self.policy, self.now)
+            if isinstance(decision, Raise | Superseded):
+                mark = mark_of(decision, certificate, self.now)
+                self.marks[mark.id] = mark
+
+    def _situation(self, certificate: Certificate) -> tuple[Certificate, RenewalPolicy, People]:
+        policy = self.policies.get(certificate.policy_id or "", default_policy(self.began))
+        return certificate, policy, People(self.owners.get(certificate.owner_id or ""))
 
     def _send(self, row: Notification) -> SendResult:
         match row.channel:
@@ -65,7 +100,7 @@ class SmallTocsin:
                 return self._post(row)
             case ChannelName.SLACK:
                 return self.slack
-        self.sent += row.id
+        self.sent += f"{row.id} {row.recipient}\n" if self.mail_arrives else ""
         return Accepted()
 
     def _post(self, row: Notification) -> SendResult:
@@ -73,15 +108,22 @@ class SmallTocsin:
         name = str(ULID()) if self.fresh_webhook_ids else row.id
         headers = {**signed_headers(name, datetime.now(UTC), body, [key_of(self.secret)])}
         try:
-            status = urllib3.request("POST", row.recipient, body=body, headers=headers, retries=False).status
+            to = row.recipient or self.webhook_url
+            status = urllib3.request("POST", to, body=body, headers=headers, retries=False).status
         except urllib3.exceptions.HTTPError:
             return Refused(FailureClass.RETRYABLE, "can't connect: Connection refused")
         return Accepted(status) if status < 300 else Refused(FailureClass.RETRYABLE, f"HTTP {status}", status)
 
     # ── The API ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def request(self, method: str, path: str, *, query: Any = None, json_body: Any = None) -> Answer:
+    def request(
+        self, method: str, path: str, *, query: Any = None, json_body: Any = None, headers: Any = None
+    ) -> Answer:
         match method, path.removeprefix("/api/v1/").split("/"):
+            case "POST", ["owners" | "renewal-policies" | "certificates" as kind]:
+                return self._answer(201, {"id": self._made(kind, json_body)})
+            case _, ["certificates", id_, *rest]:
+                return self._about(self.certificates[id_], rest, json_body, headers)
             case "POST", ["notifications"]:
                 return self._answer(202, self._created(json_body))
             case "POST", ["notifications", id_, "requeue"]:
@@ -92,6 +134,44 @@ class SmallTocsin:
             case _:
                 filters = {name: value for name, value in query.items() if name != "limit"}
                 return self._answer(200, {"items": self._listed(**filters)[::-1]})
+
+    def _made(self, kind: str, body: dict[str, Any]) -> str:
+        id_ = str(ULID())
+        match kind:
+            case "owners":
+                self.owners[id_] = Owner(id=id_, created_at=self.now, updated_at=self.now, **body)
+            case "renewal-policies":
+                self.policies[id_] = parse_policy(id_, body["name"], self.began, channels=body["channels"])
+            case _:
+                said = body | {"expires_at": datetime.fromisoformat(body["expires_at"])}
+                self.certificates[id_] = Certificate(
+                    id=id_, created_at=self.now, updated_at=self.now, watched_since=self.now - self.watched_for, **said
+                )
+        return id_
+
+    def _about(self, certificate: Certificate, rest: list[str], body: Any, headers: Any) -> Answer:
+        ids = [mark.id for mark in self.marks.values() if mark.certificate_id == certificate.id]
+        match rest:
+            case ["notifications"]:
+                return self._answer(200, {"items": [self._shown(self.rows[id_]) for id_ in ids if id_ in self.rows]})
+            case ["explain"]:
+                marks = [self.marks[id_] for id_ in ids] if self.shows_marks else []
+                found = explain(*self._situation(certificate), marks=marks, notifications=self.rows, now=self.now)
+                findings = [{"threshold": str(one.threshold), "reason": one.reason} for one in found.findings]
+                told = [{"notification_id": one.notification_id, "arrived": one.arrived} for one in found.told]
+                return self._answer(200, {"summary": found.summary, "told": told, "findings": findings})
+        if body is not None:
+            assert headers == {"If-Match": certificate.etag}
+            self._renew(certificate, datetime.fromisoformat(body["expires_at"]), ids)
+        return self._answer(200, {}, {"ETag": certificate.etag})
+
+    def _renew(self, before: Certificate, expires_at: datetime, ids: list[str]) -> None:
+        after = before.changed(replace(before, expires_at=expires_at), self.now)
+        self.certificates[before.id] = after
+        for id_ in ids:
+            reason = still_true(AlertFacts.of(self.marks[id_]), after)
+            if self.ends_alerts and reason and id_ in self.rows:
+                self.rows[id_] = self.rows[id_].superseded(reason, self.now)
 
     def _created(self, body: dict[str, str]) -> dict[str, Any]:
         boring = {"recipient": "", "created_at": self.now, "updated_at": self.now}
@@ -107,8 +187,8 @@ class SmallTocsin:
     def _shown(self, row: Notification) -> dict[str, Any]:
         return asdict(row) | {"max_attempts": self.policy.retry.max_attempts, "next_retry_at": row.next_retry_at}
 
-    def _answer(self, status: int, body: object) -> Answer:
-        return Answer(status, {}, json.dumps(body, default=lambda at: at.isoformat()).encode())
+    def _answer(self, status: int, body: object, headers: Mapping[str, str] | None = None) -> Answer:
+        return Answer(status, headers or {}, json.dumps(body, default=lambda at: at.isoformat()).encode())
 
     # ── What is elsewhere ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -123,3 +203,6 @@ class SmallTocsin:
 
     def alarm(self, name: str) -> str:
         return self.alarm_state
+
+    def send_webhooks_to(self, url: str) -> None:
+        self.webhook_url = url
