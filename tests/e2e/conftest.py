@@ -20,7 +20,7 @@ T = TypeVar("T")
 pytestmark = pytest.mark.e2e
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The stack, deployed by `sam deploy`; a backoff minute lasts a second, a schedule's two."""
     state: Path = tmp_path_factory.mktemp("stack")

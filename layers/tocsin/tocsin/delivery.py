@@ -281,7 +281,6 @@ class Delivery:
 
     async def _record(self, changes: list[Change]) -> None:
         """Write results, again where the table was unavailable."""
-        unsure: list[Change] = []
         for pause in range(_RECORD_TRIES):
             verdicts = await asyncio.to_thread(self._store.write, changes)
             waiting = [
@@ -291,9 +290,9 @@ class Delivery:
                 await self._recorded(change, verdict)
             if not waiting:
                 return
-            changes = unsure = waiting
+            changes = waiting
             await asyncio.sleep(0.05 * 2**pause)
-        for change in unsure:
+        for change in changes:
             self._count(Event.UNRECORDED, change)
 
     async def _recorded(self, change: Change, verdict: Write) -> None:
