@@ -8,7 +8,6 @@ import pytest
 from ops import dynamodb_local
 from tests.support.database import Database, a_database
 
-
 DEAR = {"tests/e2e": "stack", "tests/docs/test_quickstart.py": "quickstart"}
 """Where tests share a deployed stack, which is dear: one worker of xdist runs all of them."""
 
