@@ -1,6 +1,7 @@
 """Routes of certificates: CRUD, import, their alerts, and the explanation of what was and will be alerted."""
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -25,6 +26,7 @@ from wire import Instant, NotificationOut
 from tocsin import bootstrap, bootstrap_inventory, renewal
 from tocsin.alert import MarkKind
 from tocsin.certificate import Certificate, CertificateStatus, checked
+from tocsin.errors import FieldProblem, InvalidFieldsError
 from tocsin.explanation import explain as explained
 from tocsin.inventory_filters import CertificateFilters
 from tocsin.notification import Notification
@@ -39,6 +41,7 @@ _RESULTS: dict[type[Merge], str] = {
     Unchanged: "unchanged",
     Outdated: "outdated",
 }
+_CLOCKS_DIFFER = timedelta(minutes=5)
 _MARKS = 100
 """Decisions that an explanation goes back: several cycles of any policy."""
 
@@ -79,7 +82,7 @@ def create(new: CertificateIn) -> Response[CertificateOut]:
     """Watch a certificate."""
     now = bootstrap.now()
     id_ = str(ULID.from_datetime(now))
-    draft = Certificate(id=id_, created_at=now, updated_at=now, watched_since=now, **_said(new))
+    draft = Certificate(id=id_, created_at=now, updated_at=now, watched_since=now, **_said(new, now))
     certificate = renewal.create_certificate(
         bootstrap_inventory.books(), checked(draft).first_seen(now), actor_of(router.current_event)
     )
@@ -114,9 +117,10 @@ def put(id_: str, body: CertificateIn, if_match: IfMatch = None) -> Response[Cer
     """Replace what is said of a certificate. Another expiry begins a new cycle: the alerts of the old one end."""
     before = bootstrap_inventory.inventory().certificates.get(id_)
     check_version(before, if_match)
-    draft = checked(replace(before, **_said(body)))
+    now = bootstrap.now()
+    draft = checked(replace(before, **_said(body, now)))
     after = renewal.change_certificate(
-        bootstrap_inventory.books(), before, before.changed(draft, bootstrap.now()), actor_of(router.current_event)
+        bootstrap_inventory.books(), before, before.changed(draft, now), actor_of(router.current_event)
     )
     return shown(_out(after), after)
 
@@ -163,7 +167,15 @@ def explain(id_: str) -> ExplanationOut:
     )
 
 
-def _said(body: CertificateIn) -> dict[str, Any]:
+def _said(body: CertificateIn, now: datetime) -> dict[str, Any]:
+    """Give what a caller says; raise InvalidFieldsError where it would end a watch that is to go on until then."""
+    ahead = [
+        FieldProblem(field, "must not be in the future: it would silence the alerts from now on")
+        for field, at in (("archived_at", body.archived_at), ("revoked_at", body.revoked_at))
+        if at is not None and at > now + _CLOCKS_DIFFER
+    ]
+    if ahead:
+        raise InvalidFieldsError(ahead)
     return {**body.model_dump(), "names": tuple(body.names)}
 
 

@@ -1,5 +1,6 @@
 """The inventory over HTTP: what the tests of its routes say again and again."""
 
+import json
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, ParamSpec
@@ -108,3 +109,14 @@ def unchanged_by(store: Store, act: Callable[P, Answer], *args: P.args, **kwargs
     answer = act(*args, **kwargs)
     assert written(store) == before
     return answer
+
+
+def measured(out: str) -> dict[str, float]:
+    """Read the metrics of the stack, and the sums of those by channel, off what a function has printed."""
+    found: dict[str, float] = {}
+    for line in out.splitlines():
+        blob = json.loads(line) if line.startswith("{") else {}
+        for metrics in blob.get("_aws", {}).get("CloudWatchMetrics", ()):
+            for metric in metrics["Metrics"]:
+                found[metric["Name"]] = found.get(metric["Name"], 0) + sum(blob[metric["Name"]])
+    return found

@@ -17,6 +17,7 @@ from tests.support.inventory_api import (
     body_of,
     check,
     created,
+    measured,
     put,
     read,
     text_of,
@@ -127,11 +128,15 @@ def test_a_severity_without_a_channel_is_a_reason(store: Store, clock: Clock) ->
     assert "Why: 30: no channel for severity informational." in found["summary"]
 
 
-def test_nobody_to_write_to_is_a_reason(store: Store, clock: Clock) -> None:
-    """Contract 4.7 [S]: owners resolve to their email, teams to theirs; here neither is known."""
+def test_nobody_to_write_to_is_a_reason(store: Store, clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    """Contract 4.7 [S]: an unknown policy falls back to the defaults and is logged. Here nobody is known either."""
     id_ = an_id_in(CERTIFICATES, owner_id="unknown", policy_id="unknown")
     clock.forward(days=15)
-    check()
+    capsys.readouterr()
+    assert check()["no_recipient"] == 1
+    out = capsys.readouterr().out
+    assert measured(out)["ExpiryCheckProblems"] == 2
+    assert "a certificate's alerts fall back to defaults" in out
     found = explained(store, id_)
     assert found["told"] == []
     assert found["policy"] == "default"
@@ -248,16 +253,20 @@ def test_a_team_is_told_where_there_is_no_owner(store: Store, clock: Clock) -> N
     assert (row["recipient"], row["type"]) == ("platform@example.com", "ExpirationWarning")
 
 
-def test_a_check_beside_another_is_skipped(store: Store, clock: Clock) -> None:
+def test_a_check_beside_another_is_skipped(store: Store, clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
     """Contract 2.8's rule for every job: what starts while another runs does nothing, and says so."""
     from tocsin.storage.lease import Lease
 
     a_watched(expires_at=text_of(T0 + HOUR))
+    capsys.readouterr()
     lease = Lease(store.client, store.names["Notifications"], "expiry_check", "another")
     assert lease.take(clock.now, clock.now + HOUR)
     assert check() == {"skipped": True}
     assert store.rows() == []
+    assert measured(capsys.readouterr().out) == {"ExpiryCheckSkipped": 1}
     lease.release()
     assert check()["raised"] == 1
+    counted = measured(capsys.readouterr().out)
+    assert (counted["AlertsRaised"], counted["NotificationsCreated"], counted["ExpiryCheckProblems"]) == (1, 1, 0)
     clock.forward(hours=2)
     assert check()["skipped"] is False

@@ -29,6 +29,7 @@ from tests.support.inventory_api import (
     body_of,
     check,
     delete,
+    measured,
     put,
     read,
     text_of,
@@ -157,7 +158,7 @@ def test_a_renewed_file_updates_the_row_and_supersedes_the_old_alerts(store: Sto
     ],
 )
 def test_a_change_by_an_operator_ends_the_cycle(
-    store: Store, clock: Clock, change: dict[str, str] | None, reason: str
+    store: Store, clock: Clock, capsys: pytest.CaptureFixture[str], change: dict[str, str] | None, reason: str
 ) -> None:
     """Contract 1: `pending`, `failed`, `dead` become superseded when the fact is no longer true. [T]"""
     url = f"{CERTIFICATES}/{an_id_in(CERTIFICATES, owner_id=an_id_in(OWNERS))}"
@@ -165,8 +166,10 @@ def test_a_change_by_an_operator_ends_the_cycle(
     assert check()["raised"] == 3
     settle(store, clock, REJECTED, REFUSED)
     clock.forward(seconds=1)
+    capsys.readouterr()
     answer = delete(url) if change is None else put(url, body_of(CERTIFICATES) | change)
     assert answer.status in (200, 204)
+    assert measured(capsys.readouterr().out)["Superseded"] == 3
     assert {row.status for row in store.rows()} == {Status.SUPERSEDED}
     for row in store.rows():
         assert (row.last_error or "").startswith(reason)

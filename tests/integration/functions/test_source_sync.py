@@ -5,7 +5,6 @@ Issue 3, item 4: where certificates come from.
 
 import asyncio
 import json
-import re
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -27,6 +26,7 @@ from tests.support.inventory_api import (
     an_id_in,
     body_of,
     check,
+    measured,
     put,
     read,
     text_of,
@@ -206,7 +206,8 @@ async def test_a_source_that_fails_for_a_day_tells_somebody_once(
     (row,) = store.rows()
     assert (row.type, row.channel, row.recipient, row.status) == ("Custom:SourceFailing", "SNS", "", Status.PENDING)
     assert f"{name} can't be read since 2026-03-01 12:00:00 UTC" in row.message
-    assert len(re.findall(r'"NotificationsCreated":\s*\[?1', capsys.readouterr().out)) == 1
+    counted = measured(capsys.readouterr().out)
+    assert (counted["NotificationsCreated"], counted["SourcesFailing"]) == (1, 4)
 
     async with an_endpoint() as endpoint:
         state = store_states(store)
