@@ -104,10 +104,10 @@ class MetricsBook:
     def _flush_channel(self, channel: str) -> None:
         metrics = self._blob()
         metrics.add_dimensions(service=self.stack, channel=channel)
+        for seconds in self._latencies[channel]:  # before the counts: Powertools writes a full hundred at once
+            metrics.add_metric(Metric.DELIVERY_LATENCY, MetricUnit.Seconds, seconds)
         for name, count in self._counts[channel].items():
             metrics.add_metric(name, MetricUnit.Count, count)
-        for seconds in self._latencies[channel]:
-            metrics.add_metric(Metric.DELIVERY_LATENCY, MetricUnit.Seconds, seconds)
         metrics.flush_metrics()
 
     def _blob(self) -> EphemeralMetrics:
@@ -155,7 +155,8 @@ class Recorder:
 
     def _settled(self, change: Change) -> None:
         row = change.after
-        result = row.attempts[-1].result if row.attempts else None
+        is_attempt = row.attempts != change.before.attempts  # to supersede is none
+        result = row.attempts[-1].result if row.attempts and is_attempt else None
         if result in _FAILED:
             self.metrics.count(Metric.ATTEMPT_FAILED, row.channel)
         if row.outcome is Outcome.SKIPPED_NO_CHANNEL:
