@@ -24,7 +24,7 @@ from ulid import ULID
 from wire import Instant, NotificationOut
 
 from tocsin import bootstrap, bootstrap_inventory, renewal
-from tocsin.alert import MarkKind
+from tocsin.alert import Mark, MarkKind
 from tocsin.certificate import Certificate, CertificateStatus, checked
 from tocsin.errors import FieldProblem, InvalidFieldsError
 from tocsin.explanation import explain as explained
@@ -43,7 +43,7 @@ _RESULTS: dict[type[Merge], str] = {
 }
 _CLOCKS_DIFFER = timedelta(minutes=5)
 _MARKS = 100
-"""Decisions that an explanation goes back: several cycles of any policy."""
+"""Decisions that an explanation goes back: several cycles of most policies."""
 
 
 @router.get("/certificates")
@@ -153,7 +153,7 @@ def explain(id_: str) -> ExplanationOut:
     """Say whether anybody was alerted, about what, when, and whether it arrived; what comes next; and why not."""
     certificate = bootstrap_inventory.inventory().certificates.get(id_)
     resolved = bootstrap_inventory.resolver().resolve(certificate)
-    marks = bootstrap.alert_book().marks(id_, _MARKS, None).rows
+    marks = _marks(certificate)
     return ExplanationOut.of(
         explained(
             certificate,
@@ -182,6 +182,13 @@ def _said(body: CertificateIn, now: datetime) -> dict[str, Any]:
 def _out(certificate: Certificate) -> CertificateOut:
     thresholds = bootstrap_inventory.resolver().thresholds_of(certificate)
     return CertificateOut.of(certificate, certificate.status(bootstrap.now(), thresholds))
+
+
+def _marks(certificate: Certificate) -> list[Mark]:
+    """Give what was decided: all of the present cycle, however many routes its policy has, and some of the others."""
+    book = bootstrap.alert_book()
+    latest = {mark.id: mark for mark in book.marks(certificate.id, _MARKS, None).rows}
+    return [*(latest | book.marks_of_cycle(certificate)).values()]
 
 
 def _rows(ids: list[str]) -> dict[str, Notification]:

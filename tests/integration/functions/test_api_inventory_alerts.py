@@ -116,6 +116,17 @@ def test_a_certificate_first_seen_late_names_what_stands_for_what(store: Store, 
     assert {one["since"] for one in late.values()} == {text_of(T0)}
 
 
+def test_a_policy_of_very_many_routes_is_explained_whole(store: Store, clock: Clock) -> None:
+    channels = ["Email", "Webhook", "Slack", "Teams", "PagerDuty", "OpsGenie", "SNS"]
+    everywhere = dict.fromkeys(["informational", "warning", "critical"], channels)
+    policy = an_id_in(POLICIES, alert_thresholds_days=list(range(1, 25)), channels=everywhere)
+    id_ = a_watched(policy_id=policy, expires_at=text_of(T0 + DAY / 2))
+    assert check()["raised"] == 7
+    found = explained(store, id_)
+    assert sorted(told["channel"] for told in found["told"]) == sorted(channels)
+    assert len([one for one in found["findings"] if one["since"]]) == 23 * 7
+
+
 def test_a_severity_without_a_channel_is_a_reason(store: Store, clock: Clock) -> None:
     policy = an_id_in(POLICIES, name="quiet", alert_thresholds_days=[30], channels={"informational": []})
     id_ = a_watched(policy_id=policy)
