@@ -31,6 +31,7 @@ from tocsin.explanation import explain as explained
 from tocsin.inventory_filters import CertificateFilters
 from tocsin.notification import Notification
 from tocsin.sources.merge import Changed, Create, Merge, Outdated, Renewed, Unchanged
+from tocsin.storage.rows import salvage
 
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its constructor untyped
 
@@ -192,4 +193,6 @@ def _marks(certificate: Certificate) -> list[Mark]:
 
 
 def _rows(ids: list[str]) -> dict[str, Notification]:
-    return {row.id: row for row in bootstrap.table().fetch(ids).rows}
+    """Read notifications by their ids, with blanks for what can't be read: for showing."""
+    found = bootstrap.table().fetch(ids)
+    return {row.id: row for row in (*found.rows, *(salvage(broken.item) for broken in found.malformed))}

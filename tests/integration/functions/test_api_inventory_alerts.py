@@ -116,6 +116,23 @@ def test_a_certificate_first_seen_late_names_what_stands_for_what(store: Store, 
     assert {one["since"] for one in late.values()} == {text_of(T0)}
 
 
+def test_an_alert_whose_row_is_broken_is_shown_with_the_others(store: Store, clock: Clock) -> None:
+    id_ = a_watched()
+    clock.forward(days=15)
+    check()
+    (row,) = store.rows()
+    store.client.update_item(
+        TableName=store.names["Notifications"],
+        Key={"id": {"S": row.id}},
+        UpdateExpression="SET retry_count = :broken",
+        ExpressionAttributeValues={":broken": {"S": "many"}},
+    )
+    (shown,) = read(f"{CERTIFICATES}/{id_}/notifications")["items"]
+    assert (shown["id"], shown["retry_count"]) == (row.id, 0)
+    (told,) = explained(store, id_)["told"]
+    assert told["recipient"] == "ada@example.com"
+
+
 def test_a_policy_of_very_many_routes_is_explained_whole(store: Store, clock: Clock) -> None:
     channels = ["Email", "Webhook", "Slack", "Teams", "PagerDuty", "OpsGenie", "SNS"]
     everywhere = dict.fromkeys(["informational", "warning", "critical"], channels)
