@@ -275,9 +275,8 @@ async def test_a_fault_on_any_call_of_a_sweep_loses_nothing(
 ) -> None:
     """Faults: throttling on each call. The next sweeps finish the work."""
     sender = FakeSender()
-    with faulty(database.client, operation, fault, times=1):
-        with suppress(ClientError, BotoCoreError):  # the sweep may fail, loudly
-            await Sweeper(database, sender, holder="struck").sweep()
+    with faulty(database.client, operation, fault, times=1), suppress(ClientError, BotoCoreError):
+        await Sweeper(database, sender, holder="struck").sweep()  # it may fail, loudly
     for number in range(4):
         later = Sweeper(database, sender, Clock(NOW + timedelta(minutes=10 * (number + 1))), holder=f"later-{number}")
         await later.sweep()

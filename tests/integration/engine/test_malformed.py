@@ -164,6 +164,25 @@ async def test_a_row_near_400_kb_ends_all_the_same(database: Database, free: int
     assert database.indexed("due") == set()
 
 
+@pytest.mark.parametrize(
+    "at", [NOW - timedelta(hours=1), NOW - timedelta(seconds=1), NOW], ids=["first", "amid", "last"]
+)
+async def test_a_row_without_room_costs_those_in_its_batch_nothing(
+    database: Database, bystanders: list[Notification], at: datetime
+) -> None:
+    """I8: however a batch with such a row fails, the others in it are sent, and recorded, at once."""
+    more = due_since(a_row(), NOW)
+    database.fill([more])
+    full = due_since(a_row(), at)
+    database.put(of_size(LIMIT, full))
+    sweeper = Sweeper(database)
+    await sweeper.sweep()
+    assert isinstance(sweeper.sender, FakeSender)
+    assert sorted(sweeper.sender.got) == sorted(row.id for row in (*bystanders, more))
+    assert {database.table.get(row.id).status for row in (*bystanders, more)} == {Status.SENT}
+    assert database.table.get(full.id).status is Status.DEAD
+
+
 @pytest.mark.parametrize("free", [0, 40, 100])
 async def test_a_row_near_400_kb_that_can_not_be_read_ends_all_the_same(database: Database, free: int) -> None:
     broken = of_size(LIMIT - free, due_since(a_row(), NOW)) | {"retry_count": {"S": ""}}
