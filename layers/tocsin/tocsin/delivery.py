@@ -150,7 +150,8 @@ class Delivery:
     async def run(self, rows: Iterable[Notification]) -> Tally:
         """Deliver what is due among `rows`, in their order for each destination; return when all is recorded."""
         now = self._worker.clock()
-        due = [row for row in rows if row.is_owed and not row.is_claimed(now)]
+        latest = {row.id: row for row in rows}  # a batch of writes must not have one row twice
+        due = [row for row in latest.values() if row.is_owed and not row.is_claimed(now)]
         backlog = Backlog(due, self._sender.destination, self._limits.total, self._limits.per_destination)
         recorder = asyncio.create_task(self._record_all(backlog))
         try:
