@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from itertools import product
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from tests.support.engine import Bench, FakeSender
 from tests.support.fake_table import FakeTable
-from tests.support.rows import ACCEPTED, REFUSED, SILENT, a_row
+from tests.support.rows import ACCEPTED, NOW, REFUSED, SILENT, a_row
 from tests.support.virtual_time import run
 from tocsin.attempt import SendResult
 from tocsin.change import BATCH, Change, Write
@@ -136,11 +137,14 @@ def test_without_time_nothing_is_claimed() -> None:
     assert (len(tally.left), table.written) == (1, [])
 
 
-def test_a_row_given_twice_is_sent_once() -> None:
-    """Faults: repeated index entries, a stream record brought again."""
-    table, sender, row = FakeTable(), FakeSender(), a_row()
-    _bench, _tally = deliver(table, [row, row], sender)
-    assert sender.got == [row.id]
+def test_a_row_given_twice_is_claimed_by_what_was_read_last_and_sent_once() -> None:
+    """Faults: repeated index entries, a stream record brought again. DynamoDB refuses a batch with an item twice."""
+    table, sender = Scripted(lambda _change, _try: None), FakeSender()
+    first, other = a_row(), a_row(recipient="elsewhere")
+    again = replace(first, updated_at=NOW + timedelta(seconds=1))
+    deliver(table, [first, other, again], sender)
+    assert [[change.before.id for change in changes] for changes in table.written] == [[first.id, other.id]] * 2
+    assert sender.got == [first.id, other.id]
 
 
 @pytest.mark.parametrize("status", sorted(set(Status) - {Status.PENDING, Status.FAILED}))
