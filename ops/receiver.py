@@ -238,10 +238,18 @@ def _print(request: Request) -> None:
     print(f"{request.path} {request.headers.get('webhook-id', '-')} {what}", flush=True)
 
 
+def shows(path: str) -> ssl.SSLContext:
+    """Make what shows the certificate of a file, which holds its key as well."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    return context
+
+
 async def _run(arguments: argparse.Namespace) -> None:
     bad = MODES[arguments.mode]()
     behaviour = in_turn([bad] * arguments.recover_after, answers(204)) if arguments.recover_after else bad
-    async with Receiver(behaviour, port=arguments.port, on_request=_print) as receiver:
+    tls = shows(arguments.tls) if arguments.tls else None
+    async with Receiver(behaviour, tls, arguments.port, on_request=_print) as receiver:
         print(receiver.url(), flush=True)
         await asyncio.Event().wait()
 
@@ -252,6 +260,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=9099)
     parser.add_argument("--mode", choices=MODES, default="ok")
     parser.add_argument("--recover-after", type=int, default=0, help="requests after which it answers well (0: never)")
+    parser.add_argument("--tls", metavar="PEM", help="a file with a certificate and its key: listen with TLS")
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_run(parser.parse_args()))
 

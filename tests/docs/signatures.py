@@ -38,6 +38,9 @@ def a_gateway() -> Iterator[Gateway]:
         def do_POST(self) -> None:
             self._answer()
 
+        def do_PUT(self) -> None:
+            self._answer()
+
         def _answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             path = urlsplit(self.path).path.removeprefix("/live/api/v1")

@@ -99,6 +99,14 @@ def test_fields_of_answers(heading: str, table: int, schema: str) -> None:
     assert set(described(heading, "field", table)) == set(properties(schema))
 
 
+def test_fields_of_imports_and_sources() -> None:
+    """Those of docs/sources.md."""
+    sent = tables(page("docs/sources.md"), "PEM import")[0]
+    shown = tables(page("docs/sources.md"), "When a source can't be read")[0]
+    assert {name for row in sent for name in codes(row["field"])} == set(properties("ImportIn"))
+    assert {name for row in shown for name in codes(row["field"])} == set(properties("SourceOut"))
+
+
 def test_values_of_fields() -> None:
     """Each value of each enumeration is on the page."""
     schemas = openapi()["components"]["schemas"]

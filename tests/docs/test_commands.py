@@ -38,7 +38,7 @@ OF_THE_SHELL = {
     "printf",
     "eval",
 }
-OF_THE_PAGES = {"tocsin", "logs", "pretty", "fields", "follow", "field"}
+OF_THE_PAGES = {"tocsin", "logs", "pretty", "fields", "follow", "json", "rows", "in_days"}
 """Functions that a page defines before it uses them."""
 ASSIGNMENT = re.compile(r"^\w+=")
 
@@ -127,6 +127,15 @@ OPERATIONS = page("docs/operations.md")
 SENDING = [block for block in ALL if re.search(r"\btocsin ['\"/]", block.text)]
 
 
+SET_BEFORE = """
+id=01JZ8W3T5N6V0QJ4X2M7C9K1RB cursor=abc_-9 expires=2026-03-01T12:00:00Z pem=x
+owner=$id policy=$id certificate=$id yesterday=$expires next_week=$expires
+json() { echo '{}'; }
+in_days() { echo "$1"; }
+"""
+"""What the pages have set or defined before they send."""
+
+
 def definition_of_tocsin() -> str:
     """Give the function with which operators sign."""
     text = next(block.text for block in blocks(OPERATIONS, *SHELL) if "tocsin() {" in block.text)
@@ -140,7 +149,7 @@ def test_requests_are_signed_as_aws_wants_and_lead_to_routes(page_name: str, tok
     """Each request of the page, alone: parameters sorted and encoded, for curl up to 8.2 does neither."""
     requests = [words for block in SENDING if block.page == page_name for words in calls(block.text, "tocsin")]
     lines = [f"tocsin {' '.join(_quoted(word) for word in words)} > answer.json" for words in requests]
-    script = "\n".join(["set -eu", "id=01JZ8W3T5N6V0QJ4X2M7C9K1RB cursor=abc_-9", definition_of_tocsin(), *lines])
+    script = "\n".join(["set -eu", SET_BEFORE, definition_of_tocsin(), *lines])
     with a_gateway() as gateway:
         environment = {
             "PATH": os.environ["PATH"],

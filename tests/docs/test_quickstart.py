@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 
@@ -27,9 +27,9 @@ NEWEST = "id=$(tocsin '/notifications?limit=1' | grep -o '[0-7][0-9A-Z]\\{25\\}'
 
 
 @pytest.fixture(scope="module")
-def port() -> str:
-    """A free port for the receiver that the quickstart starts on 9099."""
-    return str(free_port())
+def ports() -> dict[str, str]:
+    """Free ports for what the quickstart starts on 9099 and 9443."""
+    return {"9099": str(free_port()), "9443": str(free_port())}
 
 
 @pytest.fixture(scope="module")
@@ -49,15 +49,22 @@ def test_the_commands_of_operations(shell: Shell) -> None:
             shell.run(AN_ID.sub(lambda _: NEWEST, here))
 
 
-def test_the_quickstart(shell: Shell, port: str) -> None:
+def test_the_quickstart(shell: Shell, ports: Mapping[str, str]) -> None:
     """Every command, in order; what a `text` block shows is printed, in this order, by the commands before it."""
     printed = ""
     for block in QUICKSTART[START - 1 :]:
         if block.language == "text":
-            missing = first_missing(block.text.replace("9099", port), printed)
+            missing = first_missing(moved(block.text, ports), printed)
             assert missing is None, f"{block}: {missing!r} is not in what was printed:\n{printed}"
         else:
-            printed = shell.run(block.text.replace("9099", port))
+            printed = shell.run(moved(block.text, ports))
+
+
+def moved(text: str, ports: Mapping[str, str]) -> str:
+    """Write other ports where a text names its own."""
+    for own, other in ports.items():
+        text = text.replace(own, other)
+    return text
 
 
 def first_missing(expected: str, printed: str) -> str | None:
