@@ -85,6 +85,9 @@ class Alerts:
     def marks_of_cycle(self, certificate: Certificate) -> dict[str, Mark]:
         return {id_: mark for id_, mark in self.marks.items() if mark.expires_at == certificate.expires_at}
 
+    def forget(self, mark: Mark) -> None:
+        del self.marks[mark.id]
+
     def fetch(self, ids: Sequence[str]) -> Fetched:
         return Fetched(tuple(self.rows[id_] for id_ in ids if id_ in self.rows), ())
 

@@ -45,6 +45,12 @@ class Bench:
     def put(self, state: SourceState) -> None:
         self.states[state.source] = state
 
+    def every(self) -> list[SourceState]:
+        return list(self.states.values())
+
+    def forget(self, source: str) -> None:
+        del self.states[source]
+
     @property
     def sync(self) -> Sync:
         def take(seen: ObservedCertificate) -> bool:
@@ -86,6 +92,14 @@ async def test_each_endpoint_is_read_and_recorded() -> None:
         "tls:c.example.com:443": None,
     }
     assert bench.states["tls:b.example.com:8443"].last_failure == REFUSED
+
+
+async def test_an_endpoint_that_is_watched_no_more_is_forgotten() -> None:
+    bench = Bench()
+    await bench.run("a.example.com", "b.example.com", "no endpoint:")
+    bench.states["acm:eu-central-1"] = SourceState(source="acm:eu-central-1")
+    await bench.run("b.example.com")
+    assert set(bench.states) == {"tls:b.example.com:443", "acm:eu-central-1"}
 
 
 @pytest.mark.parametrize("text", ["https://a.example.com", "a.example.com:0", "10.0.0.1", "#", "x" * 5000, "a:b:c"])

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Callable
 from datetime import timedelta
 
 import boto3
@@ -53,7 +54,17 @@ async def _sync(worker: Worker) -> Synced:
         settings.delivery,
         bootstrap.now,
     )
-    guard = AddressGuard.allowing(settings.allowed_private_ranges)
+    try:
+        await _read_endpoints(sync, may_start, synced)
+    finally:  # a list of endpoints that can't be read must not keep ACM unread
+        if settings.reads_acm:
+            client = boto3.client("acm", config=bootstrap.FAST)
+            sync.account(f"acm:{client.meta.region_name}", observe_account(client, may_start), synced)
+    return synced
+
+
+async def _read_endpoints(sync: Sync, may_start: Callable[[], bool], synced: Synced) -> None:
+    guard = AddressGuard.allowing(bootstrap.settings().allowed_private_ranges)
     with Blocking(_DNS_THREADS, "dns") as blocking:
         dialer = Dialer(guard, system_resolver(blocking))
         await sync.endpoints(
@@ -62,10 +73,6 @@ async def _sync(worker: Worker) -> Synced:
             lambda endpoints: observe_all(endpoints, dialer, bootstrap.now(), may_start=may_start),
             synced,
         )
-    if settings.reads_acm:
-        client = boto3.client("acm", config=bootstrap.FAST)
-        sync.account(f"acm:{client.meta.region_name}", observe_account(client, may_start), synced)
-    return synced
 
 
 def _take(seen: ObservedCertificate) -> bool:

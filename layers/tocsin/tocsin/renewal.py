@@ -50,6 +50,10 @@ class Alerts(Protocol):
         """Give the marks of its present cycle by id."""
         ...
 
+    def forget(self, mark: Mark) -> None:
+        """Let what was decided be decided anew."""
+        ...
+
 
 class Notifications(Protocol):
     """Where alerts are kept."""
@@ -80,6 +84,8 @@ def change_certificate(books: Books, before: Certificate, after: Certificate, ac
     Raises PreconditionFailedError where it was changed since it was read.
     """
     action = _action(before, after)
+    if after.watched_since != before.watched_since:
+        _reopen_alerts(books, after)
     said = event(action, Kind.CERTIFICATE.resource(after.id), actor, after.updated_at, **_difference(before, after))
     written = books.certificates.update(before, after, said)
     _end_alerts(books, before, after, after.updated_at)
@@ -97,6 +103,7 @@ def create_certificate(books: Books, certificate: Certificate, actor: str) -> Ce
         common_name=certificate.common_name,
         expires_at=certificate.expires_at.isoformat(),
     )
+    _reopen_alerts(books, certificate)
     return books.certificates.create(certificate, said)
 
 
@@ -147,6 +154,18 @@ def _carried_out(
         case Renewed() | Changed() if known is not None:
             change_certificate(books, known, merged.certificate, actor)  # the very version that was decided on
     return merged
+
+
+def _reopen_alerts(books: Books, certificate: Certificate) -> None:
+    """Let alerts be raised anew that were ended in this very cycle: it is back, and nobody was told of it.
+
+    Before the certificate is written, because a crash after it would leave them ended for ever.
+    """
+    marks = books.alerts.marks_of_cycle(certificate)
+    raised = {id_: mark for id_, mark in marks.items() if mark.kind is MarkKind.RAISED}
+    for row in books.notifications.fetch(list(raised)).rows if raised else ():
+        if row.status is Status.SUPERSEDED:
+            books.alerts.forget(raised[row.id])
 
 
 def _end_alerts(books: Books, before: Certificate, after: Certificate | None, now: datetime) -> None:

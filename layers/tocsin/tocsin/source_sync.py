@@ -34,6 +34,14 @@ class States(Protocol):
         """Write one."""
         ...
 
+    def every(self) -> list[SourceState]:
+        """Read all."""
+        ...
+
+    def forget(self, source: str) -> None:
+        """Remove one."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class AlarmRoute:
@@ -78,17 +86,24 @@ class Sync:
         observe: Callable[[list[Endpoint]], Awaitable[Mapping[Endpoint, ObservedCertificate | SourceFailure]]],
         synced: Synced,
     ) -> None:
-        """Read each TLS endpoint. A line that is no endpoint is a source that fails."""
+        """Read each TLS endpoint. A line that is no endpoint is a source that fails; one that is gone is forgotten."""
         endpoints: list[Endpoint] = []
+        names: set[str] = set()
         for text in dict.fromkeys(texts):
             try:
                 endpoints.append(parse_endpoint(text, guard))
             except InvalidFieldsError as error:
-                name = f"tls:{bounded(text, _NAME_LIMIT)}"
+                names.add(name := f"tls:{bounded(text, _NAME_LIMIT)}")
                 self._note(name, SourceFailure(FailureKind.UNREADABLE, error.detail), synced)
         for endpoint, seen in (await observe(endpoints)).items():
             failure = seen if isinstance(seen, SourceFailure) else self._take(seen, synced)
             self._note(f"tls:{endpoint}", failure, synced)
+        self._forget_all_but(names | {f"tls:{endpoint}" for endpoint in endpoints})
+
+    def _forget_all_but(self, names: set[str]) -> None:
+        for state in self.states.every():
+            if state.source.startswith("tls:") and state.source not in names:
+                self.states.forget(state.source)
 
     def account(self, name: str, read: AccountRead, synced: Synced) -> None:
         """Take what was read of an account's ACM; one certificate that can't be read fails the source, not the rest."""

@@ -37,7 +37,7 @@ from tests.support.inventory_api import (
     walked,
 )
 from tests.support.inventory_store import Store
-from tests.support.rows import REFUSED, REJECTED, settled
+from tests.support.rows import ACCEPTED, REFUSED, REJECTED, settled
 from tests.support.ssm import PREFIX, a_parameter_store
 from tocsin import bootstrap
 from tocsin.change import Change
@@ -330,3 +330,45 @@ async def test_a_renewal_while_an_alert_is_on_its_way_stops_the_retry(
     await run("retry_sweep", {})
     assert len(receiver.requests) == 1
     assert statuses(store) == {"7": Status.SUPERSEDED}
+
+
+@pytest.mark.parametrize("way", ["archived and back", "another expiry and back", "deleted and imported again"])
+def test_what_becomes_true_again_is_alerted_again(store: Store, clock: Clock, way: str) -> None:
+    """Contract 4.9 [T]: superseded while it was not true; but nobody was told, so the cycle's return is alerted."""
+    pem = {"pem": a_made(T0 + 5 * DAY).pem, "owner_id": an_id_in(OWNERS)}
+    row = call("POST", IMPORT, pem).json["items"][0]["certificate"]
+    url = f"{CERTIFICATES}/{row['id']}"
+    assert check()["raised"] == 1
+    (alert,) = store.rows()
+
+    said = {"common_name": row["common_name"], "expires_at": row["expires_at"], "owner_id": row["owner_id"]}
+    clock.forward(hours=1)
+    if way.startswith("deleted"):
+        assert delete(url).status == 204
+    elif way.startswith("archived"):
+        assert put(url, said | {"archived_at": text_of(clock.now)}).status == 200
+    else:
+        assert put(url, said | {"expires_at": text_of(T0 + 95 * DAY)}).status == 200
+    assert {found.status for found in store.rows()} == {Status.SUPERSEDED}
+    assert check()["raised"] == 0
+
+    clock.forward(hours=1)
+    back = call("POST", IMPORT, pem) if way.startswith("deleted") else put(url, said)
+    assert back.status == 200
+    assert check()["raised"] == 1
+    assert check()["raised"] == 0
+    assert [(found.id, found.status) for found in store.rows()] == [(alert.id, Status.PENDING)]
+
+
+def test_what_arrived_is_not_sent_again_when_its_cycle_returns(store: Store, clock: Clock) -> None:
+    """Contract 4.3 [T]: one alert for certificate, expiry, threshold and channel; this one was delivered."""
+    owner = an_id_in(OWNERS)
+    said = {"common_name": "api.example.com", "expires_at": text_of(T0 + 5 * DAY), "owner_id": owner}
+    url = f"{CERTIFICATES}/{an_id_in(CERTIFICATES, **said)}"
+    assert check()["raised"] == 1
+    settle(store, clock, ACCEPTED)
+    for change in ({"expires_at": text_of(T0 + 95 * DAY)}, {}):
+        clock.forward(hours=1)
+        assert put(url, said | change).status == 200
+        assert check()["raised"] == 0
+    assert [found.status for found in store.rows()] == [Status.SENT]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tocsin.alert import Mark, MarkKind
 from tocsin.audit import Action, Kind, event
 from tocsin.certificate import Certificate
-from tocsin.notification import Notification
+from tocsin.notification import Notification, Status
 from tocsin.reading import Item
 from tocsin.relevance import AlertFacts
 from tocsin.storage.audit import AuditTrail
@@ -51,7 +51,10 @@ class AlertBook:
         insert = {
             "TableName": self._notifications,
             "Item": encode(row, self._retention),
-            "ConditionExpression": "attribute_not_exists(id)",
+            # One that was ended was never delivered: if its cycle is back, it begins a new life under the same id.
+            "ConditionExpression": "attribute_not_exists(id) OR #status = :superseded",
+            "ExpressionAttributeNames": {"#status": "status"},
+            "ExpressionAttributeValues": {":superseded": {"S": Status.SUPERSEDED}},
         }
         said = event(
             Action.ALERT_SENT,
@@ -76,6 +79,10 @@ class AlertBook:
         except RefusedError as refused:
             return Raised.STALE if 0 in refused.failed else Raised.DUPLICATE
         return Raised.CREATED
+
+    def forget(self, mark: Mark) -> None:
+        """Let what was decided be decided anew by the next check."""
+        self._client.delete_item(TableName=self._inventory, Key=mark_key(mark.certificate_id, mark.id))
 
     def record(self, mark: Mark) -> bool:
         """Write the mark of a decision that alerts nobody; tell whether it is new."""
