@@ -11,11 +11,18 @@ from hypothesis import strategies as st
 
 from tests.support.database import Database
 from tests.support.functions import Answer, call
+from tests.support.inventory_store import Store
 from tests.support.rows import ACCEPTED, NOW, a_row, an_id, settled
 
 PATH = "/api/v1/notifications"
 GOOD = {"type": "ExpirationWarning", "channel": "Email", "recipient": "ops@example.com", "message": "It expires."}
 JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture
+def stack(shared_store: Store, dynamodb_endpoint: str) -> Database:
+    """One table for the whole module: nothing is written to it."""
+    return Database(dynamodb_endpoint, shared_store.client, shared_store.names["Notifications"])
 
 
 @pytest.fixture(autouse=True)
