@@ -171,6 +171,19 @@ def test_a_stack_can_have_another_budget() -> None:
     assert settled(a_row(), REFUSED, policy=policy).status is Status.DEAD
 
 
+def test_a_new_life_leaves_the_first_delivery_its_time_before_the_sweep_takes_over() -> None:
+    """Contract 2.5 [T]: within minutes, and not beside the first delivery."""
+    row = a_row()
+    assert row.due_at == NOW + POLICY.pending_grace
+    later = NOW + timedelta(hours=1)
+    assert settled(row, REJECTED).requeued(later, POLICY).due_at == later + POLICY.pending_grace
+
+
+def test_a_superseded_dead_letter_is_dead_no_more() -> None:
+    row = settled(a_row(), REJECTED).superseded("renewed", NOW)
+    assert (row.died_at, row.last_error) == (None, "renewed")
+
+
 def test_times_are_those_of_the_step() -> None:
     now = NOW + timedelta(seconds=3)
     assert a_row().superseded("renewed", now).updated_at == now

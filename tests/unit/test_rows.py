@@ -1,6 +1,8 @@
 """How rows are written and read back: nothing is lost, and what can't be read is named."""
 
+import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -8,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.database import template
 from tests.support.rows import ACCEPTED, NOW, REFUSED, REJECTED, RETENTION, a_row, an_id, in_status, settled
 from tocsin.attempt import Attempt, AttemptClass
 from tocsin.errors import MalformedRowError
@@ -117,11 +120,22 @@ def test_a_read_dead_letter_leaves_the_dead_letters() -> None:
     assert "dead_shard" not in encode(in_status(Status.DEAD).acknowledged(NOW), RETENTION)
 
 
-def test_the_stream_filter_finds_what_it_compares() -> None:
-    """template.yaml filters on status and claimed_until: both are always there."""
-    assert encode(a_row(), RETENTION)["claimed_until"] == {"N": "0"}
-    claimed = encode(a_row().claimed("mine", NOW + timedelta(minutes=8), NOW), RETENTION)
-    assert int(claimed["claimed_until"]["N"]) > 0
+def stream_pattern() -> dict[str, dict[str, list[str]]]:
+    """Read which new images the table's stream wakes the dispatcher with."""
+    event = template()["Resources"]["DispatchFunction"]["Properties"]["Events"]["Accepted"]["Properties"]
+    (wanted,) = event["FilterCriteria"]["Filters"]
+    image: dict[str, dict[str, list[str]]] = json.loads(wanted["Pattern"])["dynamodb"]["NewImage"]
+    return image
+
+
+@pytest.mark.parametrize("status", Status)
+@pytest.mark.parametrize("claimed", [False, True])
+def test_the_stream_wakes_the_dispatcher_for_pending_rows_that_nobody_holds(status: Status, claimed: bool) -> None:
+    """Design 3: without the claim in the filter, each claim on a pending row would wake the dispatcher again."""
+    until = NOW + timedelta(minutes=8) if claimed else None
+    item = encode(replace(in_status(status), claimed_until=until, claim_token="mine" if claimed else None), RETENTION)
+    wakes = all(item[name][kind] in wanted for name, leaf in stream_pattern().items() for kind, wanted in leaf.items())
+    assert wakes == (status is Status.PENDING and not claimed)
 
 
 def test_ten_thousand_ids_spread_over_the_shards() -> None:

@@ -290,17 +290,17 @@ def test_of_many_requeues_one_wins(database: Database) -> None:
     database.table.insert(dead)
     together, outcomes = Barrier(5), Counter[str]()
 
-    def requeue() -> None:
+    def requeue(number: int) -> None:
         row = database.table.get(dead.id)
         together.wait()
         try:
-            database.table.replace(Change(row, row.requeued(NOW, POLICY)))
+            database.table.replace(Change(row, row.requeued(NOW + timedelta(microseconds=number), POLICY)))
         except (ConflictError, TransitionRefusedError) as error:
             outcomes[type(error).__name__] += 1
         else:
             outcomes["won"] += 1
 
-    threads = [Thread(target=requeue) for _ in range(5)]
+    threads = [Thread(target=requeue, args=(number,)) for number in range(5)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -315,8 +315,8 @@ def test_a_requeue_by_what_was_read_in_an_earlier_life_is_refused(database: Data
     dead = settled(a_row(), REJECTED)
     database.table.insert(dead)
     requeued = dead.requeued(NOW + timedelta(seconds=1), POLICY)
-    stale = Change(dead, requeued)
-    database.table.replace(stale)
+    database.table.replace(Change(dead, requeued))
+    stale = Change(dead, dead.requeued(NOW + timedelta(seconds=9), POLICY))
     claimed = requeued.claimed("mine", NOW + timedelta(minutes=9), NOW + timedelta(seconds=2))
     database.table.replace(Change(requeued, claimed))
     with pytest.raises(ConflictError):
@@ -336,6 +336,17 @@ def test_a_requeue_whose_answer_is_lost_is_done_or_not_never_half(database: Data
     with faulty(database.client, "UpdateItem", fault, times=1), pytest.raises((ClientError, BotoCoreError)):
         database.table.replace(Change(dead, requeued))
     assert database.table.get(dead.id) in (dead, requeued)
+
+
+@pytest.mark.usefixtures("quick_retries")
+def test_a_requeue_that_botocore_had_to_try_again_is_no_conflict(database: Database) -> None:
+    """The first try was done, its answer lost: the second finds it done."""
+    dead = settled(a_row(), REJECTED)
+    database.table.insert(dead)
+    requeued = dead.requeued(NOW + timedelta(seconds=1), POLICY)
+    with a_client(database.endpoint, attempts=3) as client, faulty(client, "UpdateItem", answer_lost(), times=1):
+        database.table_with(client).replace(Change(dead, requeued))
+    assert database.table.get(dead.id) == requeued
 
 
 async def test_a_new_life_is_delivered_like_the_first(database: Database) -> None:

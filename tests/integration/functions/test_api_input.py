@@ -4,13 +4,14 @@ import json
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.database import Database
-from tests.support.functions import Answer, call
+from tests.support.functions import Answer, Context, answer_of, call, handler, sample
 from tests.support.inventory_store import Store
 from tests.support.rows import ACCEPTED, NOW, a_row, an_id, settled
 
@@ -182,6 +183,34 @@ def test_no_body_whatever_is_a_defect(stack: Database, monkeypatch_insert: Calla
 @given(st.text(max_size=60))
 def test_no_text_whatever_is_a_defect(stack: Database, text: str) -> None:
     assert call("POST", PATH, text).status in (400, 422)
+
+
+words = st.text(st.characters(codec="utf-8"), max_size=40)
+queries = st.dictionaries(
+    st.sampled_from(["status", "type", "contains", "created_after", "created_before", "limit", "cursor", "severity"]),
+    words | st.sampled_from(["dead", "5", "2026-01-01T00:00:00Z", "9998-12-31T23:59:59Z", "1970-01-01T00:00:00+00:00"]),
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(queries)
+def test_no_query_whatever_is_a_defect(stack: Database, query: dict[str, str]) -> None:
+    answer = call("GET", f"{PATH}?{urlencode(query)}")
+    assert answer.status in (200, 400, 422), answer.body
+    assert answer.fields <= query.keys()
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(words.filter(lambda text: text not in ("", ".", "..")), st.sampled_from(["", "/requeue", "/read"]))
+def test_no_id_whatever_is_a_defect(stack: Database, id_: str, tail: str) -> None:
+    assert call("POST" if tail else "GET", f"{PATH}/{quote(id_, safe='')}{tail}").status == 404
+
+
+@pytest.mark.parametrize(("method", "body", "status"), [("GET", None, 200), ("POST", "{}", 400)])
+def test_an_event_without_headers_is_answered(stack: Database, method: str, body: str | None, status: int) -> None:
+    """API Gateway's test console sends null."""
+    event = sample("api_create") | {"httpMethod": method, "headers": None, "multiValueHeaders": None, "body": body}
+    assert answer_of(handler("api")(event, Context())).status == status
 
 
 @pytest.fixture
