@@ -133,7 +133,7 @@ class Story:
     def _renewal(self) -> Act:
         return Act(
             f"Meanwhile {RENEWED} is renewed",
-            "The alert about its old certificate is still being retried, and is not true any more.",
+            "What the alert about its old certificate says is not true any more: nobody must get it now.",
             [Check("it is superseded, and says why", SOON, self._seen.superseded)],
             self._renew,
         )
