@@ -83,7 +83,7 @@ demo: $(TOOLS) ## Watch certificates alert, and a notification fail, retry, die 
 # ── Checking ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 test: $(TOOLS) dynamodb ## Run every test. One of them: make test ARGS="-k requeue"
-	@$(PY) -m pytest -n 2 --dist loadgroup $(ARGS)
+	@$(PY) -m pytest -n 3 $(ARGS)
 
 check: $(TOOLS) ## Lint, types, template.
 	@$(PY) -m ops.check

@@ -2,22 +2,32 @@
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from ops import dynamodb_local
 from tests.support.database import Database, a_database
 
-DEAR = {"tests/e2e": "stack", "tests/docs/test_quickstart.py": "quickstart"}
+DEAR = {"tests/e2e/": "stack", "tests/docs/test_quickstart.py": "quickstart"}
 """Where tests share a deployed stack, which is dear: one worker of xdist runs all of them."""
+ALONE = ("tests/e2e/test_demo.py",)
+"""The exceptions."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tell xdist (`--dist loadgroup`) which tests belong together; the others go to whoever is free."""
-    for item in items:
-        for place, group in DEAR.items():
-            if item.nodeid.startswith(place) and {"stack", "shell"} & set(getattr(item, "fixturenames", ())):
-                item.add_marker(pytest.mark.xdist_group(group))
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """Gives every test to whichever worker is free, and those that share a stack to one of them."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        shared = (name for place, name in DEAR.items() if nodeid.startswith(place) and not nodeid.startswith(ALONE))
+        return next(shared, nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    """See xdist's documentation, "pytest_xdist_make_scheduler"."""
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from tests.support.database import Database, counted_calls
 from tests.support.rows import ACCEPTED, NOW, REJECTED, a_row, settled
-from tocsin.change import Change
+from tocsin.change import BATCH, Change
 from tocsin.filters import Filters
 from tocsin.notification import Notification, Status
 
@@ -37,10 +37,11 @@ def test_ten_thousand_rows_come_once_each_in_order_while_they_change(database: D
     done = threading.Event()
 
     def change() -> None:
-        for row in rows[::7]:
+        changes = [Change(row, settled(row, ACCEPTED)) for row in rows[::7]]
+        for start in range(0, len(changes), BATCH):
             if done.is_set():
                 return
-            database.table.write([Change(row, settled(row, ACCEPTED))])
+            database.table.write(changes[start : start + BATCH])
 
     changing = threading.Thread(target=change)
     changing.start()
