@@ -9,7 +9,7 @@ from itertools import count
 from tests.support.rows import ACCEPTED, NOW, POLICY
 from tocsin.attempt import SendResult
 from tocsin.change import Change
-from tocsin.delivery import Delivery, Event, Limits, Sender, Store, Tally, Worker
+from tocsin.delivery import Delivery, Event, Limits, Review, Sender, Store, Tally, Worker
 from tocsin.notification import DeliveryPolicy, Notification
 
 _tokens = count(1)
@@ -73,9 +73,11 @@ class Bench:
     policy: DeliveryPolicy = POLICY
     watch: Watch = field(default_factory=Watch)
     limits: Limits = field(default_factory=Limits)
+    review: Review | None = None
 
     async def run(
         self, rows: Iterable[Notification], sender: Sender, remaining: Callable[[], float] = lambda: 100.0
     ) -> Tally:
         worker = a_worker(self.clock, remaining)
-        return await Delivery(self.store, sender, self.policy, worker, self.watch, limits=self.limits).run(rows)
+        delivery = Delivery(self.store, sender, self.policy, worker, self.watch, review=self.review, limits=self.limits)
+        return await delivery.run(rows)

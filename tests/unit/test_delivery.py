@@ -168,6 +168,29 @@ def test_a_defect_of_a_channel_costs_its_own_row_an_attempt_and_no_other() -> No
     assert table.get(rows[0].id).last_error == "internal error: KeyError"
 
 
+def test_a_channel_that_never_returns_costs_no_other_row_its_result() -> None:
+    """I8: whatever is done is recorded while it hangs; Lambda ends the worker, and the claim runs out."""
+
+    class Hanging(FakeSender):
+        async def send(self, notification: Notification) -> SendResult:
+            if notification.recipient == "hung":
+                await asyncio.Event().wait()
+            return await super().send(notification)
+
+    table, rows = FakeTable(), rows_to("hung", *["well"] * 100)
+    for row in rows:
+        table.insert(row)
+
+    async def until_the_end() -> None:
+        async with asyncio.timeout(110):
+            await Bench(table).run(rows, Hanging())
+
+    with pytest.raises(TimeoutError):
+        run(until_the_end())
+    assert [table.get(row.id).status for row in rows] == [Status.PENDING] + [Status.SENT] * 100
+    assert table.get(rows[0].id).claim_token is not None
+
+
 @pytest.mark.parametrize("failing", list(product([False, True], repeat=4)), ids=lambda f: "".join("01"[x] for x in f))
 @pytest.mark.parametrize("verdict", [Write.UNAVAILABLE, Write.LOST])
 def test_every_subset_of_a_batch_of_claims_may_fail(failing: tuple[bool, ...], verdict: Write) -> None:

@@ -12,12 +12,14 @@ import pytest
 
 from ops.receiver import Receiver, answers
 from tests.support.channels import SECRET
-from tests.support.database import Database
+from tests.support.database import Database, counted_calls
 from tests.support.emf import Blob, blobs_in
+from tests.support.engine import Clock, FakeSender
 from tests.support.faults import faulty, throttled
 from tests.support.functions import Context, call, forget_wiring, handler, sample
 from tests.support.rows import POLICY, REFUSED, a_row, settled
 from tests.support.ssm import PREFIX, a_parameter_store
+from tests.support.sweeper import Sweeper
 from tocsin import bootstrap
 from tocsin.attempt import AttemptClass
 from tocsin.notification import ChannelName, Notification, Outcome, Status
@@ -218,6 +220,25 @@ async def test_a_tick_sweeps_and_says_what_it_did(world: World, capsys: pytest.C
     assert gauge.values["OldestDueAge"] == [answer["oldest_due_age"]]
     assert gauge.values["OldestPendingAge"] == [0]
     assert world.database.table.get(dead.id).status is Status.DEAD
+
+
+async def test_a_thousand_alerts_are_reviewed_claimed_sent_and_recorded_in_few_calls(stack: Database) -> None:
+    """Design 2: at most 150 calls for 1,000 rows, with the question whether each is still true."""
+    now = bootstrap.now()
+    rows = [
+        a_row(created_at=now - POLICY.pending_grace, recipient=f"https://{n % 40}.example.com") for n in range(1000)
+    ]
+    stack.fill(rows)
+    sender = FakeSender()
+    sweeper = Sweeper(stack, sender, Clock(now))
+    sweeper.bench.review = bootstrap.review
+    with counted_calls(stack.client) as calls, counted_calls(bootstrap.dynamodb()) as reviews:
+        swept = await sweeper.sweep()
+    assert swept is not None
+    assert swept.settled == 1000
+    assert Counter(sender.got) == Counter(row.id for row in rows)
+    assert reviews.total() >= 40
+    assert calls.total() + reviews.total() <= 150, (calls, reviews)
 
 
 async def test_a_tick_during_another_sweep_does_nothing_and_says_so(
