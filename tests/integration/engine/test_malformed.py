@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from tests.support.database import Database, item_size
 from tests.support.engine import FakeSender
+from tests.support.faults import faulty, throttled
 from tests.support.rows import ACCEPTED, NOW, POLICY, REFUSED, RETENTION, a_row, an_id, due_since, settled
 from tests.support.sweeper import Sweeper
 from tocsin.attempt import FailureClass, Refused
@@ -74,6 +75,7 @@ async def test_a_row_that_can_not_be_read_is_dead_with_a_reason_and_the_rest_goe
     id_ = broken["id"]["S"]
     item = database.item(id_)
     assert (item["status"], salvage(item).last_error is not None) == ({"S": "dead"}, True)
+    assert not {"due_shard", "next_retry_at", "claim_token"} & item.keys()
     assert id_ not in database.indexed("due")
     assert id_ in database.indexed("dead")
     again = await sweeper.sweep()
@@ -201,6 +203,16 @@ async def test_what_fills_a_row_need_not_be_text(database: Database) -> None:
     assert (row.status, row.message) == (Status.DEAD, item["message"]["S"])
     assert isinstance(sweeper.sender, FakeSender)
     assert sweeper.sender.got == []
+
+
+@pytest.mark.parametrize("operation", ["UpdateItem", "GetItem"])
+def test_a_step_into_a_full_row_that_is_throttled_is_nobodys_loss(database: Database, operation: str) -> None:
+    row = due_since(a_row(), NOW)
+    database.put(of_size(LIMIT, row))
+    with faulty(database.client, operation, throttled()):
+        verdict = database.table.settle_bare(Change(row, settled(row, REFUSED)))
+    assert verdict is Write.UNAVAILABLE
+    assert database.table.get(row.id).status is Status.PENDING
 
 
 class _StaleIndex(NotificationTable):
