@@ -1,17 +1,43 @@
 """Routes of the audit trail."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Self
 
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Query
-from inventory_wire import AuditEventList
+from bodies import Shown
 from paging import Cursor, Limit, turn
+from pydantic import BaseModel
 from wire import Instant
 
 from tocsin import bootstrap
-from tocsin.audit import AuditFilters
+from tocsin.audit import AuditEvent, AuditFilters
 
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its constructor untyped
+
+
+class AuditEventOut(Shown):
+    """One line of the trail."""
+
+    id: str
+    at: datetime
+    action: str
+    resource: str
+    actor: str
+    detail: Mapping[str, str]
+
+
+class AuditEventList(BaseModel):
+    """A page, newest first."""
+
+    items: list[AuditEventOut]
+    next_cursor: str | None
+
+    @classmethod
+    def of(cls, events: list[AuditEvent], after: str | None) -> Self:
+        """Show `events`."""
+        return cls(items=[AuditEventOut.model_validate(event) for event in events], next_cursor=after)
 
 
 @router.get("/audit-events")

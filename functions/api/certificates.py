@@ -8,17 +8,17 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Query
-from identity import actor_of
-from inventory_wire import (
+from certificate_wire import (
     CertificateIn,
     CertificateList,
     CertificateNotifications,
     CertificateOut,
-    ExplanationOut,
     ImportedOut,
     ImportIn,
     ImportOut,
 )
+from explanation_wire import ExplanationOut
+from identity import actor_of
 from paging import Cursor, IfMatch, Limit, check_version, nothing, shown, turn
 from ulid import ULID
 from wire import Instant, NotificationOut

@@ -4,8 +4,8 @@ from http import HTTPStatus
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
+from contact_wire import OwnerIn, OwnerList, OwnerOut, TeamIn, TeamList, TeamOut
 from identity import actor_of
-from inventory_wire import OwnerIn, OwnerList, OwnerOut, TeamIn, TeamList, TeamOut
 from paging import Cursor, IfMatch, Limit, check_version, nothing, shown, turn
 from ulid import ULID
 

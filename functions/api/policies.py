@@ -6,8 +6,8 @@ from itertools import islice
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from identity import actor_of
-from inventory_wire import PolicyIn, PolicyList, PolicyOut, SimulatedOut, SimulateIn, SimulationOut
 from paging import Cursor, IfMatch, Limit, check_version, nothing, shown, turn
+from policy_wire import PolicyIn, PolicyList, PolicyOut, SimulatedOut, SimulateIn, SimulationOut
 from ulid import ULID
 
 from tocsin import bootstrap, bootstrap_inventory

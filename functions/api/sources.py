@@ -1,13 +1,32 @@
 """Routes of the sources of certificates: which can be read, and since when one can't."""
 
+from datetime import datetime
+
 from aws_lambda_powertools.event_handler.api_gateway import Router
-from inventory_wire import SourceList, SourceOut
 from paging import Cursor, Limit, turn
+from pydantic import BaseModel
 
 from tocsin import bootstrap_inventory
 from tocsin.sources.state import SourceState
 
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its constructor untyped
+
+
+class SourceOut(BaseModel):
+    """A source of certificates, and whether it can be read."""
+
+    source: str
+    last_attempt_at: datetime | None
+    last_success_at: datetime | None
+    failing_since: datetime | None
+    last_failure: str | None
+
+
+class SourceList(BaseModel):
+    """All sources that were ever tried."""
+
+    items: list[SourceOut]
+    next_cursor: str | None
 
 
 @router.get("/sources")

@@ -1,0 +1,96 @@
+"""Certificates, their import and their alerts as the API shows and takes them."""
+
+from datetime import datetime
+from typing import Annotated, Self
+
+from bodies import Id, Name, Shown, Strict, Text
+from pydantic import BaseModel, Field
+from wire import Instant, Line, NotificationOut
+
+from tocsin.certificate import Certificate, CertificateStatus, Source
+
+
+class CertificateIn(Strict):
+    """What a caller says of a certificate. A time needs its zone; an expiry in the past is accepted: it is the fact."""
+
+    common_name: Name
+    expires_at: Instant
+    names: list[Name] = Field(max_length=100, default_factory=list)
+    serial: Annotated[Line, Field(max_length=256)] = ""
+    fingerprint_sha256: Annotated[Line, Field(max_length=256)] = ""
+    issuer: Text = ""
+    not_before: Instant | None = None
+    owner_id: Id | None = None
+    team_id: Id | None = None
+    policy_id: Id | None = None
+    renewal_status: Annotated[Line, Field(max_length=256)] = ""
+    archived_at: Instant | None = None
+    revoked_at: Instant | None = None
+
+
+class CertificateOut(Shown):
+    """A certificate. `status` is that of this moment, under the thresholds of its policy."""
+
+    id: str
+    common_name: str
+    names: list[str]
+    serial: str
+    fingerprint_sha256: str
+    issuer: str
+    not_before: datetime | None
+    expires_at: datetime
+    status: CertificateStatus
+    owner_id: str | None
+    team_id: str | None
+    policy_id: str | None
+    source: Source
+    source_ref: str
+    renewal_status: str
+    chain_verified: bool | None
+    chain_problem: str
+    archived_at: datetime | None
+    revoked_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    version: int
+
+    @classmethod
+    def of(cls, certificate: Certificate, status: CertificateStatus) -> Self:
+        """Show `certificate`."""
+        return cls(**{name: getattr(certificate, name) for name in cls.model_fields if name != "status"}, status=status)
+
+
+class CertificateList(BaseModel):
+    """A page, the soonest to expire first."""
+
+    items: list[CertificateOut]
+    next_cursor: str | None
+
+
+class ImportIn(Strict):
+    """PEM text: every certificate in it is taken. A private key in it is neither read nor kept."""
+
+    pem: Annotated[str, Field(min_length=1)]
+    owner_id: Id | None = None
+    team_id: Id | None = None
+    policy_id: Id | None = None
+
+
+class ImportedOut(BaseModel):
+    """One certificate of an import, and what it meant: created, renewed, changed, unchanged, outdated."""
+
+    result: str
+    certificate: CertificateOut
+
+
+class ImportOut(BaseModel):
+    """All certificates of an import, in their order."""
+
+    items: list[ImportedOut]
+
+
+class CertificateNotifications(BaseModel):
+    """A page of the alerts of one certificate, the latest cycle first."""
+
+    items: list[NotificationOut]
+    next_cursor: str | None

@@ -1,0 +1,62 @@
+"""Owners and teams as the API shows and takes them."""
+
+from datetime import datetime
+from typing import Self
+
+from bodies import Id, Shown, Strict
+from pydantic import BaseModel
+
+from tocsin.directory import Owner, Team
+
+
+class ContactIn(Strict):
+    """What owners and teams have in common."""
+
+    name: str
+    email: str
+
+
+class OwnerIn(ContactIn):
+    """A person."""
+
+    team_id: Id | None = None
+
+
+class TeamIn(ContactIn):
+    """Some people behind one address."""
+
+
+class TeamOut(Shown):
+    """A team."""
+
+    id: str
+    name: str
+    email: str
+    created_at: datetime
+    updated_at: datetime
+    version: int
+
+    @classmethod
+    def of(cls, contact: Owner | Team) -> Self:
+        """Show `contact`."""
+        return cls.model_validate(contact)
+
+
+class OwnerOut(TeamOut):
+    """An owner."""
+
+    team_id: str | None
+
+
+class OwnerList(BaseModel):
+    """A page, by creation."""
+
+    items: list[OwnerOut]
+    next_cursor: str | None
+
+
+class TeamList(BaseModel):
+    """A page, by creation."""
+
+    items: list[TeamOut]
+    next_cursor: str | None

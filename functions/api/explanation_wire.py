@@ -1,0 +1,77 @@
+"""The explanation of a certificate as the API shows it."""
+
+from datetime import datetime
+from typing import Self
+
+from bodies import Shown, ThresholdText
+from pydantic import BaseModel
+
+from tocsin.certificate import CertificateStatus
+from tocsin.explanation import Explanation
+from tocsin.notification import ChannelName, Severity
+
+
+class ToldOut(Shown):
+    """An alert that was raised, and what became of it. `arrived` is null while that is not known."""
+
+    notification_id: str
+    expires_at: datetime
+    threshold: ThresholdText
+    severity: Severity
+    channel: ChannelName | None
+    recipient: str | None
+    raised_at: datetime
+    arrived: bool | None
+    arrived_at: datetime | None
+    fate: str
+
+
+class FindingOut(Shown):
+    """Why nobody is alerted (again) by a route. A null `since`: it is so at present, and nothing was recorded."""
+
+    threshold: str | None
+    channel: ChannelName | None
+    reason: str
+    since: datetime | None
+
+
+class NextOut(Shown):
+    """What comes next."""
+
+    at: datetime
+    threshold: ThresholdText
+    severity: Severity
+    channel: ChannelName | None
+
+
+class ExplanationOut(BaseModel):
+    """Was anybody alerted, about what, when, did it arrive; what comes next; and if nothing was sent, why not."""
+
+    status: CertificateStatus
+    policy: str
+    problems: list[str]
+    summary: str
+    told: list[ToldOut]
+    findings: list[FindingOut]
+    next: NextOut | None
+
+    @classmethod
+    def of(cls, explanation: Explanation) -> Self:
+        """Show `explanation`."""
+        return cls(
+            status=explanation.status,
+            policy=explanation.policy,
+            problems=list(explanation.problems),
+            summary=explanation.summary,
+            told=[ToldOut.model_validate(one) for one in explanation.told],
+            findings=[
+                FindingOut(
+                    threshold=str(one.threshold) if one.threshold else None,
+                    channel=one.channel,
+                    reason=one.reason,
+                    since=one.since,
+                )
+                for one in explanation.findings
+            ],
+            next=NextOut.model_validate(explanation.next) if explanation.next else None,
+        )

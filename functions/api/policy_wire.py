@@ -1,0 +1,114 @@
+"""Renewal policies and their simulation as the API shows and takes them."""
+
+from datetime import datetime
+from typing import Annotated, Self
+
+from bodies import Shown, Strict, ThresholdText
+from pydantic import BaseModel, Field, JsonValue
+from wire import Instant
+
+from tocsin.notification import ChannelName, Severity
+from tocsin.policy import RenewalPolicy, parse_policy
+from tocsin.simulation import SimulatedAlert
+from tocsin.thresholds import Threshold, Unit
+
+_CHOICES = 64
+"""Severities, and channels of one, in a policy: more than there are, and few enough to be looked at one by one."""
+
+
+class PolicyIn(Strict):
+    """A renewal policy. Thresholds are whole days, or percent of the validity period like "33%"; none: the default."""
+
+    name: str
+    alert_thresholds_days: list[JsonValue] = Field(default_factory=list)
+    severities: dict[str, str] = Field(max_length=_CHOICES, default_factory=dict)
+    """By threshold, e.g. {"30": "warning"}; the others follow the default."""
+    channels: dict[str, Annotated[list[str], Field(max_length=_CHOICES)]] = Field(
+        max_length=_CHOICES, default_factory=dict
+    )
+    """By severity, e.g. {"critical": ["Email", "PagerDuty"]}; the others go by Email."""
+
+    def parsed(self, id_: str, now: datetime) -> RenewalPolicy:
+        """Read it; raise InvalidFieldsError."""
+        return parse_policy(
+            id_,
+            self.name,
+            now,
+            thresholds=self.alert_thresholds_days,
+            severities=self.severities,
+            channels=self.channels,
+        )
+
+
+class PolicyOut(BaseModel):
+    """A renewal policy, with what its defaults come to written out."""
+
+    id: str
+    name: str
+    alert_thresholds_days: list[int | str]
+    severities: dict[str, Severity]
+    channels: dict[Severity, list[ChannelName]]
+    created_at: datetime
+    updated_at: datetime
+    version: int
+
+    @classmethod
+    def of(cls, policy: RenewalPolicy) -> Self:
+        """Show `policy`."""
+        return cls(
+            id=policy.id,
+            name=policy.name,
+            alert_thresholds_days=[_written(threshold) for threshold in policy.thresholds],
+            severities={str(threshold): policy.severity_of(threshold) for threshold in policy.thresholds},
+            channels={severity: list(policy.channels_of(severity)) for severity in Severity},
+            created_at=policy.created_at,
+            updated_at=policy.updated_at,
+            version=policy.version,
+        )
+
+
+def _written(threshold: Threshold) -> int | str:
+    return threshold.amount if threshold.unit is Unit.DAYS else str(threshold)
+
+
+class PolicyList(BaseModel):
+    """A page, by creation."""
+
+    items: list[PolicyOut]
+    next_cursor: str | None
+
+
+class SimulateIn(PolicyIn):
+    """A draft policy and a stretch of time, over the certificates of the policy or over all of them."""
+
+    start: Instant
+    end: Instant
+    all_certificates: bool = False
+
+
+class SimulatedOut(Shown):
+    """An alert that would be raised. A null channel: nobody would be told."""
+
+    at: datetime
+    certificate_id: str
+    common_name: str
+    expires_at: datetime
+    threshold: ThresholdText
+    severity: Severity
+    channel: ChannelName | None
+    message: str
+
+    @classmethod
+    def of(cls, alert: SimulatedAlert) -> Self:
+        """Show `alert`."""
+        return cls.model_validate(alert)
+
+
+class SimulationOut(BaseModel):
+    """What a draft would raise, in the order of time. Nothing was sent."""
+
+    items: list[SimulatedOut]
+    certificates: int
+    """How many were looked at."""
+    is_complete: bool
+    """False: there are more certificates, or more alerts, than one answer holds."""
