@@ -82,12 +82,12 @@ def list_certificates(  # noqa: PLR0917 - one argument for each parameter of the
 def create(new: CertificateIn) -> Response[CertificateOut]:
     """Watch a certificate."""
     now = bootstrap.now()
-    id_ = str(ULID.from_datetime(now))
-    draft = Certificate(id=id_, created_at=now, updated_at=now, watched_since=now, **_said(new, now))
+    id = str(ULID.from_datetime(now))
+    draft = Certificate(id=id, created_at=now, updated_at=now, watched_since=now, **_said(new, now))
     certificate = renewal.create_certificate(
         bootstrap_inventory.books(), checked(draft).first_seen(now), actor_of(router.current_event)
     )
-    return shown(_out(certificate), certificate, HTTPStatus.CREATED, f"/certificates/{id_}")
+    return shown(_out(certificate), certificate, HTTPStatus.CREATED, f"/certificates/{id}")
 
 
 @router.post("/certificates/import")
@@ -106,17 +106,17 @@ def import_pem(body: ImportIn) -> ImportOut:
     )
 
 
-@router.get("/certificates/<id_>")
-def get(id_: str) -> Response[CertificateOut]:
+@router.get("/certificates/<id>")
+def get(id: str) -> Response[CertificateOut]:
     """Read one certificate, as it is now."""
-    certificate = bootstrap_inventory.inventory().certificates.get(id_)
+    certificate = bootstrap_inventory.inventory().certificates.get(id)
     return shown(_out(certificate), certificate)
 
 
-@router.put("/certificates/<id_>")
-def put(id_: str, body: CertificateIn, if_match: IfMatch = None) -> Response[CertificateOut]:
+@router.put("/certificates/<id>")
+def put(id: str, body: CertificateIn, if_match: IfMatch = None) -> Response[CertificateOut]:
     """Replace what is said of a certificate. Another expiry begins a new cycle: the alerts of the old one end."""
-    before = bootstrap_inventory.inventory().certificates.get(id_)
+    before = bootstrap_inventory.inventory().certificates.get(id)
     check_version(before, if_match)
     now = bootstrap.now()
     draft = checked(replace(before, **_said(body, now)))
@@ -126,10 +126,10 @@ def put(id_: str, body: CertificateIn, if_match: IfMatch = None) -> Response[Cer
     return shown(_out(after), after)
 
 
-@router.delete("/certificates/<id_>")
-def delete(id_: str, if_match: IfMatch = None) -> Response[str]:
+@router.delete("/certificates/<id>")
+def delete(id: str, if_match: IfMatch = None) -> Response[str]:
     """Watch it no longer. What was alerted stays in the audit trail; alerts that are still owed are superseded."""
-    certificate = bootstrap_inventory.inventory().certificates.get(id_)
+    certificate = bootstrap_inventory.inventory().certificates.get(id)
     check_version(certificate, if_match)
     renewal.delete_certificate(
         bootstrap_inventory.books(), certificate, actor_of(router.current_event), bootstrap.now()
@@ -137,22 +137,22 @@ def delete(id_: str, if_match: IfMatch = None) -> Response[str]:
     return nothing()
 
 
-@router.get("/certificates/<id_>/notifications")
-def list_notifications(id_: str, limit: Limit = 50, cursor: Cursor = None) -> CertificateNotifications:
+@router.get("/certificates/<id>/notifications")
+def list_notifications(id: str, limit: Limit = 50, cursor: Cursor = None) -> CertificateNotifications:
     """List the alerts of a certificate, the latest cycle first."""
-    bootstrap_inventory.inventory().certificates.get(id_)
+    bootstrap_inventory.inventory().certificates.get(id)
     marks, after = turn(
-        lambda place: bootstrap.alert_book().marks(id_, limit, place, MarkKind.RAISED), f"alerts of {id_}", cursor
+        lambda place: bootstrap.alert_book().marks(id, limit, place, MarkKind.RAISED), f"alerts of {id}", cursor
     )
     rows = _rows([mark.id for mark in marks])
     items = [NotificationOut.of(rows[mark.id]) for mark in marks if mark.id in rows]
     return CertificateNotifications(items=items, next_cursor=after)
 
 
-@router.get("/certificates/<id_>/explain")
-def explain(id_: str) -> ExplanationOut:
+@router.get("/certificates/<id>/explain")
+def explain(id: str) -> ExplanationOut:
     """Say whether anybody was alerted, about what, when, and whether it arrived; what comes next; and why not."""
-    certificate = bootstrap_inventory.inventory().certificates.get(id_)
+    certificate = bootstrap_inventory.inventory().certificates.get(id)
     resolved = bootstrap_inventory.resolver().resolve(certificate)
     marks = _marks(certificate)
     return ExplanationOut.of(

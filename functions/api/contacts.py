@@ -32,29 +32,29 @@ def create_owner(new: OwnerIn) -> Response[OwnerOut]:
     return shown(OwnerOut.of(owner), owner, HTTPStatus.CREATED, f"/owners/{owner.id}")
 
 
-@router.get("/owners/<id_>")
-def get_owner(id_: str) -> Response[OwnerOut]:
+@router.get("/owners/<id>")
+def get_owner(id: str) -> Response[OwnerOut]:
     """Read one owner, as it is now."""
-    owner = bootstrap_inventory.inventory().owners.get(id_)
+    owner = bootstrap_inventory.inventory().owners.get(id)
     return shown(OwnerOut.of(owner), owner)
 
 
-@router.put("/owners/<id_>")
-def put_owner(id_: str, body: OwnerIn, if_match: IfMatch = None) -> Response[OwnerOut]:
+@router.put("/owners/<id>")
+def put_owner(id: str, body: OwnerIn, if_match: IfMatch = None) -> Response[OwnerOut]:
     """Replace an owner."""
-    before = bootstrap_inventory.inventory().owners.get(id_)
+    before = bootstrap_inventory.inventory().owners.get(id)
     check_version(before, if_match)
     now = bootstrap.now()
-    draft = checked_contact(Owner(id=id_, created_at=now, updated_at=now, **body.model_dump()))
+    draft = checked_contact(Owner(id=id, created_at=now, updated_at=now, **body.model_dump()))
     after = before.changed(draft, now)
     bootstrap_inventory.inventory().owners.update(before, after, _said(Action.OWNER_UPDATED, Kind.OWNER, after))
     return shown(OwnerOut.of(after), after)
 
 
-@router.delete("/owners/<id_>")
-def delete_owner(id_: str, if_match: IfMatch = None) -> Response[str]:
+@router.delete("/owners/<id>")
+def delete_owner(id: str, if_match: IfMatch = None) -> Response[str]:
     """Delete an owner that no certificate names."""
-    owner = bootstrap_inventory.inventory().owners.get(id_)
+    owner = bootstrap_inventory.inventory().owners.get(id)
     check_version(owner, if_match)
     bootstrap_inventory.inventory().owners.delete(owner, _said(Action.OWNER_DELETED, Kind.OWNER, owner))
     return nothing()
@@ -76,29 +76,29 @@ def create_team(new: TeamIn) -> Response[TeamOut]:
     return shown(TeamOut.of(team), team, HTTPStatus.CREATED, f"/teams/{team.id}")
 
 
-@router.get("/teams/<id_>")
-def get_team(id_: str) -> Response[TeamOut]:
+@router.get("/teams/<id>")
+def get_team(id: str) -> Response[TeamOut]:
     """Read one team, as it is now."""
-    team = bootstrap_inventory.inventory().teams.get(id_)
+    team = bootstrap_inventory.inventory().teams.get(id)
     return shown(TeamOut.of(team), team)
 
 
-@router.put("/teams/<id_>")
-def put_team(id_: str, body: TeamIn, if_match: IfMatch = None) -> Response[TeamOut]:
+@router.put("/teams/<id>")
+def put_team(id: str, body: TeamIn, if_match: IfMatch = None) -> Response[TeamOut]:
     """Replace a team."""
-    before = bootstrap_inventory.inventory().teams.get(id_)
+    before = bootstrap_inventory.inventory().teams.get(id)
     check_version(before, if_match)
     now = bootstrap.now()
-    draft = checked_contact(Team(id=id_, created_at=now, updated_at=now, **body.model_dump()))
+    draft = checked_contact(Team(id=id, created_at=now, updated_at=now, **body.model_dump()))
     after = before.changed(draft, now)
     bootstrap_inventory.inventory().teams.update(before, after, _said(Action.TEAM_UPDATED, Kind.TEAM, after))
     return shown(TeamOut.of(after), after)
 
 
-@router.delete("/teams/<id_>")
-def delete_team(id_: str, if_match: IfMatch = None) -> Response[str]:
+@router.delete("/teams/<id>")
+def delete_team(id: str, if_match: IfMatch = None) -> Response[str]:
     """Delete a team that no certificate and no owner names."""
-    team = bootstrap_inventory.inventory().teams.get(id_)
+    team = bootstrap_inventory.inventory().teams.get(id)
     check_version(team, if_match)
     bootstrap_inventory.inventory().teams.delete(team, _said(Action.TEAM_DELETED, Kind.TEAM, team))
     return nothing()

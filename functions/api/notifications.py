@@ -54,7 +54,7 @@ def create(
 @router.get("/notifications")
 def list_notifications(  # noqa: PLR0913, PLR0917 - one argument for each parameter of the query
     status: Annotated[Status | None, Query()] = None,
-    type: Annotated[Type | None, Query()] = None,  # noqa: A002 - the API's word
+    type: Annotated[Type | None, Query()] = None,
     channel: Annotated[ChannelName | None, Query()] = None,
     outcome: Annotated[Outcome | None, Query()] = None,
     severity: Annotated[Severity | None, Query()] = None,
@@ -81,26 +81,26 @@ def list_notifications(  # noqa: PLR0913, PLR0917 - one argument for each parame
     return NotificationList(items=[NotificationOut.of(row) for row in found], next_cursor=after)
 
 
-@router.get("/notifications/<id_>")
-def get(id_: str) -> NotificationOut:
+@router.get("/notifications/<id>")
+def get(id: str) -> NotificationOut:
     """Read one notification, as it is now."""
-    return NotificationOut.of(_found(id_))
+    return NotificationOut.of(_found(id))
 
 
-@router.post("/notifications/<id_>/requeue")
-def requeue(id_: str) -> NotificationOut:
+@router.post("/notifications/<id>/requeue")
+def requeue(id: str) -> NotificationOut:
     """Begin a new life for a dead letter: a full budget, the history kept. Only dead ones: anything else is 409."""
-    row = _still_true(_found(id_))
+    row = _still_true(_found(id))
     requeued = row.requeued(bootstrap.now(), bootstrap.settings().delivery)
     bootstrap.table().replace(Change(row, requeued))
     bootstrap.recorder().requeued(requeued)
     return NotificationOut.of(requeued)
 
 
-@router.post("/notifications/<id_>/read")
-def read(id_: str) -> NotificationOut:
+@router.post("/notifications/<id>/read")
+def read(id: str) -> NotificationOut:
     """Mark a sent or dead notification read. What is still owed to somebody can't be: 409."""
-    row = _found(id_)
+    row = _found(id)
     acknowledged = row.acknowledged(bootstrap.now())
     bootstrap.table().replace(Change(row, acknowledged))
     bootstrap.recorder().acknowledged(acknowledged)
@@ -118,10 +118,10 @@ def _still_true(row: Notification) -> Notification:
     raise TransitionRefusedError(f"can't requeue: it is superseded now, because {verdict}")
 
 
-def _found(id_: str) -> Notification:
-    if not _ULID.fullmatch(id_):
-        raise NotFoundError(f"notification {id_[:64]!r}")
-    return bootstrap.table().get(id_)
+def _found(id: str) -> Notification:
+    if not _ULID.fullmatch(id):
+        raise NotFoundError(f"notification {id[:64]!r}")
+    return bootstrap.table().get(id)
 
 
 def _new_id(idempotency_key: str | None, now: datetime) -> str:

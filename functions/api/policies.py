@@ -40,44 +40,44 @@ def create(new: PolicyIn) -> Response[PolicyOut]:
     return shown(PolicyOut.of(policy), policy, HTTPStatus.CREATED, f"/renewal-policies/{policy.id}")
 
 
-@router.get("/renewal-policies/<id_>")
-def get(id_: str) -> Response[PolicyOut]:
+@router.get("/renewal-policies/<id>")
+def get(id: str) -> Response[PolicyOut]:
     """Read one policy, as it is now."""
-    policy = bootstrap_inventory.inventory().policies.get(id_)
+    policy = bootstrap_inventory.inventory().policies.get(id)
     return shown(PolicyOut.of(policy), policy)
 
 
-@router.put("/renewal-policies/<id_>")
-def put(id_: str, body: PolicyIn, if_match: IfMatch = None) -> Response[PolicyOut]:
+@router.put("/renewal-policies/<id>")
+def put(id: str, body: PolicyIn, if_match: IfMatch = None) -> Response[PolicyOut]:
     """Replace a policy. Its certificates are looked at anew by the next check."""
-    before = bootstrap_inventory.inventory().policies.get(id_)
+    before = bootstrap_inventory.inventory().policies.get(id)
     check_version(before, if_match)
     now = bootstrap.now()
-    after = before.changed(body.parsed(id_, now), now)
+    after = before.changed(body.parsed(id, now), now)
     bootstrap_inventory.inventory().policies.update(before, after, _said(Action.POLICY_UPDATED, after))
     return shown(PolicyOut.of(after), after)
 
 
-@router.delete("/renewal-policies/<id_>")
-def delete(id_: str, if_match: IfMatch = None) -> Response[str]:
+@router.delete("/renewal-policies/<id>")
+def delete(id: str, if_match: IfMatch = None) -> Response[str]:
     """Delete a policy that no certificate names."""
-    policy = bootstrap_inventory.inventory().policies.get(id_)
+    policy = bootstrap_inventory.inventory().policies.get(id)
     check_version(policy, if_match)
     bootstrap_inventory.inventory().policies.delete(policy, _said(Action.POLICY_DELETED, policy))
     return nothing()
 
 
-@router.post("/renewal-policies/<id_>/simulate")
-def simulate_draft(id_: str, draft: SimulateIn) -> SimulationOut:
+@router.post("/renewal-policies/<id>/simulate")
+def simulate_draft(id: str, draft: SimulateIn) -> SimulationOut:
     """Say what a draft of this policy would raise over the certificates as they are. Nothing is sent."""
-    bootstrap_inventory.inventory().policies.get(id_)
+    bootstrap_inventory.inventory().policies.get(id)
     if draft.end <= draft.start:
         raise InvalidFieldsError([FieldProblem("end", "must be after start")])
-    filters = CertificateFilters(policy_id=None if draft.all_certificates else id_)
+    filters = CertificateFilters(policy_id=None if draft.all_certificates else id)
     every = bootstrap_inventory.lists().every_certificate(filters, bootstrap.now())
     certificates = list(islice(every, CERTIFICATES_LIMIT + 1))
     looked_at = certificates[:CERTIFICATES_LIMIT]
-    alerts = simulate(draft.parsed(id_, bootstrap.now()), looked_at, draft.start, draft.end)
+    alerts = simulate(draft.parsed(id, bootstrap.now()), looked_at, draft.start, draft.end)
     return SimulationOut(
         items=[SimulatedOut.of(alert) for alert in alerts[:ALERTS_LIMIT]],
         certificates=len(looked_at),

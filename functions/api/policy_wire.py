@@ -28,10 +28,10 @@ class PolicyIn(Strict):
     )
     """By severity, e.g. {"critical": ["Email", "PagerDuty"]}; the others go by Email."""
 
-    def parsed(self, id_: str, now: datetime) -> RenewalPolicy:
+    def parsed(self, id: str, now: datetime) -> RenewalPolicy:
         """Read it; raise InvalidFieldsError."""
         return parse_policy(
-            id_,
+            id,
             self.name,
             now,
             thresholds=self.alert_thresholds_days,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import boto3
+from botocore.config import Config
 
 from tocsin import bootstrap, bootstrap_inventory
 from tocsin.channels.address import AddressGuard
@@ -23,6 +24,8 @@ STOP_BEFORE = 25.0
 """Seconds before the end of its time at which a sync starts no further endpoint or certificate: one takes 10."""
 _ACTOR = "source_sync"
 _DNS_THREADS = 16
+_PATIENT = Config(connect_timeout=3, read_timeout=10, retries={"mode": "adaptive", "max_attempts": 8})
+"""ACM describes few certificates a second; `adaptive` slows down instead of failing (boto3 guide, "Retries")."""
 
 
 def run_source_sync(context: bootstrap.LambdaContext) -> Synced | None:
@@ -58,7 +61,7 @@ async def _sync(worker: Worker) -> Synced:
         await _read_endpoints(sync, may_start, synced)
     finally:  # a list of endpoints that can't be read must not keep ACM unread
         if settings.reads_acm:
-            client = boto3.client("acm", config=bootstrap.FAST)
+            client = boto3.client("acm", config=_PATIENT)
             sync.account(f"acm:{client.meta.region_name}", observe_account(client, may_start), synced)
     return synced
 
