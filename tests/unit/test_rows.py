@@ -11,11 +11,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.database import template
-from tests.support.rows import ACCEPTED, NOW, REFUSED, REJECTED, RETENTION, a_row, an_id, in_status, settled
+from tests.support.rows import ACCEPTED, NOW, REFUSED, REJECTED, RETENTION, SILENT, a_row, an_id, in_status, settled
 from tocsin.attempt import Attempt, AttemptClass
 from tocsin.errors import MalformedRowError
 from tocsin.notification import ChannelName, Notification, Outcome, Severity, Status
-from tocsin.storage.rows import SHARDS, decode, encode, from_timestamp, salvage, shard_of, timestamp
+from tocsin.storage.rows import (
+    SHARDS,
+    decode,
+    decode_attempts,
+    encode,
+    encode_attempts,
+    from_timestamp,
+    salvage,
+    shard_of,
+    timestamp,
+)
 
 instants = st.datetimes(datetime(1970, 1, 2), datetime(2200, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - bounds are naive
 whole_ms = instants.map(lambda at: at.replace(microsecond=at.microsecond // 1000 * 1000))
@@ -285,3 +295,17 @@ def test_whatever_is_stored_reading_it_names_problems_and_never_crashes(changed:
         decode(item)
     except MalformedRowError as error:
         assert error.detail  # noqa: PT017 - an error is one of two right answers
+
+
+def test_an_error_that_repeats_the_one_before_is_written_once() -> None:
+    """Design 3: the hot row is <= 1 KB. A receiver that is down says the same five times."""
+    refused = settled(settled(settled(a_row(), REFUSED), REFUSED), SILENT)
+    text = encode_attempts(refused.attempts)
+    assert text.count(REFUSED.error) == 1
+    assert decode_attempts(text) == refused.attempts
+
+
+@pytest.mark.parametrize("history", ['[[1,0,0,"retryable",null,0,null]]', "[[1],[2]]", "[{},{}]", "[1,2]"])
+def test_a_repetition_of_nothing_cannot_be_read(history: str) -> None:
+    """Faults: a row with mistyped attributes is named, never a crash."""
+    assert "attempts can't be read" in problems(FULL | {"attempts": {"S": history}})

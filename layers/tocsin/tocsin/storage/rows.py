@@ -58,8 +58,13 @@ def from_milliseconds(value: int) -> datetime:
 
 
 def encode_attempts(attempts: tuple[Attempt, ...]) -> str:
-    """Write the history: an array an attempt, in the order of Attempt's fields."""
-    return json.dumps([_attempt_to_array(attempt) for attempt in attempts], separators=(",", ":"), ensure_ascii=False)
+    """Write the history: an array an attempt, in the order of Attempt's fields. An error like the one before is a 0."""
+    errors = [attempt.error for attempt in attempts]
+    arrays = [_attempt_to_array(attempt) for attempt in attempts]
+    for number in range(1, len(arrays)):
+        if errors[number] is not None and errors[number] == errors[number - 1]:
+            arrays[number][_ERROR] = _AS_BEFORE
+    return json.dumps(arrays, separators=(",", ":"), ensure_ascii=False)
 
 
 def _attempt_to_array(attempt: Attempt) -> list[object]:
@@ -68,7 +73,10 @@ def _attempt_to_array(attempt: Attempt) -> list[object]:
     return [attempt.number, started, attempt.duration_ms, attempt.result, attempt.http_status, attempt.error, due]
 
 
-_ATTEMPT_FORM = (int, int, int, str, int | None, str | None, int | None)
+_ATTEMPT_FORM = (int, int, int, str, int | None, str | int | None, int | None)
+_ERROR = 5
+"""Where the error is in an array."""
+_AS_BEFORE = 0
 
 
 def decode_attempts(text: str) -> tuple[Attempt, ...]:
@@ -76,13 +84,20 @@ def decode_attempts(text: str) -> tuple[Attempt, ...]:
     arrays = json.loads(text)
     if not isinstance(arrays, list):
         raise TypeError
-    return tuple(map(_attempt_from_array, arrays))
+    attempts: list[Attempt] = []
+    for array in arrays:
+        attempts.append(_attempt_from_array(array, attempts[-1].error if attempts else None))
+    return tuple(attempts)
 
 
-def _attempt_from_array(array: list[Any]) -> Attempt:
+def _attempt_from_array(array: list[Any], error_before: str | None) -> Attempt:
     if not all(isinstance(value, form) for value, form in zip(array, _ATTEMPT_FORM, strict=True)):
         raise TypeError
     number, started, duration, result, http, error, due = array
+    if isinstance(error, int):
+        if error != _AS_BEFORE or error_before is None:
+            raise TypeError
+        error = error_before
     at = None if due is None else from_milliseconds(due)
     return Attempt(number, from_milliseconds(started), duration, AttemptClass(result), http, error, at)
 
