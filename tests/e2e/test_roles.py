@@ -1,6 +1,8 @@
 """Each function's role, as the deployed stack has it: what it must not do is refused, not merely unused."""
 
+import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import boto3
@@ -10,7 +12,8 @@ from botocore.exceptions import ClientError
 from ops.stack import Stack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]  # the first test waits for the stack
-FUNCTION_ROLES = ("ApiRole", "DispatchRole", "RetrySweepRole")
+FUNCTION_ROLES = ("ApiRole", "DispatchRole", "RetrySweepRole", "ExpiryCheckRole", "SourceSyncRole")
+TABLES = ("NotificationsTable", "InventoryTable", "AuditTable")
 
 
 def session_as(stack: Stack, role: str) -> Callable[[str], Any]:
@@ -33,9 +36,21 @@ def refusal(call: Callable[[], object]) -> str:
 @pytest.mark.parametrize("role", FUNCTION_ROLES)
 def test_no_function_may_scan(stack: Stack, role: str) -> None:
     """Design 3: never Scan. Nor query the table itself, where a query without a bound could hide a scan."""
-    dynamodb, table = session_as(stack, role)("dynamodb"), stack.outputs["NotificationsTable"]
-    assert refusal(lambda: dynamodb.scan(TableName=table)) == "AccessDeniedException"
-    assert refusal(lambda: dynamodb.delete_table(TableName=table)) == "AccessDeniedException"
+    dynamodb = session_as(stack, role)("dynamodb")
+    for table in (stack.outputs[name] for name in TABLES):
+        assert refusal(partial(dynamodb.scan, TableName=table)) == "AccessDeniedException"
+        assert refusal(partial(dynamodb.delete_table, TableName=table)) == "AccessDeniedException"
+
+
+def test_the_sweep_may_start_sweeps_of_a_part_and_nothing_else(stack: Stack) -> None:
+    """Design 3: a large backlog is handed over to sweeps of some shards each, under a lease of their own."""
+    functions = session_as(stack, "RetrySweepRole")("lambda")
+    part = json.dumps({"shards": [0, 1]}).encode()
+    answer = functions.invoke(FunctionName=f"{stack.name}-retry-sweep:live", Payload=part)
+    assert "FunctionError" not in answer
+    swept = json.loads(answer["Payload"].read())
+    assert (swept["skipped"], swept["handed_over"]) == (False, False)
+    assert refusal(lambda: functions.invoke(FunctionName=f"{stack.name}-api:live")) == "AccessDeniedException"
 
 
 def test_the_api_reads_no_credentials(stack: Stack) -> None:

@@ -18,13 +18,11 @@ from tocsin.notification import LAST_ERROR_LIMIT, Notification, Status
 from tocsin.reading import Due, Fetched, Item, Malformed
 from tocsin.storage.rows import SHARDS, decode, encode, from_timestamp, salvage, shard_of, sort_key, timestamp
 from tocsin.storage.update import Update
+from tocsin.storage.walk import batch_get
 from tocsin.text import bounded
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
-_GET_BATCH = 100
-"""Keys in one BatchGetItem (DynamoDB API reference)."""
 
 
 class NotificationTable:
@@ -159,24 +157,17 @@ class NotificationTable:
 
     def fetch(self, ids: Sequence[str]) -> Fetched:
         """Read many rows, in the order of `ids`, without those that are gone."""
-        items = {item["id"]["S"]: item for item in self._items(ids)}
+        wanted = list(dict.fromkeys(ids))
+        found = batch_get(self._client, self._name, [{"id": {"S": id_}} for id_ in wanted])
+        items = {item["id"]["S"]: item for item in found}
         rows: list[Notification] = []
         malformed: list[Malformed] = []
-        for id_ in dict.fromkeys(ids):
+        for id_ in wanted:
             try:
                 rows += [decode(items[id_])] if id_ in items else []
             except MalformedRowError as error:
                 malformed.append(Malformed(items[id_], error.detail))
         return Fetched(tuple(rows), tuple(malformed))
-
-    def _items(self, ids: Sequence[str]) -> Iterator[Mapping[str, Any]]:
-        wanted = list(dict.fromkeys(ids))
-        while wanted:
-            keys: list[Any] = [{"id": {"S": id_}} for id_ in wanted[:_GET_BATCH]]
-            answer = self._client.batch_get_item(RequestItems={self._name: {"Keys": keys}})
-            yield from answer["Responses"].get(self._name, [])
-            unread = answer.get("UnprocessedKeys", {}).get(self._name, {"Keys": []})["Keys"]
-            wanted = [str(key["id"]["S"]) for key in unread] + wanted[_GET_BATCH:]
 
     def count_dead(self) -> int:
         """Count the dead letters, a query a shard (and a page of 1 MB)."""
