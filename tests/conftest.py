@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from ops import dynamodb_local
+from local import dynamodb_local
 from tests.support.database import Database, a_database
 
 DEAR = {"tests/e2e/": "stack", "tests/docs/test_quickstart.py": "quickstart"}

@@ -14,7 +14,7 @@ import stats
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response, content_types
 from aws_lambda_powertools.event_handler.openapi.config import OpenAPIConfig
 
-from tocsin import bootstrap
+from tocsin.bootstrap import resources
 
 app = APIGatewayRestResolver(enable_validation=True)
 for routes in (notifications, stats, channels, certificates, policies, contacts, audit_events, sources):
@@ -31,9 +31,9 @@ def openapi() -> Response[str]:
     return Response(200, content_types.APPLICATION_JSON, text)
 
 
-def handler(event: dict[str, Any], context: bootstrap.LambdaContext) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: resources.LambdaContext) -> dict[str, Any]:
     """Answer one request of API Gateway (REST, proxy integration)."""
     try:
         return problems.at_the_door(event) or app.resolve(event, context)  # type: ignore[arg-type]  # Powertools asks for its own class of context
     finally:
-        bootstrap.recorder().metrics.flush()
+        resources.recorder().metrics.flush()

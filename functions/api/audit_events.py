@@ -11,8 +11,8 @@ from paging import Cursor, Limit, turn
 from pydantic import BaseModel
 from wire import Instant
 
-from tocsin import bootstrap
-from tocsin.audit import AuditEvent, AuditFilters
+from tocsin.bootstrap import resources
+from tocsin.inventory.audit import AuditEvent, AuditFilters
 
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its constructor untyped
 
@@ -51,5 +51,5 @@ def list_events(  # noqa: PLR0917 - one argument for each parameter of the query
 ) -> AuditEventList:
     """List who did what to which thing, newest first. A resource is e.g. `certificate/01J...`."""
     filters = AuditFilters(resource=resource, action=action, after=after, before=before)
-    found, following = turn(lambda place: bootstrap.audit_trail().page(filters, limit, place), filters.digest, cursor)
+    found, following = turn(lambda place: resources.audit_trail().page(filters, limit, place), filters.digest, cursor)
     return AuditEventList.of(found, following)

@@ -7,7 +7,7 @@ from bodies import Id, Name, Shown, Strict, Text
 from pydantic import BaseModel, Field
 from wire import Instant, Line, NotificationOut
 
-from tocsin.certificate import Certificate, CertificateStatus, Source
+from tocsin.inventory.certificate import Certificate, CertificateStatus, Source
 
 
 class CertificateIn(Strict):

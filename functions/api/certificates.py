@@ -23,15 +23,16 @@ from paging import Cursor, IfMatch, Limit, check_version, nothing, shown, turn
 from ulid import ULID
 from wire import Instant, NotificationOut
 
-from tocsin import bootstrap, bootstrap_inventory, renewal
-from tocsin.alert import Mark, MarkKind
-from tocsin.certificate import Certificate, CertificateStatus, checked
+from tocsin.bootstrap import inventory, resources
+from tocsin.delivery.notification import Notification
 from tocsin.errors import FieldProblem, InvalidFieldsError
-from tocsin.explanation import explain as explained
-from tocsin.inventory_filters import CertificateFilters
-from tocsin.notification import Notification
+from tocsin.expiry import lifecycle
+from tocsin.expiry.alert import Mark, MarkKind
+from tocsin.expiry.explanation import explain as explained
+from tocsin.inventory.certificate import Certificate, CertificateStatus, checked
+from tocsin.inventory.filters import CertificateFilters
 from tocsin.sources.merge import Changed, Create, Merge, Outdated, Renewed, Unchanged
-from tocsin.storage.rows import salvage
+from tocsin.storage.notifications.item import salvage
 
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its constructor untyped
 
@@ -67,10 +68,10 @@ def list_certificates(  # noqa: PLR0917 - one argument for each parameter of the
         expires_after=expires_after,
         expires_before=expires_before,
     )
-    resolver = bootstrap_inventory.resolver()
-    now = bootstrap.now()
+    resolver = inventory.resolver()
+    now = resources.now()
     found, after = turn(
-        lambda place: bootstrap_inventory.lists().certificates(filters, limit, place, now, resolver.thresholds_of),
+        lambda place: inventory.lists().certificates(filters, limit, place, now, resolver.thresholds_of),
         filters.digest,
         cursor,
     )
@@ -81,11 +82,11 @@ def list_certificates(  # noqa: PLR0917 - one argument for each parameter of the
 @router.post("/certificates")
 def create(new: CertificateIn) -> Response[CertificateOut]:
     """Watch a certificate."""
-    now = bootstrap.now()
+    now = resources.now()
     id = str(ULID.from_datetime(now))
     draft = Certificate(id=id, created_at=now, updated_at=now, watched_since=now, **_said(new, now))
-    certificate = renewal.create_certificate(
-        bootstrap_inventory.books(), checked(draft).first_seen(now), actor_of(router.current_event)
+    certificate = lifecycle.create_certificate(
+        inventory.books(), checked(draft).first_seen(now), actor_of(router.current_event)
     )
     return shown(_out(certificate), certificate, HTTPStatus.CREATED, f"/certificates/{id}")
 
@@ -98,8 +99,7 @@ def import_pem(body: ImportIn) -> ImportOut:
     actor = actor_of(router.current_event)
     said = {"owner_id": body.owner_id, "team_id": body.team_id, "policy_id": body.policy_id}
     merged = [
-        renewal.take(bootstrap_inventory.books(), observed, actor, bootstrap.now(), said)
-        for observed in read_pem(body.pem)
+        lifecycle.take(inventory.books(), observed, actor, resources.now(), said) for observed in read_pem(body.pem)
     ]
     return ImportOut(
         items=[ImportedOut(result=_RESULTS[type(one)], certificate=_out(one.certificate)) for one in merged]
@@ -109,19 +109,19 @@ def import_pem(body: ImportIn) -> ImportOut:
 @router.get("/certificates/<id>")
 def get(id: str) -> Response[CertificateOut]:
     """Read one certificate, as it is now."""
-    certificate = bootstrap_inventory.inventory().certificates.get(id)
+    certificate = inventory.inventory().certificates.get(id)
     return shown(_out(certificate), certificate)
 
 
 @router.put("/certificates/<id>")
 def put(id: str, body: CertificateIn, if_match: IfMatch = None) -> Response[CertificateOut]:
     """Replace what is said of a certificate. Another expiry begins a new cycle: the alerts of the old one end."""
-    before = bootstrap_inventory.inventory().certificates.get(id)
+    before = inventory.inventory().certificates.get(id)
     check_version(before, if_match)
-    now = bootstrap.now()
+    now = resources.now()
     draft = checked(replace(before, **_said(body, now)))
-    after = renewal.change_certificate(
-        bootstrap_inventory.books(), before, before.changed(draft, now), actor_of(router.current_event)
+    after = lifecycle.change_certificate(
+        inventory.books(), before, before.changed(draft, now), actor_of(router.current_event)
     )
     return shown(_out(after), after)
 
@@ -129,20 +129,18 @@ def put(id: str, body: CertificateIn, if_match: IfMatch = None) -> Response[Cert
 @router.delete("/certificates/<id>")
 def delete(id: str, if_match: IfMatch = None) -> Response[str]:
     """Watch it no longer. What was alerted stays in the audit trail; alerts that are still owed are superseded."""
-    certificate = bootstrap_inventory.inventory().certificates.get(id)
+    certificate = inventory.inventory().certificates.get(id)
     check_version(certificate, if_match)
-    renewal.delete_certificate(
-        bootstrap_inventory.books(), certificate, actor_of(router.current_event), bootstrap.now()
-    )
+    lifecycle.delete_certificate(inventory.books(), certificate, actor_of(router.current_event), resources.now())
     return nothing()
 
 
 @router.get("/certificates/<id>/notifications")
 def list_notifications(id: str, limit: Limit = 50, cursor: Cursor = None) -> CertificateNotifications:
     """List the alerts of a certificate, the latest cycle first."""
-    bootstrap_inventory.inventory().certificates.get(id)
+    inventory.inventory().certificates.get(id)
     marks, after = turn(
-        lambda place: bootstrap.alert_book().marks(id, limit, place, MarkKind.RAISED), f"alerts of {id}", cursor
+        lambda place: resources.alert_book().marks(id, limit, place, MarkKind.RAISED), f"alerts of {id}", cursor
     )
     rows = _rows([mark.id for mark in marks])
     items = [NotificationOut.of(rows[mark.id]) for mark in marks if mark.id in rows]
@@ -152,8 +150,8 @@ def list_notifications(id: str, limit: Limit = 50, cursor: Cursor = None) -> Cer
 @router.get("/certificates/<id>/explain")
 def explain(id: str) -> ExplanationOut:
     """Say whether anybody was alerted, about what, when, and whether it arrived; what comes next; and why not."""
-    certificate = bootstrap_inventory.inventory().certificates.get(id)
-    resolved = bootstrap_inventory.resolver().resolve(certificate)
+    certificate = inventory.inventory().certificates.get(id)
+    resolved = inventory.resolver().resolve(certificate)
     marks = _marks(certificate)
     return ExplanationOut.of(
         explained(
@@ -162,7 +160,7 @@ def explain(id: str) -> ExplanationOut:
             resolved.people,
             marks=marks,
             notifications=_rows([mark.id for mark in marks if mark.kind is MarkKind.RAISED]),
-            now=bootstrap.now(),
+            now=resources.now(),
             problems=[f"{problem.kind} {problem.id} {problem.detail}" for problem in resolved.problems],
         )
     )
@@ -181,18 +179,18 @@ def _said(body: CertificateIn, now: datetime) -> dict[str, Any]:
 
 
 def _out(certificate: Certificate) -> CertificateOut:
-    thresholds = bootstrap_inventory.resolver().thresholds_of(certificate)
-    return CertificateOut.of(certificate, certificate.status(bootstrap.now(), thresholds))
+    thresholds = inventory.resolver().thresholds_of(certificate)
+    return CertificateOut.of(certificate, certificate.status(resources.now(), thresholds))
 
 
 def _marks(certificate: Certificate) -> list[Mark]:
     """Give what was decided: all of the present cycle, however many routes its policy has, and some of the others."""
-    book = bootstrap.alert_book()
+    book = resources.alert_book()
     latest = {mark.id: mark for mark in book.marks(certificate.id, _MARKS, None).rows}
     return [*(latest | book.marks_of_cycle(certificate)).values()]
 
 
 def _rows(ids: list[str]) -> dict[str, Notification]:
     """Read notifications by their ids, with blanks for what can't be read: for showing."""
-    found = bootstrap.table().fetch(ids)
+    found = resources.table().fetch(ids)
     return {row.id: row for row in (*found.rows, *(salvage(broken.item) for broken in found.malformed))}

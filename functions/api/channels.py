@@ -3,8 +3,8 @@
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from pydantic import BaseModel
 
-from tocsin import bootstrap
-from tocsin.notification import ChannelName
+from tocsin.bootstrap import resources
+from tocsin.delivery.notification import ChannelName
 
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its constructor untyped
 
@@ -25,5 +25,5 @@ class ChannelList(BaseModel):
 @router.get("/channels")
 def list_channels() -> ChannelList:
     """List all channels."""
-    configured = bootstrap.configured_channels()
+    configured = resources.configured_channels()
     return ChannelList(items=[ChannelOut(name=name, configured=name in configured) for name in ChannelName])

@@ -6,7 +6,7 @@ from typing import Self
 from bodies import Id, Shown, Strict
 from pydantic import BaseModel
 
-from tocsin.directory import Owner, Team
+from tocsin.inventory.contacts import Owner, Team
 
 
 class ContactIn(Strict):

@@ -9,9 +9,9 @@ from identity import actor_of
 from paging import Cursor, IfMatch, Limit, check_version, nothing, shown, turn
 from ulid import ULID
 
-from tocsin import bootstrap, bootstrap_inventory
-from tocsin.audit import Action, AuditEvent, Kind, event
-from tocsin.directory import Owner, Team, checked_contact
+from tocsin.bootstrap import inventory, resources
+from tocsin.inventory.audit import Action, AuditEvent, Kind, event
+from tocsin.inventory.contacts import Owner, Team, checked_contact
 
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its constructor untyped
 
@@ -19,91 +19,91 @@ router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its cons
 @router.get("/owners")
 def list_owners(limit: Limit = 50, cursor: Cursor = None) -> OwnerList:
     """List owners, by creation."""
-    found, after = turn(lambda place: bootstrap_inventory.lists().owners(limit, place), "owners", cursor)
+    found, after = turn(lambda place: inventory.lists().owners(limit, place), "owners", cursor)
     return OwnerList(items=[OwnerOut.of(owner) for owner in found], next_cursor=after)
 
 
 @router.post("/owners")
 def create_owner(new: OwnerIn) -> Response[OwnerOut]:
     """Write an owner."""
-    now = bootstrap.now()
+    now = resources.now()
     owner = checked_contact(Owner(id=str(ULID.from_datetime(now)), created_at=now, updated_at=now, **new.model_dump()))
-    bootstrap_inventory.inventory().owners.create(owner, _said(Action.OWNER_CREATED, Kind.OWNER, owner))
+    inventory.inventory().owners.create(owner, _said(Action.OWNER_CREATED, Kind.OWNER, owner))
     return shown(OwnerOut.of(owner), owner, HTTPStatus.CREATED, f"/owners/{owner.id}")
 
 
 @router.get("/owners/<id>")
 def get_owner(id: str) -> Response[OwnerOut]:
     """Read one owner, as it is now."""
-    owner = bootstrap_inventory.inventory().owners.get(id)
+    owner = inventory.inventory().owners.get(id)
     return shown(OwnerOut.of(owner), owner)
 
 
 @router.put("/owners/<id>")
 def put_owner(id: str, body: OwnerIn, if_match: IfMatch = None) -> Response[OwnerOut]:
     """Replace an owner."""
-    before = bootstrap_inventory.inventory().owners.get(id)
+    before = inventory.inventory().owners.get(id)
     check_version(before, if_match)
-    now = bootstrap.now()
+    now = resources.now()
     draft = checked_contact(Owner(id=id, created_at=now, updated_at=now, **body.model_dump()))
     after = before.changed(draft, now)
-    bootstrap_inventory.inventory().owners.update(before, after, _said(Action.OWNER_UPDATED, Kind.OWNER, after))
+    inventory.inventory().owners.update(before, after, _said(Action.OWNER_UPDATED, Kind.OWNER, after))
     return shown(OwnerOut.of(after), after)
 
 
 @router.delete("/owners/<id>")
 def delete_owner(id: str, if_match: IfMatch = None) -> Response[str]:
     """Delete an owner that no certificate names."""
-    owner = bootstrap_inventory.inventory().owners.get(id)
+    owner = inventory.inventory().owners.get(id)
     check_version(owner, if_match)
-    bootstrap_inventory.inventory().owners.delete(owner, _said(Action.OWNER_DELETED, Kind.OWNER, owner))
+    inventory.inventory().owners.delete(owner, _said(Action.OWNER_DELETED, Kind.OWNER, owner))
     return nothing()
 
 
 @router.get("/teams")
 def list_teams(limit: Limit = 50, cursor: Cursor = None) -> TeamList:
     """List teams, by creation."""
-    found, after = turn(lambda place: bootstrap_inventory.lists().teams(limit, place), "teams", cursor)
+    found, after = turn(lambda place: inventory.lists().teams(limit, place), "teams", cursor)
     return TeamList(items=[TeamOut.of(team) for team in found], next_cursor=after)
 
 
 @router.post("/teams")
 def create_team(new: TeamIn) -> Response[TeamOut]:
     """Write a team."""
-    now = bootstrap.now()
+    now = resources.now()
     team = checked_contact(Team(id=str(ULID.from_datetime(now)), created_at=now, updated_at=now, **new.model_dump()))
-    bootstrap_inventory.inventory().teams.create(team, _said(Action.TEAM_CREATED, Kind.TEAM, team))
+    inventory.inventory().teams.create(team, _said(Action.TEAM_CREATED, Kind.TEAM, team))
     return shown(TeamOut.of(team), team, HTTPStatus.CREATED, f"/teams/{team.id}")
 
 
 @router.get("/teams/<id>")
 def get_team(id: str) -> Response[TeamOut]:
     """Read one team, as it is now."""
-    team = bootstrap_inventory.inventory().teams.get(id)
+    team = inventory.inventory().teams.get(id)
     return shown(TeamOut.of(team), team)
 
 
 @router.put("/teams/<id>")
 def put_team(id: str, body: TeamIn, if_match: IfMatch = None) -> Response[TeamOut]:
     """Replace a team."""
-    before = bootstrap_inventory.inventory().teams.get(id)
+    before = inventory.inventory().teams.get(id)
     check_version(before, if_match)
-    now = bootstrap.now()
+    now = resources.now()
     draft = checked_contact(Team(id=id, created_at=now, updated_at=now, **body.model_dump()))
     after = before.changed(draft, now)
-    bootstrap_inventory.inventory().teams.update(before, after, _said(Action.TEAM_UPDATED, Kind.TEAM, after))
+    inventory.inventory().teams.update(before, after, _said(Action.TEAM_UPDATED, Kind.TEAM, after))
     return shown(TeamOut.of(after), after)
 
 
 @router.delete("/teams/<id>")
 def delete_team(id: str, if_match: IfMatch = None) -> Response[str]:
     """Delete a team that no certificate and no owner names."""
-    team = bootstrap_inventory.inventory().teams.get(id)
+    team = inventory.inventory().teams.get(id)
     check_version(team, if_match)
-    bootstrap_inventory.inventory().teams.delete(team, _said(Action.TEAM_DELETED, Kind.TEAM, team))
+    inventory.inventory().teams.delete(team, _said(Action.TEAM_DELETED, Kind.TEAM, team))
     return nothing()
 
 
 def _said(action: Action, kind: Kind, contact: Owner | Team) -> AuditEvent:
     actor = actor_of(router.current_event)
-    return event(action, kind.resource(contact.id), actor, bootstrap.now(), name=contact.name)
+    return event(action, kind.resource(contact.id), actor, resources.now(), name=contact.name)

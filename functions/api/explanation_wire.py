@@ -6,9 +6,9 @@ from typing import Self
 from bodies import Shown, ThresholdText
 from pydantic import BaseModel
 
-from tocsin.certificate import CertificateStatus
-from tocsin.explanation import Explanation
-from tocsin.notification import ChannelName, Severity
+from tocsin.delivery.notification import ChannelName, Severity
+from tocsin.expiry.explanation import Explanation
+from tocsin.inventory.certificate import CertificateStatus
 
 
 class ToldOut(Shown):

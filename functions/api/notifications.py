@@ -13,12 +13,12 @@ from paging import Cursor, Limit, turn
 from ulid import ULID
 from wire import Instant, NewNotification, NotificationList, NotificationOut, Type
 
-from tocsin import bootstrap
-from tocsin.change import Change
-from tocsin.delivery import Event
+from tocsin.bootstrap import resources
+from tocsin.delivery.filters import Filters
+from tocsin.delivery.notification import ChannelName, Notification, Outcome, Severity, Status
+from tocsin.delivery.send import Event
+from tocsin.delivery.store import Change
 from tocsin.errors import NotFoundError, TransitionRefusedError
-from tocsin.filters import Filters
-from tocsin.notification import ChannelName, Notification, Outcome, Severity, Status
 
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its constructor untyped
 
@@ -31,7 +31,7 @@ def create(
     idempotency_key: Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255)] = None,
 ) -> Response[NotificationOut]:
     """Accept an alert. The same Idempotency-Key and body give the same notification; another body is 422."""
-    now = bootstrap.now()
+    now = resources.now()
     row = Notification(
         id=_new_id(idempotency_key, now),
         subject=new.subject or f"[Tocsin] {new.type}",
@@ -39,10 +39,10 @@ def create(
         updated_at=now,
         fingerprint=_fingerprint(new) if idempotency_key else None,
         **new.model_dump(exclude={"subject"}),
-    ).accepted(now, bootstrap.settings().delivery)
-    stored = bootstrap.table().insert(row)
+    ).accepted(now, resources.settings().delivery)
+    stored = resources.table().insert(row)
     if stored.created_at == row.created_at:  # not one that the key made before
-        bootstrap.recorder().created(row)
+        resources.recorder().created(row)
     return Response(
         HTTPStatus.ACCEPTED,
         content_types.APPLICATION_JSON,  # without it the body stays a dict, which API Gateway answers with 502
@@ -77,7 +77,7 @@ def list_notifications(  # noqa: PLR0913, PLR0917 - one argument for each parame
         created_after=created_after,
         created_before=created_before,
     )
-    found, after = turn(lambda place: bootstrap.lists().page(filters, limit, place), filters.digest, cursor)
+    found, after = turn(lambda place: resources.lists().page(filters, limit, place), filters.digest, cursor)
     return NotificationList(items=[NotificationOut.of(row) for row in found], next_cursor=after)
 
 
@@ -91,9 +91,9 @@ def get(id: str) -> NotificationOut:
 def requeue(id: str) -> NotificationOut:
     """Begin a new life for a dead letter: a full budget, the history kept. Only dead ones: anything else is 409."""
     row = _still_true(_found(id))
-    requeued = row.requeued(bootstrap.now(), bootstrap.settings().delivery)
-    bootstrap.table().replace(Change(row, requeued))
-    bootstrap.recorder().requeued(requeued)
+    requeued = row.requeued(resources.now(), resources.settings().delivery)
+    resources.table().replace(Change(row, requeued))
+    resources.recorder().requeued(requeued)
     return NotificationOut.of(requeued)
 
 
@@ -101,27 +101,27 @@ def requeue(id: str) -> NotificationOut:
 def read(id: str) -> NotificationOut:
     """Mark a sent or dead notification read. What is still owed to somebody can't be: 409."""
     row = _found(id)
-    acknowledged = row.acknowledged(bootstrap.now())
-    bootstrap.table().replace(Change(row, acknowledged))
-    bootstrap.recorder().acknowledged(acknowledged)
+    acknowledged = row.acknowledged(resources.now())
+    resources.table().replace(Change(row, acknowledged))
+    resources.recorder().acknowledged(acknowledged)
     return NotificationOut.of(acknowledged)
 
 
 def _still_true(row: Notification) -> Notification:
     """Give a dead letter in words that are true now. One that no longer is becomes superseded, and is refused."""
-    verdict = bootstrap.review([row]).get(row.id, row) if row.status is Status.DEAD else row
+    verdict = resources.review([row]).get(row.id, row) if row.status is Status.DEAD else row
     if isinstance(verdict, Notification):
         return row
-    change = Change(row, row.superseded(verdict, bootstrap.now()))
-    bootstrap.table().replace(change)
-    bootstrap.recorder().observe(Event.SETTLED, change)
+    change = Change(row, row.superseded(verdict, resources.now()))
+    resources.table().replace(change)
+    resources.recorder().observe(Event.SETTLED, change)
     raise TransitionRefusedError(f"can't requeue: it is superseded now, because {verdict}")
 
 
 def _found(id: str) -> Notification:
     if not _ULID.fullmatch(id):
         raise NotFoundError(f"notification {id[:64]!r}")
-    return bootstrap.table().get(id)
+    return resources.table().get(id)
 
 
 def _new_id(idempotency_key: str | None, now: datetime) -> str:

@@ -9,9 +9,9 @@ from aws_lambda_powertools.event_handler.exceptions import ServiceError
 from aws_lambda_powertools.event_handler.openapi.params import Header, Query
 from pydantic import BaseModel
 
-from tocsin import bootstrap
+from tocsin.bootstrap import resources
 from tocsin.errors import PreconditionFailedError
-from tocsin.storage.walk import Page
+from tocsin.storage.paging import Page
 
 Row = TypeVar("Row")
 Body = TypeVar("Body", bound=BaseModel)
@@ -34,10 +34,10 @@ def turn(
     page_behind: Callable[[str | None], Page[Row]], digest: str, cursor: str | None
 ) -> tuple[list[Row], str | None]:
     """Give the page that `cursor` names in the list named by `digest`, and the cursor of the next one."""
-    now = bootstrap.now()
-    place = bootstrap.cursors().read(cursor, digest, now) if cursor else None
+    now = resources.now()
+    place = resources.cursors().read(cursor, digest, now) if cursor else None
     found = page_behind(place)
-    after = bootstrap.cursors().write(found.after, digest, now) if found.after else None
+    after = resources.cursors().write(found.after, digest, now) if found.after else None
     return list(found.rows), after
 
 

@@ -10,12 +10,12 @@ from paging import Cursor, IfMatch, Limit, check_version, nothing, shown, turn
 from policy_wire import PolicyIn, PolicyList, PolicyOut, SimulatedOut, SimulateIn, SimulationOut
 from ulid import ULID
 
-from tocsin import bootstrap, bootstrap_inventory
-from tocsin.audit import Action, AuditEvent, Kind, event
+from tocsin.bootstrap import inventory, resources
 from tocsin.errors import FieldProblem, InvalidFieldsError
-from tocsin.inventory_filters import CertificateFilters
-from tocsin.policy import RenewalPolicy
-from tocsin.simulation import simulate
+from tocsin.expiry.simulation import simulate
+from tocsin.inventory.audit import Action, AuditEvent, Kind, event
+from tocsin.inventory.filters import CertificateFilters
+from tocsin.inventory.policy import RenewalPolicy
 
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its constructor untyped
 
@@ -27,57 +27,57 @@ ALERTS_LIMIT = 1_000
 @router.get("/renewal-policies")
 def list_policies(limit: Limit = 50, cursor: Cursor = None) -> PolicyList:
     """List renewal policies, by creation."""
-    found, after = turn(lambda place: bootstrap_inventory.lists().policies(limit, place), "renewal-policies", cursor)
+    found, after = turn(lambda place: inventory.lists().policies(limit, place), "renewal-policies", cursor)
     return PolicyList(items=[PolicyOut.of(policy) for policy in found], next_cursor=after)
 
 
 @router.post("/renewal-policies")
 def create(new: PolicyIn) -> Response[PolicyOut]:
     """Write a policy."""
-    now = bootstrap.now()
+    now = resources.now()
     policy = new.parsed(str(ULID.from_datetime(now)), now)
-    bootstrap_inventory.inventory().policies.create(policy, _said(Action.POLICY_CREATED, policy))
+    inventory.inventory().policies.create(policy, _said(Action.POLICY_CREATED, policy))
     return shown(PolicyOut.of(policy), policy, HTTPStatus.CREATED, f"/renewal-policies/{policy.id}")
 
 
 @router.get("/renewal-policies/<id>")
 def get(id: str) -> Response[PolicyOut]:
     """Read one policy, as it is now."""
-    policy = bootstrap_inventory.inventory().policies.get(id)
+    policy = inventory.inventory().policies.get(id)
     return shown(PolicyOut.of(policy), policy)
 
 
 @router.put("/renewal-policies/<id>")
 def put(id: str, body: PolicyIn, if_match: IfMatch = None) -> Response[PolicyOut]:
     """Replace a policy. Its certificates are looked at anew by the next check."""
-    before = bootstrap_inventory.inventory().policies.get(id)
+    before = inventory.inventory().policies.get(id)
     check_version(before, if_match)
-    now = bootstrap.now()
+    now = resources.now()
     after = before.changed(body.parsed(id, now), now)
-    bootstrap_inventory.inventory().policies.update(before, after, _said(Action.POLICY_UPDATED, after))
+    inventory.inventory().policies.update(before, after, _said(Action.POLICY_UPDATED, after))
     return shown(PolicyOut.of(after), after)
 
 
 @router.delete("/renewal-policies/<id>")
 def delete(id: str, if_match: IfMatch = None) -> Response[str]:
     """Delete a policy that no certificate names."""
-    policy = bootstrap_inventory.inventory().policies.get(id)
+    policy = inventory.inventory().policies.get(id)
     check_version(policy, if_match)
-    bootstrap_inventory.inventory().policies.delete(policy, _said(Action.POLICY_DELETED, policy))
+    inventory.inventory().policies.delete(policy, _said(Action.POLICY_DELETED, policy))
     return nothing()
 
 
 @router.post("/renewal-policies/<id>/simulate")
 def simulate_draft(id: str, draft: SimulateIn) -> SimulationOut:
     """Say what a draft of this policy would raise over the certificates as they are. Nothing is sent."""
-    bootstrap_inventory.inventory().policies.get(id)
+    inventory.inventory().policies.get(id)
     if draft.end <= draft.start:
         raise InvalidFieldsError([FieldProblem("end", "must be after start")])
     filters = CertificateFilters(policy_id=None if draft.all_certificates else id)
-    every = bootstrap_inventory.lists().every_certificate(filters, bootstrap.now())
+    every = inventory.lists().every_certificate(filters, resources.now())
     certificates = list(islice(every, CERTIFICATES_LIMIT + 1))
     looked_at = certificates[:CERTIFICATES_LIMIT]
-    alerts = simulate(draft.parsed(id, bootstrap.now()), looked_at, draft.start, draft.end)
+    alerts = simulate(draft.parsed(id, resources.now()), looked_at, draft.start, draft.end)
     return SimulationOut(
         items=[SimulatedOut.of(alert) for alert in alerts[:ALERTS_LIMIT]],
         certificates=len(looked_at),
@@ -87,5 +87,5 @@ def simulate_draft(id: str, draft: SimulateIn) -> SimulationOut:
 
 def _said(action: Action, policy: RenewalPolicy) -> AuditEvent:
     return event(
-        action, Kind.POLICY.resource(policy.id), actor_of(router.current_event), bootstrap.now(), name=policy.name
+        action, Kind.POLICY.resource(policy.id), actor_of(router.current_event), resources.now(), name=policy.name
     )

@@ -7,10 +7,10 @@ from bodies import Shown, Strict, ThresholdText
 from pydantic import BaseModel, Field, JsonValue
 from wire import Instant
 
-from tocsin.notification import ChannelName, Severity
-from tocsin.policy import RenewalPolicy, parse_policy
-from tocsin.simulation import SimulatedAlert
-from tocsin.thresholds import Threshold, Unit
+from tocsin.delivery.notification import ChannelName, Severity
+from tocsin.expiry.simulation import SimulatedAlert
+from tocsin.inventory.policy import RenewalPolicy, parse_policy
+from tocsin.inventory.thresholds import Threshold, Unit
 
 _CHOICES = 64
 """Severities, and channels of one, in a policy: more than there are, and few enough to be looked at one by one."""

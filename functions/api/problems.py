@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler.exceptions import ServiceError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tocsin import bootstrap
+from tocsin.bootstrap import resources
 from tocsin.errors import (
     ConflictError,
     CursorError,
@@ -132,14 +132,14 @@ def _refused(error: ServiceError) -> Response[str]:
 
 
 def _unavailable(_error: ClientError | BotoCoreError) -> Response[str]:
-    bootstrap.logger().exception("storage failed")
+    resources.logger().exception("storage failed")
     answer = problem(HTTPStatus.SERVICE_UNAVAILABLE, "The storage did not answer. Try again.")
     answer.headers["Retry-After"] = "5"
     return answer
 
 
 def _crashed(_error: Exception) -> Response[str]:
-    bootstrap.logger().exception("crashed")
+    resources.logger().exception("crashed")
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "This is a defect of Tocsin; its log says more.")
 
 

@@ -6,7 +6,7 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 from paging import Cursor, Limit, turn
 from pydantic import BaseModel
 
-from tocsin import bootstrap_inventory
+from tocsin.bootstrap import inventory
 from tocsin.sources.state import SourceState
 
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its constructor untyped
@@ -32,7 +32,7 @@ class SourceList(BaseModel):
 @router.get("/sources")
 def list_sources(limit: Limit = 50, cursor: Cursor = None) -> SourceList:
     """List the sources that were tried, by name."""
-    found, after = turn(lambda place: bootstrap_inventory.source_states().page(limit, place), "sources", cursor)
+    found, after = turn(lambda place: inventory.source_states().page(limit, place), "sources", cursor)
     return SourceList(items=[_out(state) for state in found], next_cursor=after)
 
 

@@ -7,8 +7,8 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from pydantic import BaseModel
 
-from tocsin import bootstrap
-from tocsin.snapshot import Snapshot, prometheus_text, take_snapshot
+from tocsin.bootstrap import resources
+from tocsin.delivery.snapshot import Snapshot, prometheus_text, take_snapshot
 
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its constructor untyped
 
@@ -25,7 +25,7 @@ class Summary(BaseModel):
 @router.get("/stats/summary")
 def summary() -> Summary:
     """Show the dead-letter depth and the backlog, best effort."""
-    return Summary(stack=bootstrap.settings().stack, **asdict(_snapshot()))
+    return Summary(stack=resources.settings().stack, **asdict(_snapshot()))
 
 
 @router.get("/metrics")
@@ -35,4 +35,4 @@ def metrics() -> Response[str]:
 
 
 def _snapshot() -> Snapshot:
-    return take_snapshot(bootstrap.table(), bootstrap.now())
+    return take_snapshot(resources.table(), resources.now())

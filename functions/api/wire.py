@@ -7,10 +7,10 @@ from typing import Annotated, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 from pydantic.functional_validators import AfterValidator, BeforeValidator
 
-from tocsin import bootstrap
-from tocsin.attempt import Attempt, AttemptClass
-from tocsin.channels.recipient import recipient_problem
-from tocsin.notification import MESSAGE_LIMIT, ChannelName, Notification, Outcome, Severity, Status
+from tocsin.bootstrap import resources
+from tocsin.delivery.attempt import Attempt, AttemptClass
+from tocsin.delivery.notification import MESSAGE_LIMIT, ChannelName, Notification, Outcome, Severity, Status
+from tocsin.delivery.recipient import recipient_problem
 from tocsin.text import is_storable
 
 TYPE_PATTERN = (
@@ -75,7 +75,7 @@ class NewNotification(BaseModel):
     @classmethod
     def _check_recipient(cls, recipient: str, others: ValidationInfo) -> str:
         channel = others.data.get("channel")  # absent where it is wrong itself
-        allowed = bootstrap.settings().allowed_private_ranges
+        allowed = resources.settings().allowed_private_ranges
         if channel and (problem := recipient_problem(channel, recipient, allowed)):
             raise ValueError(problem)
         return recipient
@@ -125,7 +125,7 @@ class NotificationOut(BaseModel):
     def of(cls, row: Notification) -> Self:
         """Show `row`."""
         fields = {name: getattr(row, name) for name in cls.model_fields if name not in ("attempts", "max_attempts")}
-        limit = bootstrap.settings().delivery.retry.max_attempts
+        limit = resources.settings().delivery.retry.max_attempts
         return cls(**fields, max_attempts=limit, attempts=[AttemptOut.of(attempt) for attempt in row.attempts])
 
 

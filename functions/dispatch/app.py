@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from tocsin import bootstrap
+from tocsin.bootstrap import resources
 
 
-def handler(event: dict[str, Any], context: bootstrap.LambdaContext) -> dict[str, list[dict[str, str]]]:
+def handler(event: dict[str, Any], context: resources.LambdaContext) -> dict[str, list[dict[str, str]]]:
     """Deliver the pending rows of `event` (DynamoDB stream, NEW_IMAGE).
 
     Returns the records to bring again (Lambda developer guide, "partial batch response"): those whose claim could not
@@ -14,9 +14,9 @@ def handler(event: dict[str, Any], context: bootstrap.LambdaContext) -> dict[str
     records = event["Records"]
     images = [record["dynamodb"]["NewImage"] for record in records]
     try:
-        tally = bootstrap.dispatch(images, context)
+        tally = resources.dispatch(images, context)
     finally:
-        bootstrap.recorder().metrics.flush()
+        resources.recorder().metrics.flush()
     again = {row.id for row in (*tally.left, *tally.unclaimed)}
     return {
         "batchItemFailures": [

@@ -2,22 +2,22 @@
 
 from typing import Any
 
-from tocsin import bootstrap, bootstrap_inventory
-from tocsin.expiry_check import Checked, Seen
+from tocsin.bootstrap import inventory, resources
+from tocsin.expiry.check import Checked, Seen
 from tocsin.observability import Metric, MetricsBook
 
 
-def handler(_event: dict[str, Any], context: bootstrap.LambdaContext) -> dict[str, Any]:
+def handler(_event: dict[str, Any], context: resources.LambdaContext) -> dict[str, Any]:
     """Check once, and return the counts; `{"skipped": true}` while another check is at it."""
-    metrics = bootstrap.recorder().metrics
-    begun = bootstrap.now()
+    metrics = resources.recorder().metrics
+    begun = resources.now()
     try:
-        checked = bootstrap_inventory.run_expiry_check(context)
+        checked = inventory.run_expiry_check(context)
         if checked is None:
             metrics.gauge(Metric.EXPIRY_CHECK_SKIPPED, 1)
-            bootstrap.logger().info("expiry check skipped: another one is running")
+            resources.logger().info("expiry check skipped: another one is running")
             return {"skipped": True}
-        _measure(checked, (bootstrap.now() - begun).total_seconds(), metrics)
+        _measure(checked, (resources.now() - begun).total_seconds(), metrics)
     finally:
         metrics.flush()
     return {"skipped": False, "is_complete": checked.is_complete, **_counts(checked)}
@@ -25,12 +25,12 @@ def handler(_event: dict[str, Any], context: bootstrap.LambdaContext) -> dict[st
 
 def _measure(checked: Checked, seconds: float, metrics: MetricsBook) -> None:
     for problem in checked.problems:
-        bootstrap.logger().warning("a certificate's alerts fall back to defaults", extra={"problem": problem})
+        resources.logger().warning("a certificate's alerts fall back to defaults", extra={"problem": problem})
     metrics.gauge(Metric.EXPIRY_CHECK_DURATION, seconds)
     metrics.gauge(Metric.OLDEST_CERTIFICATE_DUE_AGE, checked.oldest_due_age)
     metrics.gauge(Metric.EXPIRY_CHECK_PROBLEMS, len(checked.problems) + checked.counts[Seen.FAILED])
     metrics.gauge(Metric.ALERTS_RAISED, checked.counts[Seen.RAISED])
-    bootstrap.logger().info("checked", extra={**_counts(checked), "is_complete": checked.is_complete})
+    resources.logger().info("checked", extra={**_counts(checked), "is_complete": checked.is_complete})
 
 
 def _counts(checked: Checked) -> dict[str, int]:

@@ -3,25 +3,25 @@
 from dataclasses import asdict
 from typing import Any
 
-from tocsin import bootstrap
+from tocsin.bootstrap import resources
+from tocsin.delivery.sweep import Swept
 from tocsin.observability import Metric, MetricsBook
-from tocsin.sweep import Swept
 
 
-def handler(event: dict[str, Any], context: bootstrap.LambdaContext) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: resources.LambdaContext) -> dict[str, Any]:
     """Sweep once, and return the counts; `{"skipped": true}` while another sweep is at it.
 
     A schedule's event sweeps the whole table, `{"shards": [0, 1]}` a part of it.
     """
-    metrics = bootstrap.recorder().metrics
-    begun = bootstrap.now()
+    metrics = resources.recorder().metrics
+    begun = resources.now()
     try:
-        swept = bootstrap.run_sweep(context, event.get("shards"))
+        swept = resources.run_sweep(context, event.get("shards"))
         if swept is None:
             metrics.gauge(Metric.SWEEP_SKIPPED, 1)
-            bootstrap.logger().info("sweep skipped: another one is running")
+            resources.logger().info("sweep skipped: another one is running")
             return {"skipped": True}
-        _measure(swept, (bootstrap.now() - begun).total_seconds(), metrics)
+        _measure(swept, (resources.now() - begun).total_seconds(), metrics)
     finally:
         metrics.flush()
     return {"skipped": False, **asdict(swept)}
@@ -32,5 +32,5 @@ def _measure(swept: Swept, seconds: float, metrics: MetricsBook) -> None:
     metrics.gauge(Metric.DUE_BACKLOG, swept.backlog)
     metrics.gauge(Metric.OLDEST_DUE_AGE, swept.oldest_due_age)
     metrics.gauge(Metric.OLDEST_PENDING_AGE, swept.oldest_pending_age)
-    metrics.gauge(Metric.DEAD_LETTER_DEPTH, bootstrap.table().count_dead())
-    bootstrap.logger().info("swept", extra=asdict(swept) | {"seconds": round(seconds, 3)})
+    metrics.gauge(Metric.DEAD_LETTER_DEPTH, resources.table().count_dead())
+    resources.logger().info("swept", extra=asdict(swept) | {"seconds": round(seconds, 3)})

@@ -3,23 +3,23 @@
 from dataclasses import asdict
 from typing import Any
 
-from tocsin import bootstrap, bootstrap_sources
+from tocsin.bootstrap import resources, sources
 from tocsin.observability import Metric
 
 
-def handler(_event: dict[str, Any], context: bootstrap.LambdaContext) -> dict[str, Any]:
+def handler(_event: dict[str, Any], context: resources.LambdaContext) -> dict[str, Any]:
     """Sync once, and return the counts; `{"skipped": true}` while another sync is at it."""
-    metrics = bootstrap.recorder().metrics
-    begun = bootstrap.now()
+    metrics = resources.recorder().metrics
+    begun = resources.now()
     try:
-        synced = bootstrap_sources.run_source_sync(context)
+        synced = sources.run_source_sync(context)
         if synced is None:
             metrics.gauge(Metric.SOURCE_SYNC_SKIPPED, 1)
-            bootstrap.logger().info("source sync skipped: another one is running")
+            resources.logger().info("source sync skipped: another one is running")
             return {"skipped": True}
-        metrics.gauge(Metric.SOURCE_SYNC_DURATION, (bootstrap.now() - begun).total_seconds())
+        metrics.gauge(Metric.SOURCE_SYNC_DURATION, (resources.now() - begun).total_seconds())
         metrics.gauge(Metric.SOURCES_FAILING, len(synced.failing))
-        bootstrap.logger().info("synced", extra=asdict(synced))
+        resources.logger().info("synced", extra=asdict(synced))
     finally:
         metrics.flush()
     return {"skipped": False, **asdict(synced)}

@@ -12,10 +12,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from ops.loopback import free_port
-from ops.toolchain import LOCAL, ROOT, clean_environment
+from build.toolchain import LOCAL, ROOT, clean_environment
+from local.loopback import free_port
 
-NEEDED = ("Makefile", "template.yaml", "samconfig.toml", "functions", "layers", "ops", "requirements", "tests/docs")
+NEEDED = (
+    *(
+        "Makefile",
+        "template.yaml",
+        "samconfig.toml",
+        "functions",
+        "layers",
+        "local",
+        "build",
+        "requirements",
+        "tests/docs",
+    ),
+)
 WITHOUT = shutil.ignore_patterns("__pycache__", "*.pyc")
 LONG_AGO = 946_684_800  # the year 2000, in seconds since 1970
 OLDEST_CLI = {"1": (1, 29, 0), "2": (2, 13, 0)}

@@ -9,7 +9,7 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from ops.toolchain import ROOT
+from build.toolchain import ROOT
 
 SHELL = ("sh", "bash", "console")
 

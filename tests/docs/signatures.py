@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import quote, unquote, urlsplit
 
-from ops.loopback import HOST
+from local.loopback import HOST
 
 SECRET_KEY = "a secret key"
 REGION = "eu-central-1"

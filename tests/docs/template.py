@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from ops.release import TEMPLATE
+from build.release import TEMPLATE
 
 
 class _Loader(yaml.SafeLoader):

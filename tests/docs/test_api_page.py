@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ops.toolchain import ROOT
+from build.toolchain import ROOT
 from tests.docs.markdown import codes, page, tables
 from tests.docs.template import routes
 

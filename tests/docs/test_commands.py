@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ops.release import parameter_defaults
-from ops.toolchain import ROOT
+from build.release import parameter_defaults
+from build.toolchain import ROOT
 from tests.docs.aws_cli import CUSTOM, understood
 from tests.docs.markdown import SHELL, Block, blocks, commands, page, pages
 from tests.docs.signatures import REGION, SECRET_KEY, a_gateway

@@ -6,10 +6,10 @@ from typing import get_args
 import pytest
 
 from tests.docs.markdown import codes, page, tables
-from tocsin.alert import remaining_text
-from tocsin.certificate import Certificate, Source
-from tocsin.expiry import timeline
-from tocsin.policy import parse_policy
+from tocsin.expiry.alert import remaining_text
+from tocsin.expiry.plan import timeline
+from tocsin.inventory.certificate import Certificate, Source
+from tocsin.inventory.policy import parse_policy
 from tocsin.sources.failure import FailureKind
 from tocsin.sources.merge import Create, Merge
 from tocsin.sources.pem import COUNT_LIMIT, TEXT_LIMIT

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from ops.toolchain import ROOT
+from build.toolchain import ROOT
 from tests.docs.markdown import anchors, blocks, headings, links, name_of, page, pages, tables
 from tests.support.channels import SECRET, a_notification
 from tocsin.channels.email import EmailConfig
 from tocsin.channels.signature import key_of, signed_headers
 from tocsin.channels.sns import SnsConfig
 from tocsin.channels.webhook import WebhookConfig, event_body
-from tocsin.notification import MESSAGE_LIMIT
+from tocsin.delivery.notification import MESSAGE_LIMIT
 
 every_page = pytest.mark.parametrize("path", pages(), ids=name_of)
 CONNECTORS = page("docs/connectors.md")
@@ -60,7 +60,7 @@ def test_every_decision_is_in_the_index() -> None:
 
 def test_decisions_that_the_code_names_exist() -> None:
     """A comment that says "docs/decisions/x.md" leads to a page."""
-    places = ("template.yaml", "Makefile", "ops", "functions", "layers/tocsin/tocsin", "tests")
+    places = ("template.yaml", "Makefile", "local", "build", "demo", "functions", "layers/tocsin/tocsin", "tests")
     files = [file for place in places for file in [ROOT / place, *(ROOT / place).rglob("*")] if file.is_file()]
     texts = [
         file.read_text() for file in files if file.suffix in (".py", ".yaml", "") and file.name != Path(__file__).name

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from ops.loopback import free_port
+from local.loopback import free_port
 from tests.docs.checkout import Shell, a_shell, copied
 from tests.docs.markdown import SHELL, Block, blocks, page
 

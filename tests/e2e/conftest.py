@@ -10,9 +10,9 @@ from typing import TypeVar
 
 import pytest
 
-from ops.embedded import running
-from ops.receiver import Receiver, answers
-from ops.stack import Stack
+from local.embedded import running
+from local.receiver import Receiver, answers
+from local.stack import Stack
 from tests.support.certificates import Authority
 from tests.support.tls import polite, serving
 

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from ops.demo import __main__ as demo
-from ops.demo.hook import Hook
-from ops.demo.process import alone
-from ops.demo.story import Story
-from ops.demo.teller import Teller, Verdict
-from ops.demo.view import View, table
-from ops.demo.world import World
+from demo import __main__ as demo
+from demo.hook import Hook
+from demo.process import alone
+from demo.story import Story
+from demo.teller import Teller, Verdict
+from demo.view import View, table
+from demo.world import World
 from tests.support.small_tocsin import SECRET, SmallTocsin
-from tocsin.attempt import Accepted
+from tocsin.delivery.attempt import Accepted
 
 
 class BrokenHook(Hook):

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from ops.receiver import Receiver, answers
-from ops.stack import Answer, Stack
+from local.receiver import Receiver, answers
+from local.stack import Answer, Stack
 from tests.e2e.test_life import is_now, seen
 from tests.support.waiting import until
 

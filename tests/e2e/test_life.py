@@ -7,9 +7,9 @@ import pytest
 import urllib3
 from standardwebhooks import Webhook
 
-from ops.receiver import Receiver, answers, in_turn
-from ops.seed import webhook_secret
-from ops.stack import Stack
+from local.receiver import Receiver, answers, in_turn
+from local.seed import webhook_secret
+from local.stack import Stack
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.e2e

@@ -12,18 +12,18 @@ import pytest
 from aws_lambda_powertools.utilities.parameters import SSMProvider
 from ulid import ULID
 
-from ops.receiver import Receiver
-from ops.stack import Stack
+from local.receiver import Receiver
+from local.stack import Stack
 from tests.support.rows import REFUSED, a_row, settled
 from tests.support.waiting import until
 from tocsin.channels.credentials import Credentials
 from tocsin.channels.registry import Channels
-from tocsin.delivery import Delivery, Tally, Worker
-from tocsin.notification import DeliveryPolicy, Notification
+from tocsin.delivery.notification import DeliveryPolicy, Notification
+from tocsin.delivery.send import Delivery, Tally, Worker
+from tocsin.delivery.sweep import sweep
 from tocsin.storage.lease import Lease
-from tocsin.storage.notifications import NotificationTable
-from tocsin.storage.rows import SHARDS, encode
-from tocsin.sweep import sweep
+from tocsin.storage.notifications.item import SHARDS, encode
+from tocsin.storage.notifications.table import NotificationTable
 
 pytestmark = pytest.mark.e2e
 RETENTION = timedelta(days=1)

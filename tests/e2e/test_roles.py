@@ -9,7 +9,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from ops.stack import Stack
+from local.stack import Stack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]  # the first test waits for the stack
 FUNCTION_ROLES = ("ApiRole", "DispatchRole", "RetrySweepRole", "ExpiryCheckRole", "SourceSyncRole")

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from tocsin.certificate import Source
+from tocsin.inventory.certificate import Source
 from tocsin.sources.handshake import strict_context
 from tocsin.sources.observed import ObservedCertificate
 

@@ -9,13 +9,13 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from tocsin.attempt import Refused, SendResult
-from tocsin.channels.address import AddressGuard
-from tocsin.channels.blocking import Blocking
 from tocsin.channels.channel import ChannelSettings, Clients, Tools
 from tocsin.channels.connection import guarded_session
 from tocsin.channels.webhook import WebhookChannel, WebhookConfig
-from tocsin.notification import ChannelName, Notification, Severity
+from tocsin.delivery.attempt import Refused, SendResult
+from tocsin.delivery.notification import ChannelName, Notification, Severity
+from tocsin.network.address import AddressGuard
+from tocsin.network.blocking import Blocking
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 LOOPBACK = ("127.0.0.0/8", "::1/128")

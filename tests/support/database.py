@@ -14,10 +14,10 @@ import yaml
 from botocore.config import Config
 
 from tests.support.rows import RETENTION
-from tocsin.notification import Notification
-from tocsin.storage.listing import NotificationLists
-from tocsin.storage.notifications import NotificationTable
-from tocsin.storage.rows import encode
+from tocsin.delivery.notification import Notification
+from tocsin.storage.notifications.item import encode
+from tocsin.storage.notifications.lists import NotificationLists
+from tocsin.storage.notifications.table import NotificationTable
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -13,12 +13,12 @@ from datetime import datetime
 from tests.support.channels import a_webhook
 from tests.support.database import a_client
 from tests.support.rows import POLICY, RETENTION
-from tocsin.attempt import SendResult
-from tocsin.change import Change
 from tocsin.channels.webhook import WebhookChannel
-from tocsin.delivery import Delivery, Worker
-from tocsin.notification import Notification
-from tocsin.storage.notifications import NotificationTable
+from tocsin.delivery.attempt import SendResult
+from tocsin.delivery.notification import Notification
+from tocsin.delivery.send import Delivery, Worker
+from tocsin.delivery.store import Change
+from tocsin.storage.notifications.table import NotificationTable
 
 KILLED = 9
 

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from itertools import count
 
 from tests.support.rows import ACCEPTED, NOW, POLICY
-from tocsin.attempt import SendResult
-from tocsin.change import Change
-from tocsin.delivery import Delivery, Event, Limits, Review, Sender, Store, Tally, Worker
-from tocsin.notification import DeliveryPolicy, Notification
+from tocsin.delivery.attempt import SendResult
+from tocsin.delivery.notification import DeliveryPolicy, Notification
+from tocsin.delivery.send import Delivery, Event, Limits, Review, Sender, Store, Tally, Worker
+from tocsin.delivery.store import Change
 
 _tokens = count(1)
 

@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Any
 
 from tests.support.rows import RETENTION
-from tocsin.change import Change, Write
+from tocsin.delivery.notification import Notification
+from tocsin.delivery.reading import Due, Fetched, Malformed
+from tocsin.delivery.store import Change, Write
 from tocsin.errors import ConflictError, MalformedRowError, NotFoundError
-from tocsin.notification import Notification
-from tocsin.reading import Due, Fetched, Malformed
-from tocsin.storage.rows import SHARDS, decode, encode, from_timestamp, salvage, shard_of
+from tocsin.storage.notifications.item import SHARDS, decode, encode, from_timestamp, salvage, shard_of
 from tocsin.storage.update import Update
 
 

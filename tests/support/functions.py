@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from tocsin import bootstrap, bootstrap_inventory
+from tocsin.bootstrap import inventory, resources
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
 EVENTS = Path(__file__).parents[2] / "events"
@@ -81,7 +81,7 @@ def environment(
 
 def forget_wiring() -> None:
     """Make bootstrap wire anew, as a cold start does."""
-    for made in (*vars(bootstrap).values(), *vars(bootstrap_inventory).values()):
+    for made in (*vars(resources).values(), *vars(inventory).values()):
         if hasattr(made, "cache_clear"):
             made.cache_clear()
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tocsin.alert import Mark
-from tocsin.certificate import Certificate
-from tocsin.directory import Owner, Team
-from tocsin.expiry import NoChannel, NoRecipient, People, Raise, Superseded, decide, mark_of, next_due
-from tocsin.policy import RenewalPolicy, default_policy, parse_policy
+from tocsin.expiry.alert import Mark
+from tocsin.expiry.plan import NoChannel, NoRecipient, People, Raise, Superseded, decide, mark_of, next_due
+from tocsin.inventory.certificate import Certificate
+from tocsin.inventory.contacts import Owner, Team
+from tocsin.inventory.policy import RenewalPolicy, default_policy, parse_policy
 
 T0 = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

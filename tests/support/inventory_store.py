@@ -10,23 +10,23 @@ from uuid import uuid4
 from tests.support.database import a_client, template
 from tests.support.inventory import T0, an_owner
 from tests.support.rows import POLICY, RETENTION
-from tocsin.audit import Action, AuditEvent, AuditFilters, Kind, event
-from tocsin.certificate import Certificate
-from tocsin.directory import Owner, Team
-from tocsin.expiry_check import Checked, expiry_check
-from tocsin.expiry_stores import Stores
-from tocsin.notification import Notification
-from tocsin.policy import RenewalPolicy
-from tocsin.resolution import Resolver
-from tocsin.storage.alerts import AlertBook
+from tocsin.delivery.notification import Notification
+from tocsin.expiry.check import Checked, expiry_check
+from tocsin.expiry.stores import Stores
+from tocsin.inventory.audit import Action, AuditEvent, AuditFilters, Kind, event
+from tocsin.inventory.certificate import Certificate
+from tocsin.inventory.contacts import Owner, Team
+from tocsin.inventory.lookup import Resolver
+from tocsin.inventory.policy import RenewalPolicy
 from tocsin.storage.audit import AuditTrail
-from tocsin.storage.inventory import Inventory
-from tocsin.storage.inventory_lists import InventoryLists
-from tocsin.storage.inventory_rows import certificate_item
+from tocsin.storage.inventory.alerts import AlertBook
+from tocsin.storage.inventory.items import certificate_item
+from tocsin.storage.inventory.lists import InventoryLists
+from tocsin.storage.inventory.tables import Inventory
+from tocsin.storage.inventory.watchlist import Watchlist
 from tocsin.storage.lease import Lease
-from tocsin.storage.notifications import NotificationTable
-from tocsin.storage.rows import decode
-from tocsin.storage.watchlist import Watchlist
+from tocsin.storage.notifications.item import decode
+from tocsin.storage.notifications.table import NotificationTable
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

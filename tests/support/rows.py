@@ -7,8 +7,8 @@ from typing import Any
 
 from ulid import ULID
 
-from tocsin.attempt import Accepted, FailureClass, NotConfigured, Refused, SendResult
-from tocsin.notification import ChannelName, DeliveryPolicy, Notification, Severity, Status
+from tocsin.delivery.attempt import Accepted, FailureClass, NotConfigured, Refused, SendResult
+from tocsin.delivery.notification import ChannelName, DeliveryPolicy, Notification, Severity, Status
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 POLICY = DeliveryPolicy()

@@ -9,19 +9,19 @@ from typing import Any
 import urllib3
 from ulid import ULID
 
-from ops.stack import Answer
-from tocsin.alert import Mark
-from tocsin.attempt import Accepted, FailureClass, NotConfigured, Refused, SendResult
-from tocsin.certificate import Certificate
+from local.stack import Answer
 from tocsin.channels.signature import key_of, signed_headers
 from tocsin.channels.webhook import event_body
-from tocsin.directory import Owner
-from tocsin.expiry import People, Raise, Superseded, decide, mark_of, notification_of
-from tocsin.explanation import explain
-from tocsin.notification import ChannelName, DeliveryPolicy, Notification, Severity, Status
-from tocsin.policy import RenewalPolicy, default_policy, parse_policy
-from tocsin.relevance import AlertFacts, still_true
-from tocsin.retry import RetryPolicy
+from tocsin.delivery.attempt import Accepted, FailureClass, NotConfigured, Refused, SendResult
+from tocsin.delivery.notification import ChannelName, DeliveryPolicy, Notification, Severity, Status
+from tocsin.delivery.retry import RetryPolicy
+from tocsin.expiry.alert import Mark
+from tocsin.expiry.explanation import explain
+from tocsin.expiry.plan import People, Raise, Superseded, decide, mark_of, notification_of
+from tocsin.expiry.still_true import AlertFacts, still_true
+from tocsin.inventory.certificate import Certificate
+from tocsin.inventory.contacts import Owner
+from tocsin.inventory.policy import RenewalPolicy, default_policy, parse_policy
 
 SECRET = "whsec_" + "c2VjcmV0" * 4
 

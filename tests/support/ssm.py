@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 from aws_lambda_powertools.utilities.parameters import SSMProvider
 
-from ops.receiver import Exchange, Receiver, answers
+from local.receiver import Exchange, Receiver, answers
 from tocsin.channels.aws import client_config
 
 PREFIX = "/tocsin/channels"

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 
 from tests.support.database import Database
 from tests.support.engine import Bench, Clock, FakeSender
-from tocsin.change import Write
-from tocsin.delivery import Sender
-from tocsin.reading import Malformed
+from tocsin.delivery.reading import Malformed
+from tocsin.delivery.send import Sender
+from tocsin.delivery.store import Write
+from tocsin.delivery.sweep import Swept, sweep
 from tocsin.storage.lease import Lease
-from tocsin.storage.notifications import NotificationTable
-from tocsin.storage.rows import SHARDS
-from tocsin.sweep import Swept, sweep
+from tocsin.storage.notifications.item import SHARDS
+from tocsin.storage.notifications.table import NotificationTable
 
 
 @dataclass

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from tests.support.certificates import Authority
-from tocsin.channels.address import AddressGuard
+from tocsin.network.address import AddressGuard
 from tocsin.sources.tls import Dialer
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

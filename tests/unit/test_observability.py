@@ -10,9 +10,9 @@ from aws_lambda_powertools import Logger
 from tests.support.database import template
 from tests.support.emf import Blob, blobs_in, check_blob
 from tests.support.rows import ACCEPTED, NO_CHANNEL, NOW, POLICY, REFUSED, REJECTED, a_row, settled
-from tocsin.change import Change
-from tocsin.delivery import Event
-from tocsin.notification import ChannelName, DeliveryPolicy, MissingChannelAction, Notification
+from tocsin.delivery.notification import ChannelName, DeliveryPolicy, MissingChannelAction, Notification
+from tocsin.delivery.send import Event
+from tocsin.delivery.store import Change
 from tocsin.observability import Metric, MetricsBook, Recorder
 
 LATER = NOW + timedelta(seconds=90)

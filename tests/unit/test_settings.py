@@ -4,8 +4,8 @@ import pytest
 
 from tests.support.database import template
 from tests.support.functions import environment
+from tocsin.delivery.notification import DeliveryPolicy, MissingChannelAction
 from tocsin.errors import SettingsError
-from tocsin.notification import DeliveryPolicy, MissingChannelAction
 from tocsin.settings import read_settings
 
 GIVEN = {

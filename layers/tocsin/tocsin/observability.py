@@ -11,10 +11,10 @@ from enum import StrEnum
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from tocsin.attempt import AttemptClass
-from tocsin.change import Change
-from tocsin.delivery import Event
-from tocsin.notification import ChannelName, Notification, Outcome, Status
+from tocsin.delivery.attempt import AttemptClass
+from tocsin.delivery.notification import ChannelName, Notification, Outcome, Status
+from tocsin.delivery.send import Event
+from tocsin.delivery.store import Change
 
 NAMESPACE = "Tocsin"
 

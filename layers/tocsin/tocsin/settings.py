@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import ip_network
 
+from tocsin.delivery.notification import DeliveryPolicy, MissingChannelAction
+from tocsin.delivery.retry import RetryPolicy
 from tocsin.errors import SettingsError
-from tocsin.notification import DeliveryPolicy, MissingChannelAction
-from tocsin.retry import RetryPolicy
 
 _MOST = 1e9
 """More than any of these numbers can sensibly be, and less than a time can hold."""

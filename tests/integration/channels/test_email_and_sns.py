@@ -10,13 +10,13 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from ops.receiver import Behaviour, Receiver, answers, resets, silent
+from local.receiver import Behaviour, Receiver, answers, resets, silent
 from tests.support.channels import SHORT, a_notification, refusal, some_tools
 from tests.support.ssm import a_client
-from tocsin.attempt import Accepted, FailureClass, SendResult
 from tocsin.channels.email import EmailChannel, EmailConfig
 from tocsin.channels.sns import SnsChannel, SnsConfig
-from tocsin.notification import ChannelName, Notification
+from tocsin.delivery.attempt import Accepted, FailureClass, SendResult
+from tocsin.delivery.notification import ChannelName, Notification
 
 RETRYABLE, PERMANENT, UNKNOWN = FailureClass.RETRYABLE, FailureClass.PERMANENT, FailureClass.UNKNOWN
 SENDER = "tocsin@example.com"

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from ops.receiver import Receiver, answers
+from local.receiver import Receiver, answers
 from tests.support.channels import a_notification, a_webhook, refusal, sent, some_tools
-from tocsin.attempt import Accepted, FailureClass
-from tocsin.channels.address import AddressGuard
-from tocsin.channels.blocking import Blocking
 from tocsin.channels.connection import ForbiddenAddressError, GuardedResolver
+from tocsin.delivery.attempt import Accepted, FailureClass
+from tocsin.network.address import AddressGuard
+from tocsin.network.blocking import Blocking
 
 ONLY_LOOPBACK = ("127.0.0.1/32",)
 METADATA = "169.254.169.254"

@@ -15,15 +15,15 @@ from typing import Any
 import pytest
 
 import tocsin
-from ops.receiver import Receiver, answers
+from local.receiver import Receiver, answers
 from tests.support.channels import LOOPBACK, NOW, OLD_SECRET, SECRET, a_notification, not_used, refusal
 from tests.support.ssm import PREFIX, FakeSsm, a_parameter_store
-from tocsin.attempt import Accepted, FailureClass, NotConfigured
 from tocsin.channels.aws import THREADS
 from tocsin.channels.channel import IMPLEMENTED
 from tocsin.channels.credentials import KEEP_FAILURE, KEEP_MISSING, Credentials
 from tocsin.channels.registry import KINDS, RECHECK, Channels
-from tocsin.notification import ChannelName
+from tocsin.delivery.attempt import Accepted, FailureClass, NotConfigured
+from tocsin.delivery.notification import ChannelName
 
 LAYER = str(Path(tocsin.__file__).parents[1])
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:alerts"
@@ -249,7 +249,7 @@ def test_what_the_registry_sends_by_is_known_without_importing_it() -> None:
 
 def test_the_api_imports_nothing_that_sends() -> None:
     """What it needs of the channels costs its cold start no HTTP client."""
-    script = "import sys, tocsin.channels.credentials, tocsin.channels.recipient; sys.exit('aiohttp' in sys.modules)"
+    script = "import sys, tocsin.channels.credentials, tocsin.delivery.recipient; sys.exit('aiohttp' in sys.modules)"
     subprocess.run([sys.executable, "-c", script], check=True, env=os.environ | {"PYTHONPATH": LAYER})
 
 

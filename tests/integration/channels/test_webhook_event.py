@@ -8,9 +8,9 @@ from functools import partial
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from ops.receiver import Receiver, Request, answers
+from local.receiver import Receiver, Request, answers
 from tests.support.channels import NOW, OLD_SECRET, SECRET, a_notification, a_webhook, refusal, sent
-from tocsin.attempt import FailureClass
+from tocsin.delivery.attempt import FailureClass
 
 OTHER_SECRET = "whsec_" + base64.b64encode(b"somebody else's, 24 byte").decode()
 

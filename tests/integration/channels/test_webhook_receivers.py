@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ops.receiver import (
+from local.receiver import (
     Behaviour,
     Exchange,
     Receiver,
@@ -25,8 +25,8 @@ from ops.receiver import (
     silent,
 )
 from tests.support.channels import NOW, SHORT, a_notification, a_webhook, refusal, sent
-from tocsin.attempt import Accepted, FailureClass, Refused, SendResult
-from tocsin.notification import LAST_ERROR_LIMIT
+from tocsin.delivery.attempt import Accepted, FailureClass, Refused, SendResult
+from tocsin.delivery.notification import LAST_ERROR_LIMIT
 
 RETRYABLE, PERMANENT, UNKNOWN = FailureClass.RETRYABLE, FailureClass.PERMANENT, FailureClass.UNKNOWN
 NOTICEABLY_LONGER = 15.0

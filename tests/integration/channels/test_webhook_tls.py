@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import trustme
 
-from ops.receiver import Receiver, answers
+from local.receiver import Receiver, answers
 from tests.support.channels import refusal, sent
-from tocsin.attempt import Accepted, FailureClass
+from tocsin.delivery.attempt import Accepted, FailureClass
 
 
 def server_side(authority: trustme.CA, *names: str, **options: Any) -> ssl.SSLContext:

@@ -10,7 +10,7 @@ from tests.support.engine import Clock
 from tests.support.functions import environment, forget_wiring
 from tests.support.inventory import T0
 from tests.support.inventory_store import Store, a_store
-from tocsin import bootstrap
+from tocsin.bootstrap import resources
 
 
 @contextmanager
@@ -50,5 +50,5 @@ def stack(store: Store, dynamodb_endpoint: str) -> Database:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Give the functions a clock that stands still until it is moved, from T0 on."""
     held = Clock(T0)
-    monkeypatch.setattr(bootstrap, "now", held)
+    monkeypatch.setattr(resources, "now", held)
     return held

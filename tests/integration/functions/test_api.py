@@ -17,9 +17,9 @@ from tests.support.emf import blobs_in
 from tests.support.faults import answer_lost, faulty, throttled
 from tests.support.functions import Answer, Context, answer_of, call, handler, sample
 from tests.support.rows import NO_CHANNEL, NOW, REFUSED, REJECTED, RETENTION, a_row, in_status, settled
-from tocsin import bootstrap
-from tocsin.notification import ChannelName, Notification, Severity, Status
-from tocsin.storage.rows import encode
+from tocsin.bootstrap import resources
+from tocsin.delivery.notification import ChannelName, Notification, Severity, Status
+from tocsin.storage.notifications.item import encode
 
 PATH = "/api/v1/notifications"
 GOOD = {"type": "ExpirationWarning", "channel": "Email", "recipient": "ops@example.com", "message": "It expires."}
@@ -125,7 +125,7 @@ def test_an_answer_that_was_lost_makes_no_second_row(
 ) -> None:
     """Conservation: accepted once, counted once, though botocore wrote it twice."""
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda _self, _context: 0)
-    with faulty(bootstrap.dynamodb(), "PutItem", answer_lost(), times=1):
+    with faulty(resources.dynamodb(), "PutItem", answer_lost(), times=1):
         answer = create(GOOD, **headers)
     assert answer.status == 202
     assert [item["id"]["S"] for item in stack.items()] == [answer.json["id"]]
@@ -135,7 +135,7 @@ def test_an_answer_that_was_lost_makes_no_second_row(
 
 def test_what_storage_refuses_is_503_and_leaves_nothing(stack: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda _self, _context: 0)
-    with faulty(bootstrap.dynamodb(), "PutItem", throttled()):
+    with faulty(resources.dynamodb(), "PutItem", throttled()):
         answer = create()
     assert (answer.status, answer.headers["content-type"]) == (503, "application/problem+json")
     assert answer.headers["retry-after"] == "5"
@@ -217,7 +217,7 @@ def test_a_requeue_is_one_write_and_shows_the_new_life(stack: Database, capsys: 
     """Contract 2.7 [S], 3.1 [S]."""
     dead = settled(settled(a_row(), REFUSED), REJECTED)
     stack.fill([dead])
-    with counted_calls(bootstrap.dynamodb()) as calls:
+    with counted_calls(resources.dynamodb()) as calls:
         answer = call("POST", f"{PATH}/{dead.id}/requeue")
     writes = {name: count for name, count in calls.items() if "Get" not in name}
     assert writes == {"UpdateItem": 1}
@@ -315,7 +315,7 @@ def test_a_count_that_fails_is_null_and_the_rest_is_there(
     def refuse(request: AWSPreparedRequest) -> AWSResponse | None:
         return throttled()(request) if f'"IndexName": "{index}"' in str(request.body) else None
 
-    with faulty(bootstrap.dynamodb(), "Query", refuse):
+    with faulty(resources.dynamodb(), "Query", refuse):
         answer = call("GET", "/api/v1/stats/summary")
     assert answer.status == 200
     assert (answer.json["notifications_dead"], answer.json["notifications_due"]) == expected

@@ -216,7 +216,7 @@ def test_an_event_without_headers_is_answered(stack: Database, method: str, body
 @pytest.fixture
 def monkeypatch_insert(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep what the fuzz gets accepted out of the table."""
-    monkeypatch.setattr("tocsin.storage.notifications.NotificationTable.insert", lambda _self, row: row)
+    monkeypatch.setattr("tocsin.storage.notifications.table.NotificationTable.insert", lambda _self, row: row)
 
 
 def test_a_refused_step_is_409_and_names_the_state(stack: Database) -> None:

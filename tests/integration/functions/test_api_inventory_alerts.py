@@ -26,8 +26,8 @@ from tests.support.inventory_api import (
 )
 from tests.support.inventory_store import Store
 from tests.support.rows import ACCEPTED, NO_CHANNEL, REFUSED, REJECTED, settled
-from tocsin.attempt import SendResult
-from tocsin.change import Change
+from tocsin.delivery.attempt import SendResult
+from tocsin.delivery.store import Change
 
 pytestmark = pytest.mark.dynamodb_local
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ops.receiver import Receiver, answers
+from local.receiver import Receiver, answers
 from tests.support.channels import SECRET
 from tests.support.database import Database, counted_calls
 from tests.support.emf import Blob, blobs_in
@@ -20,9 +20,9 @@ from tests.support.functions import Context, call, forget_wiring, handler, sampl
 from tests.support.rows import POLICY, REFUSED, a_row, settled
 from tests.support.ssm import PREFIX, a_parameter_store
 from tests.support.sweeper import Sweeper
-from tocsin import bootstrap
-from tocsin.attempt import AttemptClass
-from tocsin.notification import ChannelName, Notification, Outcome, Status
+from tocsin.bootstrap import resources
+from tocsin.delivery.attempt import AttemptClass
+from tocsin.delivery.notification import ChannelName, Notification, Outcome, Status
 from tocsin.storage.lease import Lease
 
 PATH = "/api/v1/notifications"
@@ -37,7 +37,7 @@ class World:
 
     def a_row(self, **fields: Any) -> Notification:
         """Store a new row, addressed to the receiver."""
-        now = bootstrap.now()
+        now = resources.now()
         return self.database.table.insert(a_row(**({"recipient": self.receiver.url(), "created_at": now} | fields)))
 
     async def invoke(self, function: str, event: object, context: Context | None = None) -> Any:
@@ -117,7 +117,7 @@ async def test_rows_that_could_not_be_claimed_are_brought_again(world: World, mo
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda _self, _context: 0)
     rows = [world.a_row() for _ in range(3)]
     event = stream_of(world.database, *[row.id for row in rows])
-    with faulty(bootstrap.dynamodb(), "BatchExecuteStatement", throttled()):
+    with faulty(resources.dynamodb(), "BatchExecuteStatement", throttled()):
         answer = await world.invoke("dispatch", event)
     assert [failure["itemIdentifier"] for failure in answer["batchItemFailures"]] == ["100", "101", "102"]
     assert world.received() == {}
@@ -187,7 +187,7 @@ async def test_a_refusal_is_recorded_with_its_next_retry(world: World) -> None:
 
 def due(world: World, count: int = 1) -> list[Notification]:
     """Store rows that failed a while ago."""
-    then = bootstrap.now() - timedelta(minutes=5)
+    then = resources.now() - timedelta(minutes=5)
     rows = [settled(a_row(created_at=then, recipient=world.receiver.url()), REFUSED, then) for _ in range(count)]
     world.database.fill(rows)
     return rows
@@ -198,7 +198,7 @@ async def test_a_tick_sweeps_and_says_what_it_did(world: World, capsys: pytest.C
     rows = due(world, 3)
     dead = world.database.table.insert(
         settled(
-            a_row(), REFUSED, bootstrap.now(), policy=POLICY.__class__(retry=POLICY.retry.__class__(max_attempts=1))
+            a_row(), REFUSED, resources.now(), policy=POLICY.__class__(retry=POLICY.retry.__class__(max_attempts=1))
         )
     )
     answer = await world.invoke("retry_sweep", sample("retry_sweep_tick"))
@@ -224,15 +224,15 @@ async def test_a_tick_sweeps_and_says_what_it_did(world: World, capsys: pytest.C
 
 async def test_a_thousand_alerts_are_reviewed_claimed_sent_and_recorded_in_few_calls(stack: Database) -> None:
     """Design 2: at most 150 calls for 1,000 rows, with the question whether each is still true."""
-    now = bootstrap.now()
+    now = resources.now()
     rows = [
         a_row(created_at=now - POLICY.pending_grace, recipient=f"https://{n % 40}.example.com") for n in range(1000)
     ]
     stack.fill(rows)
     sender = FakeSender()
     sweeper = Sweeper(stack, sender, Clock(now))
-    sweeper.bench.review = bootstrap.review
-    with counted_calls(stack.client) as calls, counted_calls(bootstrap.dynamodb()) as reviews:
+    sweeper.bench.review = resources.review
+    with counted_calls(stack.client) as calls, counted_calls(resources.dynamodb()) as reviews:
         swept = await sweeper.sweep()
     assert swept is not None
     assert swept.settled == 1000
@@ -264,7 +264,7 @@ async def test_a_sweep_that_can_not_read_fails_loudly_and_sends_nothing(
     """Contract 2.9 [S]."""
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda _self, _context: 0)
     (row,) = due(world)
-    client = bootstrap.dynamodb()
+    client = resources.dynamodb()
     with faulty(client, "Query", throttled()), pytest.raises(client.exceptions.ClientError):
         await world.invoke("retry_sweep", sample("retry_sweep_tick"))
     assert world.received() == {}

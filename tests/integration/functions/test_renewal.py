@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from ops.loopback import free_port
-from ops.receiver import Receiver, Request, answers
+from local.loopback import free_port
+from local.receiver import Receiver, Request, answers
 from tests.support.certificates import Authority, Made
 from tests.support.channels import SECRET
 from tests.support.engine import Clock
@@ -39,10 +39,10 @@ from tests.support.inventory_api import (
 from tests.support.inventory_store import Store
 from tests.support.rows import ACCEPTED, REFUSED, REJECTED, settled
 from tests.support.ssm import PREFIX, a_parameter_store
-from tocsin import bootstrap
-from tocsin.change import Change
+from tocsin.bootstrap import resources
 from tocsin.channels.credentials import Credentials
-from tocsin.notification import Notification, Status
+from tocsin.delivery.notification import Notification, Status
+from tocsin.delivery.store import Change
 
 pytestmark = pytest.mark.dynamodb_local
 CA = Authority()
@@ -235,8 +235,8 @@ async def receiver(store: Store, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     forget_wiring()
     fake = Receiver(answers(503), port=free_port())
     async with fake, a_parameter_store(Webhook={"secrets": [SECRET], "url": fake.url()}) as ssm:
-        found = Credentials(ssm.provider, PREFIX, bootstrap.now)
-        monkeypatch.setattr(bootstrap, "credentials", lambda: found)
+        found = Credentials(ssm.provider, PREFIX, resources.now)
+        monkeypatch.setattr(resources, "credentials", lambda: found)
         yield fake
 
 

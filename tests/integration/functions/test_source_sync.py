@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from ops.receiver import Exchange, Receiver, answers
+from local.receiver import Exchange, Receiver, answers
 from tests.support.certificates import Authority, Made
 from tests.support.engine import Clock
 from tests.support.functions import Context, call, forget_wiring, handler
@@ -36,7 +36,7 @@ from tests.support.inventory_api import (
 from tests.support.inventory_store import Store
 from tests.support.ssm import FakeSsm, a_parameter_store
 from tests.support.tls import polite, serving
-from tocsin.notification import Status
+from tocsin.delivery.notification import Status
 from tocsin.storage.lease import Lease
 
 pytestmark = pytest.mark.dynamodb_local
@@ -224,7 +224,7 @@ async def test_a_source_that_fails_for_a_day_tells_somebody_once(
 
 def store_states(store: Store) -> Any:
     """Open the sources' states."""
-    from tocsin.storage.source_states import SourceStates
+    from tocsin.storage.inventory.source_states import SourceStates
 
     return SourceStates(store.client, store.names["Inventory"])
 

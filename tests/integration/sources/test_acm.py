@@ -12,7 +12,7 @@ from botocore.stub import Stubber
 from moto import mock_aws
 
 from tests.support.certificates import NOT_AFTER, NOT_BEFORE, Authority, Made, a_key, an_rsa_key
-from tocsin.certificate import NAME_LIMIT, Source
+from tocsin.inventory.certificate import NAME_LIMIT, Source
 from tocsin.sources.acm import PAGE, AccountRead, observe_account
 from tocsin.sources.failure import FailureKind
 from tocsin.sources.observed import NOT_CHECKED

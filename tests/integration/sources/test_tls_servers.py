@@ -24,8 +24,8 @@ from tests.support.tls import (
     serving,
     silent,
 )
-from tocsin.certificate import Source
-from tocsin.channels.blocking import Blocking
+from tocsin.inventory.certificate import Source
+from tocsin.network.blocking import Blocking
 from tocsin.sources.endpoint import Endpoint
 from tocsin.sources.failure import FailureKind, SourceFailure
 from tocsin.sources.handshake import strict_context

@@ -10,11 +10,11 @@ from ulid import ULID
 
 from tests.support.inventory import DAY, T0, a_certificate, a_policy
 from tests.support.rows import POLICY
-from tocsin.alert import CYCLE_LENGTH, alert_id, cycle_of, message_text, remaining_text, subject_text
-from tocsin.expiry import Raise, mark_of, notification_of
-from tocsin.notification import ChannelName, Severity, Status
-from tocsin.relevance import AlertFacts, retold, still_true
-from tocsin.thresholds import Threshold, Unit
+from tocsin.delivery.notification import ChannelName, Severity, Status
+from tocsin.expiry.alert import CYCLE_LENGTH, alert_id, cycle_of, message_text, remaining_text, subject_text
+from tocsin.expiry.plan import Raise, mark_of, notification_of
+from tocsin.expiry.still_true import AlertFacts, retold, still_true
+from tocsin.inventory.thresholds import Threshold, Unit
 
 CERTIFICATE = a_certificate(
     issuer="CN=Example CA", serial="0a:1b", fingerprint_sha256="ab" * 32, renewal_status="FAILED", source_ref="a:443"

@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from tests.support.inventory import DAY, T0, PaperCheck, a_certificate, a_policy, an_owner, hours
-from tocsin.alert import MarkKind
-from tocsin.expiry import NoRecipient, NotDueBefore, People, decide, next_due
-from tocsin.policy import RenewalPolicy
+from tocsin.expiry.alert import MarkKind
+from tocsin.expiry.plan import NoRecipient, NotDueBefore, People, decide, next_due
+from tocsin.inventory.policy import RenewalPolicy
 
 AT_20_DAYS_LEFT = T0 + 25 * DAY
 CERTIFICATE = a_certificate()

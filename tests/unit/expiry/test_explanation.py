@@ -7,12 +7,12 @@ import pytest
 
 from tests.support.inventory import DAY, SOMEBODY, T0, PaperCheck, a_certificate, a_policy, hours
 from tests.support.rows import ACCEPTED, NO_CHANNEL, POLICY, REFUSED, REJECTED
-from tocsin.attempt import SendResult
-from tocsin.certificate import Certificate, CertificateStatus
-from tocsin.expiry import People, Raise, decide, notification_of
-from tocsin.explanation import Explanation, explain
-from tocsin.notification import Notification
-from tocsin.policy import RenewalPolicy
+from tocsin.delivery.attempt import SendResult
+from tocsin.delivery.notification import Notification
+from tocsin.expiry.explanation import Explanation, explain
+from tocsin.expiry.plan import People, Raise, decide, notification_of
+from tocsin.inventory.certificate import Certificate, CertificateStatus
+from tocsin.inventory.policy import RenewalPolicy
 
 CERTIFICATE = a_certificate()
 AT_30 = CERTIFICATE.expires_at - 30 * DAY

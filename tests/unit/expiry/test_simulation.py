@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from tests.support.inventory import DAY, LISTS, T0, PaperCheck, a_certificate, a_policy, hours
-from tocsin.simulation import simulate
+from tocsin.expiry.simulation import simulate
 
 INVENTORY = [
     a_certificate(id="a"),

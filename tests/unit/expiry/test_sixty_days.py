@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.inventory import DAY, HOUR, LISTS, T0, PaperCheck, a_certificate, a_policy, hours
-from tocsin.alert import MarkKind
-from tocsin.certificate import Certificate
-from tocsin.policy import RenewalPolicy
+from tocsin.expiry.alert import MarkKind
+from tocsin.inventory.certificate import Certificate
+from tocsin.inventory.policy import RenewalPolicy
 
 ENDS = {
     "in 45 days": a_certificate(),

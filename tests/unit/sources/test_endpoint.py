@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.channels.address import AddressGuard
 from tocsin.errors import InvalidFieldsError
+from tocsin.network.address import AddressGuard
 from tocsin.sources.endpoint import COUNT_LIMIT, TEXT_LIMIT, Endpoint, parse_endpoint, parse_endpoints
 
 GUARD = AddressGuard()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.certificates import NOT_AFTER, a_sight
-from tocsin.certificate import Certificate, Source, checked
+from tocsin.inventory.certificate import Certificate, Source, checked
 from tocsin.sources.merge import Changed, Create, Merge, Outdated, Renewed, Unchanged, merge
 from tocsin.sources.observed import NOT_CHECKED
 

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.support.certificates import NOT_AFTER, NOT_BEFORE, Authority, a_key, an_rsa_key, self_signed
-from tocsin.certificate import LINE_LIMIT, NAME_LIMIT, NAMES_LIMIT, Certificate, Source, checked
 from tocsin.errors import InvalidFieldsError
+from tocsin.inventory.certificate import LINE_LIMIT, NAME_LIMIT, NAMES_LIMIT, Certificate, Source, checked
 from tocsin.sources.observed import NOT_CHECKED, ObservedCertificate
 from tocsin.sources.pem import COUNT_LIMIT, TEXT_LIMIT, read_pem
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from ulid import ULID
 
-from tocsin.notification import ChannelName, DeliveryPolicy, Severity, Status
+from tocsin.delivery.notification import ChannelName, DeliveryPolicy, Severity, Status
 from tocsin.sources.failure import FailureKind, SourceFailure
 from tocsin.sources.state import SourceState, alarm_due, alarm_id, notification_of
 

@@ -12,9 +12,9 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, ParamValidationError
 from botocore.parsers import ResponseParserError
 
-from tocsin.attempt import Accepted, FailureClass, Refused, SendResult
-from tocsin.channels.blocking import NotStartedError
 from tocsin.channels.channel import Tools, is_retryable, permanent, refused, retryable, unknown
+from tocsin.delivery.attempt import Accepted, FailureClass, Refused, SendResult
+from tocsin.network.blocking import NotStartedError
 
 T = TypeVar("T")
 

@@ -6,9 +6,9 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
-from tocsin.attempt import FailureClass, Refused, SendResult
-from tocsin.channels.blocking import Blocking
-from tocsin.notification import LAST_ERROR_LIMIT, ChannelName, Notification
+from tocsin.delivery.attempt import FailureClass, Refused, SendResult
+from tocsin.delivery.notification import LAST_ERROR_LIMIT, ChannelName, Notification
+from tocsin.network.blocking import Blocking
 from tocsin.text import bounded
 
 if TYPE_CHECKING:  # needed by types only, and each costs a cold start tens of milliseconds

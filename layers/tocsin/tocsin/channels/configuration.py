@@ -5,9 +5,9 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from tocsin.attempt import Refused
 from tocsin.channels.channel import retryable
-from tocsin.notification import ChannelName
+from tocsin.delivery.attempt import Refused
+from tocsin.delivery.notification import ChannelName
 
 Config = TypeVar("Config", bound=BaseModel)
 

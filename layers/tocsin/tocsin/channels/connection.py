@@ -12,8 +12,8 @@ import aiohttp
 from aiohappyeyeballs import AddrInfoType
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from tocsin.channels.address import AddressGuard
-from tocsin.channels.blocking import Blocking
+from tocsin.network.address import AddressGuard
+from tocsin.network.blocking import Blocking
 
 KEEPALIVE_SECONDS = 4
 """How long an idle connection is kept. Below the 5 s of Node's and uvicorn's servers: a POST on a connection that its

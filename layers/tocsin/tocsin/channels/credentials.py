@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterEr
 from botocore.exceptions import ClientError
 
 from tocsin.channels.channel import Clock
-from tocsin.notification import ChannelName
+from tocsin.delivery.notification import ChannelName
 
 KEEP_SECONDS = 300
 """How long a parameter is kept; a rotation takes this long to be seen everywhere."""

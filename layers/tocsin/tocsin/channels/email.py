@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 from botocore.exceptions import ClientError
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
-from tocsin.attempt import SendResult
 from tocsin.channels.aws import called, code_of
 from tocsin.channels.channel import Tools, permanent
-from tocsin.channels.recipient import email_problem
-from tocsin.notification import Notification
+from tocsin.delivery.attempt import SendResult
+from tocsin.delivery.notification import Notification
+from tocsin.delivery.recipient import email_problem
 from tocsin.text import bounded
 
 if TYPE_CHECKING:

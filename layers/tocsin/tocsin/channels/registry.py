@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel
 
-from tocsin.attempt import NotConfigured, Refused, SendResult
 from tocsin.channels import email, sns, webhook
-from tocsin.channels.address import AddressGuard
 from tocsin.channels.aws import THREADS
-from tocsin.channels.blocking import Blocking
 from tocsin.channels.channel import ChannelSettings, Clients, Clock, SendsOnly, Tools, retryable
 from tocsin.channels.configuration import configuration
 from tocsin.channels.connection import guarded_session
 from tocsin.channels.credentials import Credentials, CredentialsUnavailableError
-from tocsin.notification import ChannelName, Notification
+from tocsin.delivery.attempt import NotConfigured, Refused, SendResult
+from tocsin.delivery.notification import ChannelName, Notification
+from tocsin.network.address import AddressGuard
+from tocsin.network.blocking import Blocking
 
 if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 from botocore.exceptions import ClientError
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
-from tocsin.attempt import SendResult
 from tocsin.channels.aws import called
 from tocsin.channels.channel import Tools, permanent
-from tocsin.channels.recipient import topic_problem
-from tocsin.notification import Notification
+from tocsin.delivery.attempt import SendResult
+from tocsin.delivery.notification import Notification
+from tocsin.delivery.recipient import topic_problem
 
 if TYPE_CHECKING:
     from mypy_boto3_sns.type_defs import PublishInputTypeDef

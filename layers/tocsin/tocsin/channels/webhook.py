@@ -20,13 +20,13 @@ from urllib.parse import urlsplit
 import aiohttp
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
-from tocsin.attempt import Accepted, FailureClass, Refused, SendResult
-from tocsin.channels.address import AddressGuard
 from tocsin.channels.channel import Tools, is_retryable, permanent, refused, retryable, unknown
 from tocsin.channels.connection import ForbiddenAddressError, Progress
 from tocsin.channels.retry_after import retry_after
 from tocsin.channels.signature import key_of, signed_headers
-from tocsin.notification import Notification
+from tocsin.delivery.attempt import Accepted, FailureClass, Refused, SendResult
+from tocsin.delivery.notification import Notification
+from tocsin.network.address import AddressGuard
 
 BODY_LIMIT = 4096
 """Bytes of a response that are read, for the error's text."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.model import ServiceModel, StringShape, StructureShape
 
-from tocsin.certificate import Source
+from tocsin.inventory.certificate import Source
 from tocsin.sources.failure import FailureKind, SourceFailure
 from tocsin.sources.observed import ObservedCertificate, storable
 

@@ -7,8 +7,8 @@ from ipaddress import ip_address
 
 import idna
 
-from tocsin.channels.address import AddressGuard
 from tocsin.errors import FieldProblem, InvalidFieldsError
+from tocsin.network.address import AddressGuard
 
 FIELD = "endpoints"
 DEFAULT_PORT = 443

@@ -6,7 +6,7 @@ The operator's part of a row (owner, team, policy, archived) is never touched; e
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from tocsin.certificate import Certificate, Source
+from tocsin.inventory.certificate import Certificate, Source
 from tocsin.sources.observed import ObservedCertificate
 
 

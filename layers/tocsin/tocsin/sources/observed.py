@@ -8,7 +8,7 @@ found there updates the row.
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from tocsin.certificate import LINE_LIMIT, NAME_LIMIT, NAMES_LIMIT, Source, source_id
+from tocsin.inventory.certificate import LINE_LIMIT, NAME_LIMIT, NAMES_LIMIT, Source, source_id
 from tocsin.text import bounded
 
 NOT_CHECKED = "not checked"

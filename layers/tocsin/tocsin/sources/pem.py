@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from tocsin.certificate import Source
 from tocsin.errors import FieldProblem, InvalidFieldsError
+from tocsin.inventory.certificate import Source
 from tocsin.sources.observed import ObservedCertificate
-from tocsin.sources.reading import UnreadableCertificateError, read_der
+from tocsin.sources.x509 import UnreadableCertificateError, read_der
 
 FIELD = "pem"
 TEXT_LIMIT = 512 * 1024

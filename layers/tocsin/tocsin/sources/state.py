@@ -11,8 +11,8 @@ from typing import Self
 
 from ulid import ULID
 
-from tocsin.alert import CYCLE_LENGTH, cycle_of
-from tocsin.notification import ChannelName, DeliveryPolicy, Notification, Severity
+from tocsin.delivery.notification import ChannelName, DeliveryPolicy, Notification, Severity
+from tocsin.expiry.alert import CYCLE_LENGTH, cycle_of
 from tocsin.sources.failure import SourceFailure
 from tocsin.text import bounded
 

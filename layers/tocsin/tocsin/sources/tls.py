@@ -15,9 +15,9 @@ from ipaddress import ip_address
 
 from aiohappyeyeballs import AddrInfoType, start_connection
 
-from tocsin.certificate import Source
-from tocsin.channels.address import AddressGuard
-from tocsin.channels.blocking import Blocking
+from tocsin.inventory.certificate import Source
+from tocsin.network.address import AddressGuard
+from tocsin.network.blocking import Blocking
 from tocsin.sources.endpoint import Endpoint
 from tocsin.sources.failure import FailureKind, SourceFailure
 from tocsin.sources.handshake import (
@@ -29,7 +29,7 @@ from tocsin.sources.handshake import (
     strict_context,
 )
 from tocsin.sources.observed import ObservedCertificate
-from tocsin.sources.reading import UnreadableCertificateError, read_der
+from tocsin.sources.x509 import UnreadableCertificateError, read_der
 
 CONCURRENCY = 32
 """Endpoints at once: handshakes cost 1-2 ms of processor time each, so the waiting is what is shared."""

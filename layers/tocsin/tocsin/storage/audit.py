@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
-from tocsin.audit import AuditEvent, AuditFilters
-from tocsin.reading import Item
-from tocsin.storage.columns import EPOCH, INSTANT, TEXT, Codec, json_form, required
-from tocsin.storage.inventory_rows import SHARDS, shard_of
-from tocsin.storage.rows import sort_key, timestamp
-from tocsin.storage.walk import HIGHEST, LOWEST, Index, Page, Reader, page
+from tocsin.delivery.reading import Item
+from tocsin.inventory.audit import AuditEvent, AuditFilters
+from tocsin.storage.codec import EPOCH, INSTANT, TEXT, Codec, json_form, required
+from tocsin.storage.inventory.items import SHARDS, shard_of
+from tocsin.storage.notifications.item import sort_key, timestamp
+from tocsin.storage.paging import HIGHEST, LOWEST, Index, Page, Reader, page
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

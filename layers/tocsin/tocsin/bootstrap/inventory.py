@@ -1,0 +1,75 @@
+"""The wiring of the inventory, and of the expiry check. `bootstrap` wires the rest."""
+
+from functools import cache
+
+from tocsin.bootstrap import resources
+from tocsin.delivery.send import Event
+from tocsin.delivery.store import Change
+from tocsin.expiry.check import Checked, expiry_check
+from tocsin.expiry.lifecycle import Books
+from tocsin.expiry.stores import Stores
+from tocsin.inventory.lookup import Resolver
+from tocsin.storage.inventory.lists import InventoryLists
+from tocsin.storage.inventory.source_states import SourceStates
+from tocsin.storage.inventory.tables import Inventory
+from tocsin.storage.inventory.watchlist import Watchlist
+from tocsin.storage.lease import Lease
+
+
+@cache
+def inventory() -> Inventory:
+    """Open the inventory's shelves."""
+    return Inventory(resources.dynamodb(), resources.settings().inventory_table, resources.audit_trail())
+
+
+@cache
+def lists() -> InventoryLists:
+    """Open the inventory's lists."""
+    return InventoryLists(resources.dynamodb(), resources.settings().inventory_table)
+
+
+@cache
+def source_states() -> SourceStates:
+    """Open the sources' states."""
+    return SourceStates(resources.dynamodb(), resources.settings().inventory_table)
+
+
+@cache
+def books() -> Books:
+    """Open all that a change of a certificate touches."""
+    return Books(inventory().certificates, resources.alert_book(), resources.table(), _superseded)
+
+
+def resolver() -> Resolver:
+    """Make what looks up policies and people; it remembers them, so make one a run."""
+    shelves = inventory()
+    fallback = resources.settings().fallback_email
+    return Resolver(shelves.policies, shelves.owners, shelves.teams, fallback_email=fallback)
+
+
+def run_expiry_check(context: resources.LambdaContext) -> Checked | None:
+    """Check once, unless another check is at it."""
+    worker = resources.worker(context)
+    return expiry_check(
+        lease("expiry_check", context),
+        Stores(
+            Watchlist(resources.dynamodb(), resources.settings().inventory_table),
+            inventory().certificates,
+            resources.alert_book(),
+        ),
+        resolver(),
+        resources.settings().delivery,
+        clock=resources.now,
+        remaining=worker.remaining,
+        created=resources.recorder().created,
+    )
+
+
+def lease(job: str, context: resources.LambdaContext) -> Lease:
+    """Make the lease of one job, for this invocation."""
+    table = resources.settings().notifications_table
+    return Lease(resources.dynamodb(), table, job, holder=context.aws_request_id)
+
+
+def _superseded(change: Change) -> None:
+    resources.recorder().observe(Event.SETTLED, change)

@@ -1,0 +1,39 @@
+"""What a list of notifications may be narrowed to. Pure."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from tocsin.delivery.notification import ChannelName, Notification, Outcome, Severity, Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """All that are given must hold. `created_after` is inclusive, `created_before` exclusive."""
+
+    status: Status | None = None
+    type: str | None = None
+    channel: ChannelName | None = None
+    outcome: Outcome | None = None
+    severity: Severity | None = None
+    certificate_id: str | None = None
+    contains: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+    @property
+    def digest(self) -> str:
+        """Name these filters in a cursor, so that it can't be used with others."""
+        text = json.dumps(asdict(self), default=str, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def match(self, row: Notification) -> bool:
+        """Tell whether `row` is wanted. `contains` looks in the message and ignores case."""
+        same = ("status", "type", "channel", "outcome", "severity", "certificate_id")
+        return (
+            all(getattr(self, name) in (None, getattr(row, name)) for name in same)
+            and (self.contains is None or self.contains.casefold() in row.message.casefold())
+            and (self.created_after is None or row.created_at >= self.created_after)
+            and (self.created_before is None or row.created_at < self.created_before)
+        )

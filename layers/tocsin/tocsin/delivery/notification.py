@@ -1,0 +1,227 @@
+"""The notification: its record, its states, and the only steps between them.
+
+| state      | who moves it next                                                                |
+|------------|----------------------------------------------------------------------------------|
+| pending    | dispatch, at once; the retry sweep, if that never happened                       |
+| failed     | the retry sweep, at `due_at`                                                     |
+| sent       | nobody; an operator may mark it read; it leaves by retention                     |
+| dead       | an operator, who requeues it or marks it read                                    |
+| read       | nobody; it leaves by retention                                                   |
+| superseded | nobody; it leaves by retention                                                   |
+
+A record never changes: a step is a method named for its outcome, and returns a copy.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Self
+
+from tocsin.delivery.attempt import Accepted, Attempt, AttemptClass, FailureClass, NotConfigured, Refused, SendResult
+from tocsin.delivery.retry import GiveUp, RetryAt, RetryPolicy, decide
+from tocsin.errors import TransitionRefusedError
+from tocsin.text import bounded
+
+MESSAGE_LIMIT = 32 * 1024
+"""Bytes of UTF-8 in a message; a larger one is refused at the door."""
+LAST_ERROR_LIMIT = 512
+"""Bytes of UTF-8 kept of the latest error."""
+ATTEMPT_ERROR_LIMIT = 80
+"""Bytes of UTF-8 kept of each error in the history; five of them fit a row of 1 KB (one write unit)."""
+HISTORY_LIMIT = 20
+"""Attempts kept: four whole lives at the default budget; older ones go first."""
+
+
+class Status(StrEnum):
+    """Where a notification is."""
+
+    PENDING = "pending"
+    SENT = "sent"
+    FAILED = "failed"
+    DEAD = "dead"
+    READ = "read"
+    SUPERSEDED = "superseded"
+
+
+class ChannelName(StrEnum):
+    """The ways out of Tocsin."""
+
+    EMAIL = "Email"
+    WEBHOOK = "Webhook"
+    SLACK = "Slack"
+    TEAMS = "Teams"
+    PAGERDUTY = "PagerDuty"
+    OPSGENIE = "OpsGenie"
+    SNS = "SNS"
+
+
+class Severity(StrEnum):
+    """How much it matters, least first."""
+
+    INFORMATIONAL = "informational"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class Outcome(StrEnum):
+    """What became of a notification that is done."""
+
+    DELIVERED = "delivered"
+    SKIPPED_NO_CHANNEL = "skipped_no_channel"
+
+
+class MissingChannelAction(StrEnum):
+    """What a stack does with a notification whose channel is not configured."""
+
+    SENT = "sent"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryPolicy:
+    """All that the stack's settings say about the life of a notification."""
+
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    missing_channel: MissingChannelAction = MissingChannelAction.SENT
+    pending_grace: timedelta = timedelta(minutes=2)
+    """How long a first delivery may take to start before the sweep takes over."""
+    claim_margin: timedelta = timedelta(seconds=330)
+    """How long a claim outlives its worker: more than the clocks of two workers may differ (5 minutes)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notification:
+    """One message to one recipient over one channel. All times are aware and in UTC."""
+
+    id: str
+    type: str
+    channel: ChannelName
+    recipient: str
+    subject: str
+    message: str
+    severity: Severity
+    created_at: datetime
+    updated_at: datetime
+    certificate_id: str | None = None
+    status: Status = Status.PENDING
+    outcome: Outcome | None = None
+    retry_count: int = 0
+    due_at: datetime | None = None
+    """When the sweep acts: the retry of a failed row, the rescue of a pending one; else null."""
+    last_error: str | None = None
+    sent_at: datetime | None = None
+    read_at: datetime | None = None
+    died_at: datetime | None = None
+    attempts: tuple[Attempt, ...] = ()
+    claim_token: str | None = None
+    claimed_until: datetime | None = None
+    fingerprint: str | None = None
+    """The hash of the body that an Idempotency-Key was first used with."""
+
+    @property
+    def next_retry_at(self) -> datetime | None:
+        """When the next attempt is due, as the API shows it: only a failed row has one."""
+        return self.due_at if self.status is Status.FAILED else None
+
+    @property
+    def is_owed(self) -> bool:
+        """Tell whether somebody still waits for it."""
+        return self.status in (Status.PENDING, Status.FAILED)
+
+    def is_claimed(self, now: datetime) -> bool:
+        """Tell whether a live worker holds it."""
+        return self.claimed_until is not None and self.claimed_until > now
+
+    def accepted(self, now: datetime, policy: DeliveryPolicy) -> Self:
+        """Start a life: pending, and the sweep takes over if the first delivery never happens."""
+        return replace(self, status=Status.PENDING, updated_at=now, due_at=now + policy.pending_grace)
+
+    def claimed(self, token: str, until: datetime, now: datetime) -> Self:
+        """Let the holder of `token` alone send it and record the result, until the claim runs out."""
+        self._require(self.is_owed and not self.is_claimed(now), "claim")
+        return replace(self, claim_token=token, claimed_until=until)
+
+    def abandoned(self, now: datetime, policy: DeliveryPolicy) -> Self:
+        """Count the attempt of a holder that never reported: nobody knows whether it arrived. Due since it was."""
+        self._require(self.is_owed and self.claim_token is not None, "count a lost attempt")
+        lost = Refused(FailureClass.UNKNOWN, "the worker ended before it recorded a result")
+        failed = self.settled(lost, started_at=now, now=now, policy=policy)
+        return failed if failed.status is Status.DEAD else replace(failed, due_at=self.due_at)
+
+    def settled(
+        self, result: SendResult, *, started_at: datetime, now: datetime, policy: DeliveryPolicy, dice: float = 0.0
+    ) -> Self:
+        """Take the result of an attempt that began at `started_at` and ended `now`."""
+        self._require(self.is_owed, "record a result")
+        match result:
+            case Accepted():
+                attempt = self._attempt(AttemptClass.DELIVERED, started_at, now, result)
+                return self._sent(Outcome.DELIVERED, attempt, now)
+            case NotConfigured():
+                return self._skipped(started_at, now, policy.missing_channel)
+            case Refused():
+                return self._refused(result, started_at, now, policy.retry, dice)
+
+    def requeued(self, now: datetime, policy: DeliveryPolicy) -> Self:
+        """Begin a new life with a full budget; the history stays."""
+        self._require(self.status is Status.DEAD, "requeue")
+        cleared = replace(self, retry_count=0, last_error=None, outcome=None, died_at=None)
+        return cleared.accepted(now, policy)
+
+    def acknowledged(self, now: datetime) -> Self:
+        """Mark it read: only what is owed to nobody any more."""
+        self._require(self.status in (Status.SENT, Status.DEAD), "mark read")
+        return replace(self, status=Status.READ, read_at=now, updated_at=now)
+
+    def superseded(self, reason: str, now: datetime) -> Self:
+        """End it: the fact that it reports is no longer true."""
+        self._require(self.is_owed or self.status is Status.DEAD, "supersede")
+        why = bounded(reason, LAST_ERROR_LIMIT)
+        return replace(self._released(now), status=Status.SUPERSEDED, last_error=why, died_at=None)
+
+    def _require(self, is_allowed: bool, step: str) -> None:  # noqa: FBT001 - the condition is the point
+        if not is_allowed:
+            raise TransitionRefusedError(f"can't {step}: it is {self.status}")
+
+    def _released(self, now: datetime) -> Self:
+        return replace(self, updated_at=now, due_at=None, claim_token=None, claimed_until=None)
+
+    def _attempt(self, result: AttemptClass, started_at: datetime, now: datetime, seen: SendResult) -> Attempt:
+        return Attempt(
+            number=self.retry_count + 1,
+            started_at=started_at,
+            duration_ms=max(0, round((now - started_at).total_seconds() * 1000)),
+            result=result,
+            http_status=None if isinstance(seen, NotConfigured) else seen.http_status,
+            error=bounded(seen.error, ATTEMPT_ERROR_LIMIT) if isinstance(seen, Refused) else None,
+        )
+
+    def _with(self, attempt: Attempt, now: datetime) -> Self:
+        return replace(self._released(now), attempts=(*self.attempts, attempt)[-HISTORY_LIMIT:])
+
+    def _sent(self, outcome: Outcome, attempt: Attempt, now: datetime) -> Self:
+        return replace(self._with(attempt, now), status=Status.SENT, outcome=outcome, sent_at=now)
+
+    def _skipped(self, started_at: datetime, now: datetime, action: MissingChannelAction) -> Self:
+        attempt = replace(
+            self._attempt(AttemptClass.SKIPPED_NO_CHANNEL, started_at, now, NotConfigured()),
+            error=f"nothing was sent: {self.channel} is not configured",
+        )
+        if action is MissingChannelAction.SENT:
+            return self._sent(Outcome.SKIPPED_NO_CHANNEL, attempt, now)
+        return replace(self._dead(attempt, attempt.error, now), outcome=Outcome.SKIPPED_NO_CHANNEL)
+
+    def _refused(self, seen: Refused, started_at: datetime, now: datetime, policy: RetryPolicy, dice: float) -> Self:
+        attempt = self._attempt(AttemptClass(seen.failure), started_at, now, seen)
+        error = bounded(seen.error, LAST_ERROR_LIMIT)
+        match decide(policy, self.retry_count, seen.failure, now, retry_after=seen.retry_after, dice=dice):
+            case GiveUp():
+                return self._dead(attempt, error, now)
+            case RetryAt(at):
+                failed = self._with(replace(attempt, next_retry_at=at), now)
+                return replace(
+                    failed, status=Status.FAILED, retry_count=self.retry_count + 1, due_at=at, last_error=error
+                )
+
+    def _dead(self, attempt: Attempt, error: str | None, now: datetime) -> Self:
+        return replace(self._with(attempt, now), status=Status.DEAD, last_error=error, died_at=now)

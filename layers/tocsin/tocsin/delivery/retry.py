@@ -1,0 +1,68 @@
+"""When to try again, and when to give up. Pure: the time and the dice are arguments.
+
+Layers, each tested alone: `wait` (seconds), `jittered` (seconds), `decide` (a value that somebody else acts on).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from tocsin.delivery.attempt import FailureClass
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """The budget and the backoff of one stack. Times are in seconds."""
+
+    max_attempts: int = 5
+    base: float = 60
+    cap: float = 3600
+    jitter: float = 0
+    """The largest part of a wait that chance may take off it, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryAt:
+    """Try again at this instant."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Never try again: the notification is a dead letter."""
+
+
+Decision = RetryAt | GiveUp
+
+
+def wait(policy: RetryPolicy, retry_count: int) -> float:
+    """Seconds to wait after a failure recorded at `retry_count`: base times 2^n, at most the cap."""
+    doublings = min(retry_count, 64)  # beyond any cap; keeps a corrupt count from becoming a huge number
+    return min(policy.base * 2.0**doublings, policy.cap)
+
+
+def jittered(seconds: float, jitter: float, dice: float) -> float:
+    """Take up to `jitter` of `seconds` off by `dice` in [0, 1): spread below the cap, so also at the cap."""
+    return seconds * (1 - jitter * dice)
+
+
+def exhausted(policy: RetryPolicy, retry_count: int) -> bool:
+    """Tell whether a failure recorded at `retry_count` spends the last attempt. The only place that decides it."""
+    return retry_count >= policy.max_attempts - 1
+
+
+def decide(
+    policy: RetryPolicy,
+    retry_count: int,
+    failure: FailureClass,
+    now: datetime,
+    *,
+    retry_after: float | None = None,
+    dice: float = 0.0,
+) -> Decision:
+    """Decide what follows a failure recorded at `retry_count`: the larger of Retry-After and backoff, capped."""
+    if failure is FailureClass.PERMANENT or exhausted(policy, retry_count):
+        return GiveUp()
+    backoff = jittered(wait(policy, retry_count), policy.jitter, dice)
+    seconds = min(max(backoff, retry_after or 0), policy.cap)
+    return RetryAt(now + timedelta(seconds=seconds))

@@ -1,0 +1,1 @@
+"""When a certificate alerts, and whether that is still true."""

@@ -1,0 +1,113 @@
+"""One alert: its id, its words, and the mark that keeps it from being raised twice. Pure."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from ulid import ULID
+
+from tocsin.delivery.notification import ChannelName, Severity
+from tocsin.expiry.fate import written
+from tocsin.inventory.certificate import Certificate
+from tocsin.inventory.thresholds import Threshold
+from tocsin.text import bounded
+
+ALERT_TYPE = "ExpirationWarning"
+CYCLE_LENGTH = 10
+"""Characters at the start of an alert's id that name the cycle: the time part of a ULID."""
+_SUBJECT_LIMIT = 200
+"""Bytes; mail programs show fewer."""
+_TEXT_LIMIT = 256
+"""Bytes of each piece of foreign text in a message."""
+
+
+class MarkKind(StrEnum):
+    """What was decided about one threshold through one channel, in one cycle."""
+
+    RAISED = "raised"
+    SUPERSEDED = "superseded"
+    """First seen late: a more urgent threshold was crossed already, and stands for it."""
+    NO_CHANNEL = "no_channel"
+    """The policy gives the threshold's severity no channel."""
+    NO_RECIPIENT = "no_recipient"
+    """Nobody to write to; raised as soon as there is."""
+
+    @property
+    def is_final(self) -> bool:
+        """Tell whether nothing can follow it in the same cycle."""
+        return self in (MarkKind.RAISED, MarkKind.SUPERSEDED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """A recorded decision. `id` is also the notification's, where one was raised."""
+
+    id: str
+    kind: MarkKind
+    certificate_id: str
+    expires_at: datetime
+    """The cycle: a renewed certificate has another."""
+    threshold: Threshold
+    severity: Severity
+    channel: ChannelName | None
+    at: datetime
+    superseded_by: Threshold | None = None
+
+
+def alert_id(certificate_id: str, expires_at: datetime, threshold: Threshold, channel: ChannelName | None) -> str:
+    """Derive the id of an alert: a ULID whose time part is the cycle, and whose rest is a hash of all four."""
+    instant = expires_at.astimezone(UTC)
+    digest = hashlib.sha256("\n".join((certificate_id, instant.isoformat(), str(threshold), channel or "-")).encode())
+    return cycle_of(instant) + str(ULID(digest.digest()[:16]))[CYCLE_LENGTH:]
+
+
+def cycle_of(expires_at: datetime) -> str:
+    """Name a cycle by its expiry, to the millisecond: what all ids of its alerts begin with."""
+    milliseconds = max(0, int(expires_at.timestamp() * 1000))  # a ULID's time begins in 1970
+    return str(ULID.from_bytes(milliseconds.to_bytes(6, "big") + bytes(10)))[:CYCLE_LENGTH]
+
+
+def subject_text(certificate: Certificate, now: datetime) -> str:
+    """Give a subject that is true at `now`."""
+    return bounded(f"[Tocsin] {certificate.common_name} {remaining_text(certificate.expires_at, now)}", _SUBJECT_LIMIT)
+
+
+def message_text(certificate: Certificate, threshold: Threshold, now: datetime) -> str:
+    """Give a message that is true at `now`: how much time is left is counted from then, not from the threshold."""
+    name = bounded(certificate.common_name, _TEXT_LIMIT)
+    at = written(certificate.expires_at)
+    lines = [f"{threshold.tag} The certificate {name} {remaining_text(certificate.expires_at, now)}, at {at}."]
+    facts = (
+        ("Renewal", certificate.renewal_status),
+        ("Found at", certificate.source_ref),
+        ("Issuer", certificate.issuer),
+        ("Serial", certificate.serial),
+        ("SHA-256", certificate.fingerprint_sha256),
+        ("Id", certificate.id),
+    )
+    lines += [f"{label}: {bounded(value, _TEXT_LIMIT)}" for label, value in facts if value]
+    return "\n".join(lines)
+
+
+def remaining_text(expires_at: datetime, now: datetime) -> str:
+    """Say how far off expiry is, e.g. `expires in 6 days 23 hours` or `expired 2 hours ago`."""
+    left = expires_at - now
+    if left > timedelta():
+        return f"expires in {_duration(left)}"
+    return "expired just now" if left > -timedelta(minutes=1) else f"expired {_duration(-left)} ago"
+
+
+def _duration(time: timedelta) -> str:
+    """Write the two largest units, rounded down: what is said to be left is never more than there is."""
+    if time < timedelta(minutes=1):
+        return "less than a minute"
+    minutes = int(time.total_seconds()) // 60
+    days, hours = minutes // (24 * 60), minutes // 60 % 24
+    if days:
+        return " ".join(_counted([(days, "day"), (hours, "hour")]))
+    return " ".join(_counted([(hours, "hour"), (minutes % 60, "minute")]))
+
+
+def _counted(parts: list[tuple[int, str]]) -> list[str]:
+    return [f"{count} {unit}{'' if count == 1 else 's'}" for count, unit in parts if count]

@@ -1,0 +1,205 @@
+"""The expiry check: one bounded pass over the certificates that are due. It returns counts; the caller logs them.
+
+Safe to run at any time, twice, or to be killed at any step: what is due is decided from the record (`expiry`), every
+alert is one guarded transaction, and a certificate stays due until all that it owed is written.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from tocsin.delivery.notification import DeliveryPolicy, Notification
+from tocsin.expiry.alert import Mark
+from tocsin.expiry.plan import (
+    Decision,
+    Duplicate,
+    NoChannel,
+    NoRecipient,
+    Raise,
+    Superseded,
+    decide,
+    mark_of,
+    next_due,
+    notification_of,
+    route_id,
+)
+from tocsin.expiry.policy_changes import look_anew
+from tocsin.expiry.stores import Lease, Stores
+from tocsin.expiry.watching import DueCertificate, Found, Raised
+from tocsin.inventory.audit import Kind
+from tocsin.inventory.certificate import Certificate
+from tocsin.inventory.lookup import Problem, Resolver
+
+STOP_BEFORE = 10.0
+"""Seconds before the end of its time at which the check starts no further certificate."""
+_PAGE = 100
+
+
+class Seen(StrEnum):
+    """What can happen to a certificate or to one of its alerts in a check."""
+
+    RAISED = "raised"
+    DUPLICATE = "duplicate"
+    SUPERSEDED = "superseded"
+    NO_CHANNEL = "no_channel"
+    NO_RECIPIENT = "no_recipient"
+    STALE = "stale"
+    """It changed while it was looked at; the next check looks again."""
+    BROKEN = "broken"
+    """Its record can't be read."""
+    FAILED = "failed"
+    """Looking at it failed; it stays due."""
+    LOOKED_AT = "looked_at"
+    POLICY_CHANGED = "policy_changed"
+    """It is due because its policy changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check saw and did."""
+
+    counts: Counter[Seen]
+    problems: tuple[Problem, ...]
+    oldest_due_age: float
+    """Seconds since the longest due certificate was due; 0 if none was."""
+    is_complete: bool
+    """False: time ran out, and the next check goes on where this one left off."""
+
+
+def expiry_check(
+    lease: Lease,
+    stores: Stores,
+    resolver: Resolver,
+    policy: DeliveryPolicy,
+    *,
+    clock: Callable[[], datetime],
+    remaining: Callable[[], float],
+    created: Callable[[Notification], None] = lambda _row: None,
+) -> Checked | None:
+    """Raise what is due, or do nothing (and return None) while another check is at it.
+
+    `remaining` gives the seconds left; `created` hears of each alert that was raised. A failure to read what is due
+    raises nothing and fails the check (ClientError).
+    """
+    now = clock()
+    if not lease.take(now, now + timedelta(seconds=remaining())):
+        return None
+    try:
+        return _Check(stores, resolver, policy, clock, remaining, created).run()
+    finally:
+        lease.release()
+
+
+@dataclass(slots=True)
+class _Check:
+    """One run."""
+
+    stores: Stores
+    resolver: Resolver
+    policy: DeliveryPolicy
+    clock: Callable[[], datetime]
+    remaining: Callable[[], float]
+    created: Callable[[Notification], None]
+    counts: Counter[Seen] = field(default_factory=Counter)
+    problems: dict[Problem, None] = field(default_factory=dict)
+    oldest: datetime | None = None
+
+    def run(self) -> Checked:
+        """Look at all that is due while time is left."""
+        now = self.clock()
+        left_over = self.stores.watchlist.left_over()
+        keep = self.remaining() / 2
+        for changed in left_over.changed:
+            made_due = look_anew(self.stores.watchlist, changed, now, lambda: self.remaining() > keep)
+            self.counts[Seen.POLICY_CHANGED] += made_due
+        is_complete = self._look_at_due(now, left_over.position)
+        age = (now - self.oldest).total_seconds() if self.oldest else 0.0
+        return Checked(self.counts, tuple(self.problems), max(0.0, age), is_complete)
+
+    def _look_at_due(self, now: datetime, start: str | None) -> bool:
+        """Go on behind the key `start`, then from the beginning; tell whether time sufficed."""
+        is_complete = self._stretch(now, start, None) and (start is None or self._stretch(now, None, start))
+        if is_complete and start is not None:
+            self.stores.watchlist.leave_off(None)
+        return is_complete
+
+    def _stretch(self, now: datetime, after: str | None, until: str | None) -> bool:
+        """Look at what is due behind the key `after`, up to `until`; tell whether time sufficed."""
+        place = after
+        while page := self._page(now, place, until):
+            found = self.stores.certificates.fetch([hint.id for hint in page])
+            for hint in page:
+                if self.remaining() <= STOP_BEFORE:
+                    self.stores.watchlist.leave_off(place)
+                    return False
+                self._look_at(hint.id, found)
+                place = hint.key
+        return True
+
+    def _page(self, now: datetime, after: str | None, until: str | None) -> list[DueCertificate]:
+        page = self.stores.watchlist.due(now, after, _PAGE)
+        self.oldest = min((hint.at for hint in page), default=self.oldest) if self.oldest is None else self.oldest
+        return [hint for hint in page if until is None or hint.key <= until]
+
+    def _look_at(self, id_: str, found: Found[Certificate]) -> None:
+        """Look at one certificate, whose fault must not stop the others."""
+        if id_ in found.broken:
+            self.counts[Seen.BROKEN] += 1
+            self.problems[Problem(id_, Kind.CERTIFICATE, id_, f"is broken: {found.broken[id_]}")] = None
+            return
+        certificate = found.things.get(id_)
+        now = self.clock()
+        if certificate is None or certificate.due_at is None or certificate.due_at > now:
+            return  # the index only remembers it as due
+        self.counts[Seen.LOOKED_AT] += 1
+        try:
+            self._examine(certificate, now)
+        except Exception:  # whatever is wrong with this one, it stays due and the others go on
+            self.counts[Seen.FAILED] += 1
+            logging.getLogger(__name__).exception("the expiry check failed on certificate %s", id_)
+
+    def _examine(self, certificate: Certificate, now: datetime) -> None:
+        """Carry out what is decided of one certificate, then say when to look at it next."""
+        resolved = self.resolver.resolve(certificate)
+        self.problems |= dict.fromkeys(resolved.problems)
+        marks = self.stores.alerts.marks_of_cycle(certificate)
+        decisions = decide(certificate, resolved.policy, resolved.people, marks, now)
+        for decision in decisions:
+            seen = self._carry_out(decision, certificate, marks, now)
+            self.counts.update(seen)
+            if Seen.STALE in seen:
+                return
+        due_at = next_due(certificate, decisions, now)
+        if due_at != certificate.due_at and not self.stores.watchlist.look_again(certificate, due_at):
+            self.counts[Seen.STALE] += 1
+
+    def _carry_out(
+        self, decision: Decision, certificate: Certificate, marks: dict[str, Mark], now: datetime
+    ) -> tuple[Seen, ...]:
+        """Write what `decision` asks for; say what was seen."""
+        match decision:
+            case Raise():
+                return (self._raise(decision, certificate, now),)
+            case Superseded():
+                self.stores.alerts.record(mark_of(decision, certificate, now))
+                return (Seen.SUPERSEDED,)
+            case NoChannel() | NoRecipient():
+                if route_id(certificate, decision.route) not in marks:
+                    self.stores.alerts.record(mark_of(decision, certificate, now))
+                return (Seen.NO_CHANNEL if isinstance(decision, NoChannel) else Seen.NO_RECIPIENT,)
+            case Duplicate():
+                return (Seen.DUPLICATE,)
+        return ()
+
+    def _raise(self, decision: Raise, certificate: Certificate, now: datetime) -> Seen:
+        row = notification_of(decision, certificate, self.policy, now)
+        raised = self.stores.alerts.raise_alert(row, mark_of(decision, certificate, now), certificate)
+        if raised is Raised.CREATED:
+            self.created(row)
+        return _SEEN[raised]
+
+
+_SEEN = {Raised.CREATED: Seen.RAISED, Raised.DUPLICATE: Seen.DUPLICATE, Raised.STALE: Seen.STALE}

@@ -1,0 +1,202 @@
+"""Was anybody alerted, about what, when, through which channel, did it arrive; what comes next; if nothing, why not.
+
+Pure: it answers from what was recorded of past checks, and from what a check would decide now.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from tocsin.delivery.notification import ChannelName, Notification, Severity
+from tocsin.expiry.alert import Mark, MarkKind
+from tocsin.expiry.fate import fate_of, written
+from tocsin.expiry.plan import (
+    Decision,
+    Duplicate,
+    LeftAlone,
+    NoChannel,
+    NoRecipient,
+    NotDueBefore,
+    People,
+    Raise,
+    RouteDecision,
+    Superseded,
+    decide,
+)
+from tocsin.inventory.certificate import Certificate, CertificateStatus
+from tocsin.inventory.policy import RenewalPolicy
+from tocsin.inventory.thresholds import Threshold
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An alert that was raised, and what became of it."""
+
+    notification_id: str
+    expires_at: datetime
+    """The cycle that it was about; the certificate's own expiry unless it was renewed since."""
+    threshold: Threshold
+    severity: Severity
+    channel: ChannelName | None
+    recipient: str | None
+    raised_at: datetime
+    arrived: bool | None
+    """Null: not known yet, or not known any more."""
+    arrived_at: datetime | None
+    fate: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Why a check alerts nobody (again) by a route."""
+
+    threshold: Threshold | None
+    """Null: no threshold at all."""
+    channel: ChannelName | None
+    reason: str
+    since: datetime | None
+    """When that was recorded; null: it is so at present."""
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """What is to come."""
+
+    at: datetime
+    threshold: Threshold
+    severity: Severity
+    channel: ChannelName | None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The whole answer about one certificate at one instant."""
+
+    status: CertificateStatus
+    policy: str
+    """The name of the policy that applies."""
+    problems: tuple[str, ...]
+    """What is wrong with its policy, owner or team."""
+    summary: str
+    told: tuple[Told, ...]
+    findings: tuple[Finding, ...]
+    next: Next | None
+
+
+def explain(
+    certificate: Certificate,
+    policy: RenewalPolicy,
+    people: People,
+    *,
+    marks: Sequence[Mark],
+    notifications: Mapping[str, Notification],
+    now: datetime,
+    problems: Sequence[str] = (),
+) -> Explanation:
+    """Answer from what was recorded (`marks`, of any cycles), what was sent (by id), and what is so now."""
+    decisions = decide(certificate, policy, people, {mark.id: mark for mark in marks}, now)
+    recorded = {mark.id: mark for mark in marks if mark.expires_at == certificate.expires_at}
+    told = tuple(
+        _told(mark, notifications.get(mark.id))
+        for mark in sorted(marks, key=lambda mark: mark.at)
+        if mark.kind is MarkKind.RAISED
+    )
+    findings = (*_recorded_negatives(recorded.values()), *_present_negatives(decisions, recorded.values()))
+    following = _next(decisions)
+    return Explanation(
+        status=certificate.status(now, policy.thresholds),
+        policy=policy.name,
+        problems=tuple(problems),
+        summary=_summary([one for one in told if one.expires_at == certificate.expires_at], findings, following),
+        told=told,
+        findings=findings,
+        next=following,
+    )
+
+
+def _told(mark: Mark, row: Notification | None) -> Told:
+    arrived, fate = fate_of(row)
+    return Told(
+        notification_id=mark.id,
+        expires_at=mark.expires_at,
+        threshold=mark.threshold,
+        severity=mark.severity,
+        channel=mark.channel,
+        recipient=row.recipient if row else None,
+        raised_at=mark.at,
+        arrived=arrived,
+        arrived_at=row.sent_at if row and arrived else None,
+        fate=fate,
+    )
+
+
+def _recorded_negatives(marks: Iterable[Mark]) -> list[Finding]:
+    negatives = (mark for mark in marks if mark.kind is not MarkKind.RAISED)
+    return [Finding(mark.threshold, mark.channel, _reason_of(mark), mark.at) for mark in negatives]
+
+
+def _reason_of(mark: Mark) -> str:
+    match mark.kind:
+        case MarkKind.SUPERSEDED:
+            return _superseded(mark.superseded_by)
+        case MarkKind.NO_CHANNEL:
+            return _no_channel(mark.severity)
+    return _NO_RECIPIENT
+
+
+_NO_RECIPIENT = "no recipient: no known owner or team, and the stack has no fallback address"
+
+
+def _superseded(by: Threshold | None) -> str:
+    return f"superseded by threshold {by}: that was crossed already when this was first seen"
+
+
+def _no_channel(severity: Severity) -> str:
+    return f"no channel for severity {severity}"
+
+
+def _present_negatives(decisions: Iterable[Decision], recorded: Iterable[Mark]) -> list[Finding]:
+    """Say why each route tells nobody now, where nothing was recorded of that."""
+    done = {(mark.threshold, mark.channel) for mark in recorded if mark.kind is not MarkKind.RAISED}
+    found = []
+    for decision in decisions:
+        if isinstance(decision, LeftAlone):
+            found.append(Finding(None, None, f"it is {decision.why}, and left alone", None))
+        elif (decision.route.threshold, decision.route.channel) not in done:
+            found.append(Finding(decision.route.threshold, decision.route.channel, _reason(decision), None))
+    return found
+
+
+def _reason(decision: RouteDecision) -> str:
+    match decision:
+        case NotDueBefore(at=at):
+            return f"not due before {written(at)}"
+        case Duplicate(of=mark):
+            return f"duplicate of {mark.id}, raised at {written(mark.at)}: it is not raised twice"
+        case Superseded(by=by):
+            return _superseded(by)
+        case NoChannel(route=route):
+            return _no_channel(route.severity)
+        case NoRecipient():
+            return _NO_RECIPIENT
+        case Raise():
+            return "due: the next check raises it"
+
+
+def _next(decisions: Iterable[Decision]) -> Next | None:
+    """Give what happens first: what is due and can be raised, or the next crossing."""
+    coming = [
+        Next(decision.at, decision.route.threshold, decision.route.severity, decision.route.channel)
+        for decision in decisions
+        if isinstance(decision, NotDueBefore)
+    ]
+    return min(coming, key=lambda one: one.at, default=None)
+
+
+def _summary(told: Sequence[Told], findings: Sequence[Finding], following: Next | None) -> str:
+    arrived = sum(one.arrived is True for one in told)
+    said = f"{len(told)} alert(s) raised in this cycle, {arrived} arrived." if told else "Nobody was alerted."
+    reasons = [f"{one.threshold}: {one.reason}" if one.threshold else one.reason for one in findings]
+    why = f" Why: {'; '.join(reasons)}." if reasons and not told else ""
+    after = f" Next: threshold {following.threshold} at {written(following.at)}." if following else " Nothing follows."
+    return said + why + after

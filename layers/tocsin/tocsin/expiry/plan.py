@@ -1,0 +1,195 @@
+"""Which alerts a certificate owes: decided from what is recorded, never from when the check happened to run. Pure.
+
+`timeline` says when each route (a threshold through a channel) is to be decided. It doesn't know the time, so a check
+that runs every hour, twice, or after a lost week comes to the same alerts (docs/decisions/late-thresholds.md).
+`decide` compares it with the time and with the marks of what was decided before.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from tocsin.delivery.notification import DeliveryPolicy, Notification
+from tocsin.expiry.alert import ALERT_TYPE, Mark, MarkKind, alert_id, message_text, subject_text
+from tocsin.inventory.certificate import Certificate
+from tocsin.inventory.contacts import Owner, Team, recipient_of
+from tocsin.inventory.policy import RenewalPolicy, Route
+from tocsin.inventory.thresholds import Threshold, by_urgency
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """When a route is to be decided in this cycle, and whether its threshold was crossed before anybody watched."""
+
+    route: Route
+    at: datetime
+    superseded_by: Threshold | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Raise:
+    """Alert now."""
+
+    route: Route
+    id: str
+    recipient: str
+
+
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """Don't alert: it was first seen late, and a more urgent threshold stands for it."""
+
+    route: Route
+    by: Threshold
+
+
+@dataclass(frozen=True, slots=True)
+class NoChannel:
+    """Crossed, but the policy gives its severity no channel."""
+
+    route: Route
+
+
+@dataclass(frozen=True, slots=True)
+class NoRecipient:
+    """Crossed, but there is nobody to write to; it is raised as soon as there is."""
+
+    route: Route
+
+
+@dataclass(frozen=True, slots=True)
+class NotDueBefore:
+    """Not crossed yet."""
+
+    route: Route
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """Decided before, in this cycle."""
+
+    route: Route
+    of: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class LeftAlone:
+    """Never alert: it is archived or revoked."""
+
+    why: str
+
+
+RouteDecision = Raise | Superseded | NoChannel | NoRecipient | NotDueBefore | Duplicate
+Decision = RouteDecision | LeftAlone
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Whom a certificate's alerts can go to."""
+
+    owner: Owner | None = None
+    team: Team | None = None
+    fallback: str = ""
+    """The stack's own address for what belongs to nobody; empty: there is none."""
+
+
+def timeline(certificate: Certificate, policy: RenewalPolicy) -> tuple[Planned, ...]:
+    """Plan every route of this cycle, the most urgent threshold first."""
+    order = by_urgency(policy.thresholds, certificate)
+    routes = sorted(policy.routes, key=lambda route: order.index(route.threshold))
+    return tuple(_planned(route, certificate, policy, order) for route in routes)
+
+
+def _planned(route: Route, certificate: Certificate, policy: RenewalPolicy, order: list[Threshold]) -> Planned:
+    """Plan one route: at its crossing; or, crossed before it was known, at once and only if nothing is more urgent."""
+    crosses_at = route.threshold.crosses_at(certificate)
+    known = policy.known_since(route, certificate.watched_since)
+    if crosses_at > known or route.channel is None:
+        return Planned(route, max(crosses_at, known))
+    told = {other.threshold for other in policy.routes if other.channel is not None}
+    most_urgent = next(threshold for threshold in order if threshold in told and threshold.crossed(certificate, known))
+    return Planned(route, known, None if most_urgent == route.threshold else most_urgent)
+
+
+def decide(
+    certificate: Certificate,
+    policy: RenewalPolicy,
+    people: People,
+    marks: Mapping[str, Mark],
+    now: datetime,
+) -> tuple[Decision, ...]:
+    """Decide every route of `certificate` at `now`, the most urgent first. `marks` are by id, of any cycle."""
+    if not certificate.is_watched:
+        return (LeftAlone("revoked" if certificate.revoked_at else "archived"),)
+    return tuple(_decide(planned, certificate, people, marks, now) for planned in timeline(certificate, policy))
+
+
+def _decide(
+    planned: Planned, certificate: Certificate, people: People, marks: Mapping[str, Mark], now: datetime
+) -> Decision:
+    route = planned.route
+    id_ = route_id(certificate, route)
+    mark = marks.get(id_)
+    if mark is not None and mark.kind.is_final:
+        return Duplicate(route, mark)
+    if planned.at > now:
+        return NotDueBefore(route, planned.at)
+    if planned.superseded_by is not None:
+        return Superseded(route, planned.superseded_by)
+    if route.channel is None:
+        return NoChannel(route)
+    recipient = recipient_of(route.channel, people.owner, people.team, people.fallback)
+    return NoRecipient(route) if recipient is None else Raise(route, id_, recipient)
+
+
+def route_id(certificate: Certificate, route: Route) -> str:
+    """Give the id of the mark, and of the alert, of `route` in the certificate's present cycle."""
+    return alert_id(certificate.id, certificate.expires_at, route.threshold, route.channel)
+
+
+def next_due(certificate: Certificate, decisions: tuple[Decision, ...], now: datetime) -> datetime | None:
+    """Say when the check must look again, once `decisions` are carried out; null: not before something changes."""
+    if any(isinstance(decision, NoRecipient) for decision in decisions):
+        return certificate.due_at or now  # it stays due, so it is tried and reported at each check
+    return min((decision.at for decision in decisions if isinstance(decision, NotDueBefore)), default=None)
+
+
+def notification_of(decision: Raise, certificate: Certificate, policy: DeliveryPolicy, now: datetime) -> Notification:
+    """Write the alert, true at `now`."""
+    if decision.route.channel is None:
+        raise ValueError("nothing can be raised without a channel")
+    return Notification(
+        id=decision.id,
+        type=ALERT_TYPE,
+        channel=decision.route.channel,
+        recipient=decision.recipient,
+        subject=subject_text(certificate, now),
+        message=message_text(certificate, decision.route.threshold, now),
+        severity=decision.route.severity,
+        certificate_id=certificate.id,
+        created_at=now,
+        updated_at=now,
+    ).accepted(now, policy)
+
+
+def mark_of(decision: Raise | Superseded | NoChannel | NoRecipient, certificate: Certificate, now: datetime) -> Mark:
+    """Write what shall be recorded of a decision."""
+    kinds: dict[type, MarkKind] = {
+        Raise: MarkKind.RAISED,
+        Superseded: MarkKind.SUPERSEDED,
+        NoChannel: MarkKind.NO_CHANNEL,
+        NoRecipient: MarkKind.NO_RECIPIENT,
+    }
+    route = decision.route
+    return Mark(
+        id=route_id(certificate, route),
+        kind=kinds[type(decision)],
+        certificate_id=certificate.id,
+        expires_at=certificate.expires_at,
+        threshold=route.threshold,
+        severity=route.severity,
+        channel=route.channel,
+        at=now,
+        superseded_by=decision.by if isinstance(decision, Superseded) else None,
+    )

@@ -1,0 +1,73 @@
+"""Who is told: owners and teams, and which of them an alert goes to. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Self, TypeVar
+
+from tocsin.delivery.notification import ChannelName
+from tocsin.delivery.recipient import email_problem
+from tocsin.errors import FieldProblem, InvalidFieldsError
+from tocsin.inventory.certificate import NAME_LIMIT, line_problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    """What owners and teams have in common. `version` counts its changes from 1: it is the ETag."""
+
+    id: str
+    name: str
+    email: str
+    created_at: datetime
+    updated_at: datetime
+    version: int = 1
+
+    @property
+    def etag(self) -> str:
+        """Name this version of it, as HTTP does."""
+        return f'"{self.version}"'
+
+    def changed(self, draft: Self, now: datetime) -> Self:
+        """Take what `draft` says."""
+        return replace(draft, id=self.id, created_at=self.created_at, updated_at=now, version=self.version + 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Team(Contact):
+    """Some people behind one address."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner(Contact):
+    """One person, of a team or of none."""
+
+    team_id: str | None = None
+
+
+AnyContact = TypeVar("AnyContact", Owner, Team)
+
+
+def checked_contact(contact: AnyContact) -> AnyContact:
+    """Return it as it is; raise InvalidFieldsError naming each field that can't be accepted."""
+    problems = list(_problems(contact))
+    if problems:
+        raise InvalidFieldsError(problems)
+    return contact
+
+
+def _problems(contact: Owner | Team) -> Iterable[FieldProblem]:
+    for field, text in (("name", contact.name), ("team_id", contact.team_id if isinstance(contact, Owner) else None)):
+        if text is not None and (problem := line_problem(text, NAME_LIMIT) or (None if text else "is empty")):
+            yield FieldProblem(field, problem)
+    if problem := email_problem(contact.email):
+        yield FieldProblem("email", problem)
+
+
+def recipient_of(channel: ChannelName, owner: Owner | None, team: Team | None, fallback: str = "") -> str | None:
+    """Say whom an alert goes to: the owner, or else the team, or else the stack's `fallback` address; null: nobody.
+
+    Only e-mail needs somebody. The other channels have a destination of their own, named by an empty text.
+    """
+    if channel is not ChannelName.EMAIL:
+        return ""
+    return next((contact.email for contact in (owner, team) if contact is not None), fallback or None)

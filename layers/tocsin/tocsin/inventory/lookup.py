@@ -1,0 +1,105 @@
+"""Which policy and which people a certificate has, and what is wrong with them. Each is read once a run."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from tocsin.errors import InvalidFieldsError, MalformedRowError, NotFoundError
+from tocsin.expiry.plan import People
+from tocsin.inventory.audit import Kind
+from tocsin.inventory.certificate import Certificate
+from tocsin.inventory.contacts import Owner, Team, checked_contact
+from tocsin.inventory.policy import RenewalPolicy, default_policy
+from tocsin.inventory.thresholds import Threshold
+
+Thing = TypeVar("Thing")
+Thing_co = TypeVar("Thing_co", covariant=True)
+
+
+class Shelf(Protocol[Thing_co]):
+    """Where things of one kind are."""
+
+    def read(self, id_: str) -> Thing_co:
+        """Read one to act on it; raise NotFoundError or MalformedRowError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that a certificate refers to, or the certificate itself, can't be used; and what was done instead."""
+
+    certificate_id: str
+    kind: Kind
+    id: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What applies to a certificate."""
+
+    policy: RenewalPolicy
+    people: People
+    problems: tuple[Problem, ...]
+
+
+class Resolver:
+    """Looks things up for one run, and remembers them."""
+
+    def __init__(
+        self,
+        policies: Shelf[RenewalPolicy],
+        owners: Shelf[Owner],
+        teams: Shelf[Team],
+        *,
+        fallback_email: str = "",
+    ) -> None:
+        """Read from the three shelves; `fallback_email` gets what belongs to nobody (empty: nobody does)."""
+        self._policies = _Memory(Kind.POLICY, policies.read)
+        self._owners = _Memory(Kind.OWNER, lambda id_: checked_contact(owners.read(id_)))
+        self._teams = _Memory(Kind.TEAM, lambda id_: checked_contact(teams.read(id_)))
+        self._fallback_email = fallback_email
+
+    def resolve(self, certificate: Certificate) -> Resolved:
+        """Give what applies to `certificate`: defaults for an unknown or broken policy, nobody for such people."""
+        policy, of_policy = self._policies.look_up(certificate.policy_id, certificate)
+        owner, of_owner = self._owners.look_up(certificate.owner_id, certificate)
+        team, of_team = self._teams.look_up(certificate.team_id, certificate)
+        return Resolved(
+            policy or default_policy(certificate.created_at),
+            People(owner, team, self._fallback_email),
+            tuple(problem for problem in (of_policy, of_owner, of_team) if problem is not None),
+        )
+
+    def thresholds_of(self, certificate: Certificate) -> tuple[Threshold, ...]:
+        """Give the thresholds that apply to `certificate`: what its status depends on."""
+        policy, _problem = self._policies.look_up(certificate.policy_id, certificate)
+        return (policy or default_policy(certificate.created_at)).thresholds
+
+
+class _Memory(Generic[Thing]):
+    """Things of one kind by id; a text says why there is none."""
+
+    def __init__(self, kind: Kind, read: Callable[[str], Thing]) -> None:
+        self._kind = kind
+        self._read = read
+        self._known: dict[str, Thing | str] = {}
+
+    def look_up(self, id_: str | None, certificate: Certificate) -> tuple[Thing | None, Problem | None]:
+        """Give what `certificate` refers to, or the problem with it; nothing where it refers to nothing."""
+        if id_ is None:
+            return None, None
+        if id_ not in self._known:
+            self._known[id_] = self._read_or_reason(id_)
+        found = self._known[id_]
+        if isinstance(found, str):
+            return None, Problem(certificate.id, self._kind, id_, found)
+        return found, None
+
+    def _read_or_reason(self, id_: str) -> Thing | str:
+        try:
+            return self._read(id_)
+        except NotFoundError:
+            return "is unknown"
+        except (MalformedRowError, InvalidFieldsError) as error:
+            return f"is broken: {error.detail}"

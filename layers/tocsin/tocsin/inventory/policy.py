@@ -1,0 +1,195 @@
+"""Renewal policies: which thresholds alert, how severe each is, and which channels carry each severity. Pure.
+
+A route is one threshold through one channel. A policy remembers since when it has each route: to a certificate that
+was already past the threshold then, the route came late (docs/decisions/late-thresholds.md).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Self
+
+from tocsin.delivery.notification import ChannelName, Severity
+from tocsin.errors import FieldProblem, InvalidFieldsError
+from tocsin.inventory.certificate import NAME_LIMIT, line_problem
+from tocsin.inventory.thresholds import DEFAULTS, Threshold, Unit, parse_thresholds, read_threshold
+
+DEFAULT_CHANNELS = (ChannelName.EMAIL,)
+_WARNING_DAYS = 14
+_WARNING_PERCENT = 15
+"""14 days of 90, the validity period that the thresholds in days were made for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One threshold through one channel; a null channel: its severity has none, so nobody is told."""
+
+    threshold: Threshold
+    severity: Severity
+    channel: ChannelName | None
+
+    @property
+    def key(self) -> str:
+        """Name it within its policy, e.g. `14 Email`."""
+        return f"{self.threshold} {self.channel or '-'}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenewalPolicy:
+    """How the certificates that name it alert. `version` counts its changes from 1: it is the ETag."""
+
+    id: str
+    name: str
+    created_at: datetime
+    updated_at: datetime
+    thresholds: tuple[Threshold, ...] = DEFAULTS
+    severities: Mapping[Threshold, Severity] = field(default_factory=dict)
+    """What an operator chose; the others follow `default_severity`."""
+    channels: Mapping[Severity, tuple[ChannelName, ...]] = field(default_factory=dict)
+    """What an operator chose; the others go by e-mail. An empty tuple: nobody is told."""
+    since: Mapping[str, datetime] = field(default_factory=dict)
+    """When each route (by its key) was added; one that is not in it has always been there."""
+    version: int = 1
+
+    @property
+    def etag(self) -> str:
+        """Name this version of it, as HTTP does."""
+        return f'"{self.version}"'
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """Give each threshold through each of its channels, in the order of the thresholds."""
+        return tuple(route for threshold in self.thresholds for route in self._routes_of(threshold))
+
+    def severity_of(self, threshold: Threshold) -> Severity:
+        """Say how much crossing it matters."""
+        return self.severities.get(threshold, default_severity(threshold))
+
+    def channels_of(self, severity: Severity) -> tuple[ChannelName, ...]:
+        """Say what carries alerts of this severity."""
+        return self.channels.get(severity, DEFAULT_CHANNELS)
+
+    def known_since(self, route: Route, watched_since: datetime) -> datetime:
+        """Say since when this route applies to a certificate that is watched since then."""
+        return max(watched_since, self.since.get(route.key, watched_since))
+
+    def first_written(self, now: datetime) -> Self:
+        """Make it a new policy: all its routes begin now."""
+        since = {route.key: now for route in self.routes}
+        return replace(self, created_at=now, updated_at=now, version=1, since=since)
+
+    def changed(self, draft: Self, now: datetime) -> Self:
+        """Take what `draft` says; routes that stay keep their age."""
+        since = {route.key: self._age_of(route, now) for route in draft.routes}
+        return replace(
+            draft,
+            id=self.id,
+            created_at=self.created_at,
+            updated_at=now,
+            version=self.version + 1,
+            since={key: at for key, at in since.items() if at is not None},
+        )
+
+    def always(self) -> Self:
+        """Give it as if it had always been as it is now."""
+        return replace(self, since={})
+
+    def _age_of(self, route: Route, now: datetime) -> datetime | None:
+        """Say since when this policy has `route`: null for always, `now` where it is new."""
+        had_it = any(own.key == route.key for own in self.routes)
+        return self.since.get(route.key) if had_it else now
+
+    def _routes_of(self, threshold: Threshold) -> list[Route]:
+        severity = self.severity_of(threshold)
+        channels: Sequence[ChannelName | None] = self.channels_of(severity) or (None,)
+        return [Route(threshold, severity, channel) for channel in channels]
+
+
+def default_severity(threshold: Threshold) -> Severity:
+    """Say how severe a threshold is unless a policy says so: 0 critical, to 14 days or 15% warning, above that not."""
+    if threshold.amount == 0:
+        return Severity.CRITICAL
+    warning = _WARNING_DAYS if threshold.unit is Unit.DAYS else _WARNING_PERCENT
+    return Severity.WARNING if threshold.amount <= warning else Severity.INFORMATIONAL
+
+
+def default_policy(epoch: datetime) -> RenewalPolicy:
+    """Give what applies to a certificate without a policy, or with an unknown one: it has always been there."""
+    return RenewalPolicy(id="", name="default", created_at=epoch, updated_at=epoch)
+
+
+def parse_policy(
+    id_: str,
+    name: str,
+    now: datetime,
+    *,
+    thresholds: Sequence[object] = (),
+    severities: Mapping[str, str] | None = None,
+    channels: Mapping[str, Sequence[str]] | None = None,
+) -> RenewalPolicy:
+    """Read a policy as an operator writes it; raise InvalidFieldsError naming every field that is wrong."""
+    problems: list[FieldProblem] = []
+    if name_problem := line_problem(name, NAME_LIMIT) or (None if name else "is empty"):
+        problems.append(FieldProblem("name", name_problem))
+    try:
+        read = parse_thresholds(thresholds)
+    except InvalidFieldsError as error:
+        read = DEFAULTS
+        problems += error.problems
+    by_threshold = _parse_severities(severities or {}, problems)
+    by_severity = _parse_channels(channels or {}, problems)
+    if problems:
+        raise InvalidFieldsError(problems)
+    return RenewalPolicy(
+        id=id_,
+        name=name,
+        created_at=now,
+        updated_at=now,
+        thresholds=read,
+        severities=by_threshold,
+        channels=by_severity,
+    ).first_written(now)
+
+
+def _parse_severities(severities: Mapping[str, str], problems: list[FieldProblem]) -> dict[Threshold, Severity]:
+    """Read e.g. {"30": "warning", "33%": "critical"}; add to `problems` what can't be read."""
+    read: dict[Threshold, Severity] = {}
+    for text, severity in severities.items():
+        threshold = _threshold_named(text)
+        if threshold is None:
+            problems.append(FieldProblem(f"severities.{text[:NAME_LIMIT]}", "is not a threshold"))
+        elif severity not in set(Severity):
+            problems.append(FieldProblem(f"severities.{text}", _one_of(Severity)))
+        else:
+            read[threshold] = Severity(severity)
+    return read
+
+
+def _threshold_named(text: str) -> Threshold | None:
+    try:
+        return read_threshold(text)
+    except ValueError:
+        return None
+
+
+def _parse_channels(
+    channels: Mapping[str, Sequence[str]], problems: list[FieldProblem]
+) -> dict[Severity, tuple[ChannelName, ...]]:
+    """Read e.g. {"critical": ["Email", "PagerDuty"]}; add to `problems` what can't be read."""
+    read: dict[Severity, tuple[ChannelName, ...]] = {}
+    for severity, names in channels.items():
+        if severity not in set(Severity):
+            problems.append(FieldProblem(f"channels.{severity[:NAME_LIMIT]}", _one_of(Severity)))
+            continue
+        for number, name in enumerate(names):
+            place = f"channels.{severity}.{number}"
+            if name not in set(ChannelName):
+                problems.append(FieldProblem(place, _one_of(ChannelName)))
+            elif name in names[:number]:
+                problems.append(FieldProblem(place, "is repeated"))
+        read[Severity(severity)] = tuple(ChannelName(name) for name in names if name in set(ChannelName))
+    return read
+
+
+def _one_of(choices: type[Severity] | type[ChannelName]) -> str:
+    return f"must be one of {', '.join(choices)}"

@@ -1,0 +1,1 @@
+"""Where we may connect, and how we wait."""

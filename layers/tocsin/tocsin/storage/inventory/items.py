@@ -1,0 +1,168 @@
+"""How the inventory is laid out in its table: one item collection a thing.
+
+| pk                        | sk                 | what                                                              |
+|---------------------------|--------------------|-------------------------------------------------------------------|
+| `certificate#<id>`        | `record`           | the certificate                                                   |
+| `certificate#<id>`        | `mark#<alert id>`  | a recorded decision; the id begins with its cycle                 |
+| `renewal_policy#<id>`     | `record`           | the policy; owners and teams alike                                |
+| `renewal_policy#<id>`     | `references`       | how many refer to it; owners and teams alike                      |
+| `work`                    | `policy#<id>`      | a policy whose certificates must be looked at anew                |
+| `work`                    | `position`         | where the check stopped for lack of time                          |
+
+Indexes, all KEYS_ONLY. `due`: watched certificates by the instant at which the check must look at them next
+(docs/decisions/due-index.md). `listed`: everything by kind, certificates by state and expiry. `by_owner`, `by_team`,
+`by_policy`: what refers to each, certificates by expiry.
+"""
+
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+from tocsin.delivery.notification import ChannelName, Severity
+from tocsin.delivery.reading import Item
+from tocsin.expiry.alert import Mark, MarkKind, cycle_of
+from tocsin.inventory.audit import Kind
+from tocsin.inventory.certificate import Certificate, Source
+from tocsin.inventory.contacts import Owner, Team
+from tocsin.inventory.policy import RenewalPolicy
+from tocsin.inventory.thresholds import DEFAULTS, Threshold, read_threshold
+from tocsin.storage.codec import EPOCH, FLAG, INSTANT, NUMBER, TEXT, Codec, Column, Form, json_form, required
+from tocsin.storage.notifications.item import from_timestamp, sort_key, timestamp
+
+SHARDS = 4
+"""Partitions of `due` and of each state in `listed`. An inventory changes slowly; each one costs a query a page."""
+RECORD = "record"
+REFERENCES = "references"
+_AFTER_EVERY_TIME = "~"
+
+_THRESHOLD = Form("S", str, read_threshold)
+_SINCE = json_form(
+    lambda since: {key: timestamp(at) for key, at in since.items()},
+    lambda plain: {str(key): from_timestamp(text) for key, text in plain.items()},
+)
+_SEVERITIES = json_form(
+    lambda severities: {str(threshold): severity for threshold, severity in severities.items()},
+    lambda plain: {read_threshold(text): Severity(severity) for text, severity in plain.items()},
+)
+_CHANNELS = json_form(
+    dict,
+    lambda plain: {Severity(severity): tuple(map(ChannelName, names)) for severity, names in plain.items()},
+)
+_TIMES = (required("created_at", INSTANT, EPOCH), required("updated_at", INSTANT, EPOCH))
+_HEAD = (required("id", TEXT, ""), *_TIMES, required("version", NUMBER, 0))
+
+CERTIFICATE = Codec(
+    Certificate,
+    (
+        *_HEAD,
+        required("common_name", TEXT, ""),
+        required("expires_at", INSTANT, EPOCH),
+        required("watched_since", INSTANT, EPOCH),
+        required("source", Form("S", str, Source), Source.API),
+        Column("names", json_form(list, tuple), ()),
+        Column("serial", TEXT, ""),
+        Column("fingerprint_sha256", TEXT, ""),
+        Column("issuer", TEXT, ""),
+        Column("not_before", INSTANT),
+        Column("owner_id", TEXT),
+        Column("team_id", TEXT),
+        Column("policy_id", TEXT),
+        Column("source_ref", TEXT, ""),
+        Column("renewal_status", TEXT, ""),
+        Column("chain_verified", FLAG),
+        Column("chain_problem", TEXT, ""),
+        Column("archived_at", INSTANT),
+        Column("revoked_at", INSTANT),
+        Column("due_at", INSTANT),
+    ),
+)
+POLICY = Codec(
+    RenewalPolicy,
+    (
+        *_HEAD,
+        required("name", TEXT, ""),
+        required(
+            "thresholds",
+            json_form(lambda all_: [*map(str, all_)], lambda all_: (*map(read_threshold, all_),)),
+            DEFAULTS,
+        ),
+        Column("severities", _SEVERITIES, {}),
+        Column("channels", _CHANNELS, {}),
+        Column("since", _SINCE, {}),
+    ),
+)
+_CONTACT = (*_HEAD, required("name", TEXT, ""), required("email", TEXT, ""))
+OWNER = Codec(Owner, (*_CONTACT, Column("team_id", TEXT)))
+TEAM = Codec(Team, _CONTACT)
+MARK = Codec(
+    Mark,
+    (
+        required("id", TEXT, ""),
+        required("kind", Form("S", str, MarkKind), MarkKind.RAISED),
+        required("certificate_id", TEXT, ""),
+        required("expires_at", INSTANT, EPOCH),
+        required("threshold", _THRESHOLD, Threshold(0)),
+        required("severity", Form("S", str, Severity), Severity.INFORMATIONAL),
+        required("at", INSTANT, EPOCH),
+        Column("channel", Form("S", str, ChannelName)),
+        Column("superseded_by", _THRESHOLD),
+    ),
+)
+
+
+def key(kind: Kind, id_: str, item: str = RECORD) -> dict[str, Any]:
+    """Give the key of an item."""
+    return {"pk": {"S": f"{kind}#{id_}"}, "sk": {"S": item}}
+
+
+def id_of(item: Item) -> str:
+    """Give the id in an item's key."""
+    return str(item["pk"]["S"]).partition("#")[2]
+
+
+def mark_key(certificate_id: str, mark_id: str) -> dict[str, Any]:
+    """Give the key of a mark."""
+    return key(Kind.CERTIFICATE, certificate_id, f"mark#{mark_id}")
+
+
+def marks_of_cycle(certificate: Certificate) -> str:
+    """Give what the sort keys of the marks of the present cycle begin with."""
+    return f"mark#{cycle_of(certificate.expires_at)}"
+
+
+def shard_of(id_: str) -> str:
+    """Give the partition of an id in a sharded index."""
+    return str(zlib.crc32(id_.encode()) % SHARDS)
+
+
+def certificate_item(certificate: Certificate) -> dict[str, Any]:
+    """Write a certificate with its index keys."""
+    state = "revoked" if certificate.revoked_at else "archived" if certificate.archived_at else "live"
+    shard = shard_of(certificate.id)
+    keys = {
+        "listed_in": {"S": f"{state}#{shard}"},
+        "list_key": {"S": sort_key(certificate.expires_at, certificate.id)},
+    }
+    return key(Kind.CERTIFICATE, certificate.id) | CERTIFICATE.encode(certificate) | keys | due_keys(certificate)
+
+
+def due_keys(certificate: Certificate) -> dict[str, Any]:
+    """Give the keys in `due`; without them the certificate is not in it."""
+    if certificate.due_at is None:
+        return {}
+    return {
+        "due_shard": {"S": shard_of(certificate.id)},
+        "due_key": {"S": sort_key(certificate.due_at, certificate.id)},
+    }
+
+
+def listed_item(kind: Kind, encoded: Mapping[str, Any]) -> dict[str, Any]:
+    """Complete a policy, an owner or a team: listed by kind in the order of creation, behind all certificates."""
+    id_ = encoded["id"]["S"]
+    place = {"listed_in": {"S": str(kind)}, "list_key": {"S": f"{_AFTER_EVERY_TIME}{encoded['created_at']['S']}#{id_}"}}
+    return key(kind, id_) | dict(encoded) | place
+
+
+def mark_item(mark: Mark) -> dict[str, Any]:
+    """Write a mark."""
+    return mark_key(mark.certificate_id, mark.id) | MARK.encode(mark)

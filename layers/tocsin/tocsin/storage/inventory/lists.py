@@ -1,0 +1,104 @@
+"""Lists of the inventory: certificates by expiry, the soonest first; policies, owners and teams by creation."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from tocsin.inventory.audit import Kind
+from tocsin.inventory.certificate import Certificate, CertificateStatus
+from tocsin.inventory.contacts import Owner, Team
+from tocsin.inventory.filters import CertificateFilters, ThresholdsOf
+from tocsin.inventory.policy import RenewalPolicy
+from tocsin.storage.codec import Codec
+from tocsin.storage.inventory.items import CERTIFICATE, OWNER, POLICY, SHARDS, TEAM
+from tocsin.storage.notifications.item import timestamp
+from tocsin.storage.paging import LOWEST, Bounds, Index, Page, Reader, Row, page
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_LISTED = Index("listed", "listed_in", "list_key")
+_BY_OWNER = Index("by_owner", "owner_id", "list_key")
+_BY_TEAM = Index("by_team", "team_id", "list_key")
+_BY_POLICY = Index("by_policy", "policy_id", "list_key")
+_ABOVE_CERTIFICATES = "~"  # sorts after every expiry, and before the other kinds
+_STATES = {
+    CertificateStatus.ARCHIVED: ("archived",),
+    CertificateStatus.REVOKED: ("revoked",),
+    None: ("live", "archived", "revoked"),
+}
+_WHOLE = 100
+
+
+class InventoryLists:
+    """Reads pages of one table."""
+
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+        """Query with `client` the Inventory `table`."""
+        self._client = client
+        self._table = table
+
+    def certificates(
+        self, filters: CertificateFilters, limit: int, after: str | None, now: datetime, thresholds_of: ThresholdsOf
+    ) -> Page[Certificate]:
+        """Give up to `limit` certificates behind the key `after`, by expiry. Status is that at `now`."""
+        index, partitions = _way(filters)
+        bounds = _bounds(filters, now)
+        return page(
+            Reader(self._client, self._table, index, partitions, bounds=bounds, is_forward=True),
+            CERTIFICATE.salvage,
+            lambda certificate: filters.match(certificate, now, thresholds_of),
+            limit,
+            after,
+        )
+
+    def every_certificate(self, filters: CertificateFilters, now: datetime) -> Iterator[Certificate]:
+        """Give all that `filters` allow, without asking for a status: for a simulation."""
+        place: str | None = None
+        while True:
+            found = self.certificates(filters, _WHOLE, place, now, lambda _certificate: ())
+            yield from found.rows
+            place = found.after
+            if place is None:
+                return
+
+    def policies(self, limit: int, after: str | None) -> Page[RenewalPolicy]:
+        """Give up to `limit` policies behind the key `after`, by creation."""
+        return self._all(Kind.POLICY, POLICY, limit, after)
+
+    def owners(self, limit: int, after: str | None) -> Page[Owner]:
+        """Give up to `limit` owners behind the key `after`, by creation."""
+        return self._all(Kind.OWNER, OWNER, limit, after)
+
+    def teams(self, limit: int, after: str | None) -> Page[Team]:
+        """Give up to `limit` teams behind the key `after`, by creation."""
+        return self._all(Kind.TEAM, TEAM, limit, after)
+
+    def _all(self, kind: Kind, codec: Codec[Row], limit: int, after: str | None) -> Page[Row]:
+        reader = Reader(self._client, self._table, _LISTED, (str(kind),), is_forward=True)
+        return page(reader, codec.salvage, _anything, limit, after)
+
+
+def _anything(_row: Any) -> bool:  # noqa: ANN401 - whatever it is
+    return True
+
+
+def _way(filters: CertificateFilters) -> tuple[Index, tuple[str, ...]]:
+    """Choose the index that leaves the fewest certificates to look at, and its partitions."""
+    narrowed = ((filters.owner_id, _BY_OWNER), (filters.team_id, _BY_TEAM), (filters.policy_id, _BY_POLICY))
+    for id_, index in narrowed:
+        if id_ is not None:
+            return index, (id_,)
+    states = _STATES.get(filters.status, ("live",))
+    return _LISTED, tuple(f"{state}#{shard}" for state in states for shard in range(SHARDS))
+
+
+def _bounds(filters: CertificateFilters, now: datetime) -> Bounds:
+    """Give the keys between which a certificate can match: what has a time to live is behind `now`."""
+    lowest = [timestamp(filters.expires_after)] if filters.expires_after else [LOWEST]
+    highest = [timestamp(filters.expires_before)] if filters.expires_before else [_ABOVE_CERTIFICATES]
+    if filters.status in (CertificateStatus.ACTIVE, CertificateStatus.EXPIRING):
+        lowest.append(timestamp(now))
+    if filters.status is CertificateStatus.EXPIRED:
+        highest.append(f"{timestamp(now)}~")
+    return max(lowest), min(highest)

@@ -1,0 +1,154 @@
+"""What the expiry check must look at, and when: the index `due`, and the work that a check leaves for the next.
+
+Index reads are stale hints. A stale one costs a look that changes nothing; the guards on the base row decide.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from tocsin.delivery.reading import Item
+from tocsin.expiry.watching import ChangedPolicy, DueCertificate, LeftOver
+from tocsin.inventory.audit import Kind
+from tocsin.inventory.certificate import Certificate
+from tocsin.inventory.policy import RenewalPolicy
+from tocsin.storage.inventory.items import SHARDS, id_of, key, shard_of
+from tocsin.storage.notifications.item import from_timestamp, sort_key, timestamp
+from tocsin.storage.paging import LOWEST, Index, Reader
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_DUE = Index("due", "due_shard", "due_key")
+_SHARDS = tuple(map(str, range(SHARDS)))
+_BY_POLICY = Index("by_policy", "policy_id", "list_key")
+_ABOVE_CERTIFICATES = "~"
+_WORK = {"S": "work"}
+_POSITION = {"pk": _WORK, "sk": {"S": "position"}}
+
+
+def looking_anew(table: str, policy: RenewalPolicy) -> dict[str, Any]:
+    """Give the action that has the certificates of `policy` looked at anew, from the first one on."""
+    item = {"pk": _WORK, "sk": {"S": f"policy#{policy.id}"}, "changed_at": {"S": timestamp(policy.updated_at)}}
+    return {"Put": {"TableName": table, "Item": item}}
+
+
+class Watchlist:
+    """Reads and moves what is due. Methods block; they raise ClientError."""
+
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+        """Use `client` (low-level) and the Inventory `table`."""
+        self._client = client
+        self._table = table
+
+    def due(self, now: datetime, after: str | None, limit: int) -> list[DueCertificate]:
+        """Give hints of the next `limit` due by `now` behind the key `after`, the longest due first."""
+        bounds = (LOWEST, f"{timestamp(now)}~")
+        reader = Reader(self._client, self._table, _DUE, _SHARDS, bounds=bounds, is_forward=True)
+        return [
+            DueCertificate(place, from_timestamp(place.partition("#")[0]), id_of(item))
+            for place, item in reader.keys(after, limit)
+        ]
+
+    def look_again(self, certificate: Certificate, at: datetime | None) -> bool:
+        """Have it looked at `at` next (null: not before it changes), if it still is as it was read."""
+        update = "REMOVE due_shard, due_key, due_at"
+        values: dict[str, Any] = {":version": {"N": str(certificate.version)}}
+        if at is not None:
+            update = "SET due_shard = :shard, due_key = :key, due_at = :at"
+            values |= _due_values(certificate.id, at)
+        as_read = "attribute_not_exists(due_key)"
+        if certificate.due_at is not None:
+            as_read = "due_key = :as_read"
+            values[":as_read"] = {"S": sort_key(certificate.due_at, certificate.id)}
+        guard = f"#version = :version AND {as_read}"
+        return self._updated(certificate.id, update, guard, values)
+
+    def look_now(self, certificate_id: str, now: datetime) -> bool:
+        """Have it looked at by the next check, if it is watched at all."""
+        return self._updated(
+            certificate_id,
+            "SET due_shard = :shard, due_key = :key, due_at = :at",
+            "attribute_exists(#version) AND attribute_not_exists(archived_at) AND attribute_not_exists(revoked_at)",
+            _due_values(certificate_id, now),
+        )
+
+    def left_over(self) -> LeftOver:
+        """Give what the checks before left to this one; one request (1 MB holds thousands of changed policies)."""
+        answer = self._client.query(
+            TableName=self._table,
+            KeyConditionExpression="pk = :work",
+            ExpressionAttributeValues={":work": _WORK},
+            ConsistentRead=True,
+        )
+        items: dict[str, Item] = {item["sk"]["S"]: item for item in answer["Items"]}
+        position = items.pop(_POSITION["sk"]["S"], {}).get("last_key", {}).get("S")
+        return LeftOver(position, tuple(map(_changed_policy, items.values())))
+
+    def certificates_of(self, changed: ChangedPolicy, limit: int) -> list[tuple[str, str]]:
+        """Give (key, id) of the next `limit` certificates that name the policy."""
+        bounds = (LOWEST, _ABOVE_CERTIFICATES)
+        reader = Reader(self._client, self._table, _BY_POLICY, (changed.id,), bounds=bounds, is_forward=True)
+        return [(place, id_of(item)) for place, item in reader.keys(changed.after, limit)]
+
+    def go_on(self, changed: ChangedPolicy, after: str | None) -> None:
+        """Remember how far this one has come (null: back to the first), unless the policy changed again."""
+        values = {} if after is None else {":after": {"S": after}}
+        self._guarded(
+            self._client.update_item,
+            changed,
+            values,
+            UpdateExpression="SET last_key = :after" if values else "REMOVE last_key",
+        )
+
+    def finish(self, changed: ChangedPolicy) -> None:
+        """Forget it, unless the policy changed again."""
+        self._guarded(self._client.delete_item, changed, {})
+
+    def leave_off(self, after: str | None) -> None:
+        """Remember where this check leaves off; null: at the end."""
+        if after is None:
+            self._client.delete_item(TableName=self._table, Key=_POSITION)
+        else:
+            self._client.put_item(TableName=self._table, Item={**_POSITION, "last_key": {"S": after}})
+
+    def _updated(self, certificate_id: str, update: str, guard: str, values: dict[str, Any]) -> bool:
+        try:
+            self._client.update_item(
+                TableName=self._table,
+                Key=key(Kind.CERTIFICATE, certificate_id),
+                UpdateExpression=update,
+                ConditionExpression=guard,
+                ExpressionAttributeNames={"#version": "version"},
+                ExpressionAttributeValues=values,
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
+    def _guarded(
+        self, write: Callable[..., object], changed: ChangedPolicy, values: dict[str, Any], **request: str
+    ) -> None:
+        """Write to the work item of `changed`, unless the policy changed again: then it begins anew."""
+        with suppress(self._client.exceptions.ConditionalCheckFailedException):
+            write(
+                TableName=self._table,
+                Key={"pk": _WORK, "sk": {"S": f"policy#{changed.id}"}},
+                ConditionExpression="changed_at = :changed_at",
+                ExpressionAttributeValues={":changed_at": {"S": timestamp(changed.changed_at)}, **values},
+                **request,
+            )
+
+
+def _due_values(certificate_id: str, at: datetime) -> dict[str, Any]:
+    return {
+        ":shard": {"S": shard_of(certificate_id)},
+        ":key": {"S": sort_key(at, certificate_id)},
+        ":at": {"S": timestamp(at)},
+    }
+
+
+def _changed_policy(item: Item) -> ChangedPolicy:
+    id_ = str(item["sk"]["S"]).partition("#")[2]
+    return ChangedPolicy(id_, from_timestamp(item["changed_at"]["S"]), item.get("last_key", {}).get("S"))

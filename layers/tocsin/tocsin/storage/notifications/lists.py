@@ -1,0 +1,40 @@
+"""Lists of notifications, newest first: dead letters by the time of their death, all others by creation.
+
+Keys are unique and never change while a row is in the index, so a place in a list is a key: rows that change underneath
+neither repeat nor hide others.
+"""
+
+from typing import TYPE_CHECKING
+
+from tocsin.delivery.filters import Filters
+from tocsin.delivery.notification import Notification, Status
+from tocsin.storage.notifications.item import SHARDS, salvage, timestamp
+from tocsin.storage.paging import HIGHEST, LOWEST, Bounds, Index, Page, Reader, page
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_BY_CREATED = Index("by_created", "created_shard", "created_key", ("id",))
+_DEAD = Index("dead", "dead_shard", "died_key", ("id",))
+_SHARDS = tuple(map(str, range(SHARDS)))
+
+
+class NotificationLists:
+    """Reads pages of one table."""
+
+    def __init__(self, client: "DynamoDBClient", name: str) -> None:
+        """Query with `client` (low-level) the table called `name`."""
+        self._client = client
+        self._name = name
+
+    def page(self, filters: Filters, limit: int, after: str | None) -> Page[Notification]:
+        """Give up to `limit` rows behind the key `after`."""
+        index, bounds = (_DEAD, (LOWEST, HIGHEST)) if filters.status is Status.DEAD else (_BY_CREATED, _bounds(filters))
+        reader = Reader(self._client, self._name, index, _SHARDS, bounds=bounds, is_forward=False)
+        return page(reader, salvage, filters.match, limit, after)
+
+
+def _bounds(filters: Filters) -> Bounds:
+    """Give the keys between which a row can have been created."""
+    lowest = timestamp(filters.created_after) if filters.created_after else LOWEST
+    return lowest, timestamp(filters.created_before) if filters.created_before else HIGHEST

@@ -1,0 +1,232 @@
+"""The Notifications table: every write states the row that it expects to find.
+
+Index reads are stale hints; only the guard on the base row decides (DynamoDB developer guide, "Global secondary
+indexes": they are updated asynchronously).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from heapq import merge
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from tocsin.delivery.notification import LAST_ERROR_LIMIT, Notification, Status
+from tocsin.delivery.reading import Due, Fetched, Item, Malformed
+from tocsin.delivery.store import Change, Write
+from tocsin.errors import ConflictError, IdempotencyMismatchError, MalformedRowError, NotFoundError
+from tocsin.storage.notifications.item import (
+    SHARDS,
+    decode,
+    encode,
+    from_timestamp,
+    salvage,
+    shard_of,
+    sort_key,
+    timestamp,
+)
+from tocsin.storage.paging import batch_get
+from tocsin.storage.update import Update
+from tocsin.text import bounded
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+class NotificationTable:
+    """Reads and guarded writes of one table. Methods block; they raise ClientError for what is not listed."""
+
+    def __init__(self, client: "DynamoDBClient", name: str, retention: timedelta) -> None:
+        """Use `client` (low-level), the table's `name`, and keep finished rows for `retention`."""
+        self._client = client
+        self._name = name
+        self._retention = retention
+
+    def insert(self, row: Notification) -> Notification:
+        """Write a new row, or return the one that the same Idempotency-Key made before.
+
+        Raises IdempotencyMismatchError where that one came from another body.
+        """
+        try:
+            self._client.put_item(
+                TableName=self._name,
+                Item=self._encode(row),
+                ConditionExpression="attribute_not_exists(id)",
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            found = self.get(row.id)
+            if found.fingerprint != row.fingerprint:
+                raise IdempotencyMismatchError from None
+            return found
+        return row
+
+    def get(self, id_: str) -> Notification:
+        """Read one row, as it is now; raise NotFoundError."""
+        found = self._client.get_item(TableName=self._name, Key={"id": {"S": id_}}, ConsistentRead=True)
+        if "status" not in found.get("Item", {}):
+            raise NotFoundError(id_)
+        return salvage(found["Item"])
+
+    def replace(self, change: Change) -> None:
+        """Write one step; raise ConflictError where the row is no longer as it was read."""
+        try:
+            self._client.update_item(**self._update(change).as_request(self._name))
+        except self._client.exceptions.ConditionalCheckFailedException:
+            if not self.holds(change):  # or this is the second try of a call whose answer never came
+                raise ConflictError(f"notification {change.before.id}") from None
+
+    def write(self, changes: Sequence[Change]) -> list[Write]:
+        """Write up to 25 steps in one call; each succeeds or fails alone. Answers are in the order of `changes`."""
+        statements = [self._update(change).as_statement(self._name) for change in changes]
+        try:
+            answer = self._client.batch_execute_statement(Statements=statements)
+        except ClientError as error:
+            if error.response["Error"].get("Code") != "ValidationException":
+                return [Write.UNAVAILABLE] * len(changes)
+            if len(changes) == 1:
+                return [Write.REFUSED]
+            return [self.write([change])[0] for change in changes]  # one bad row must not spoil the rest
+        except BotoCoreError:
+            return [Write.UNAVAILABLE] * len(changes)
+        return [_verdict(response.get("Error", {}).get("Code")) for response in answer["Responses"]]
+
+    def bury(self, found: Malformed, now: datetime) -> Write:
+        """Make a row dead by a write as small as can be: for rows that nothing else can be done with.
+
+        LOST where the row is no longer as it was read. The history goes; what guards later steps is mended.
+        """
+        item = found.item
+        row = salvage(item)
+        update = Update(
+            id=item["id"],
+            set={
+                "status": {"S": Status.DEAD},
+                "last_error": {"S": bounded(found.reason, LAST_ERROR_LIMIT)},
+                "dead_shard": {"S": shard_of(row.id)},
+                "died_key": {"S": sort_key(now, row.id)},
+                "updated_at": {"S": timestamp(now)},
+                "retry_count": {"N": str(row.retry_count)},
+                "claimed_until": {"N": "0"},
+            },
+            remove=("due_shard", "next_retry_at", "claim_token", "attempts"),
+            guards={name: item[name] for name in ("status", "next_retry_at") if name in item},
+        )
+        return self._write_into(item, update) if update.guards else Write.LOST
+
+    def settle_bare(self, change: Change) -> Write:
+        """Record a step without its history: what still fits a row that can't take the whole result."""
+        update = self._update(change, without="attempts")
+        verdict = self._write_one(update)
+        if verdict is not Write.REFUSED:
+            return verdict
+        try:
+            found = self._client.get_item(TableName=self._name, Key={"id": update.id}, ConsistentRead=True)
+        except (ClientError, BotoCoreError):
+            return Write.UNAVAILABLE
+        return self._write_into(found.get("Item", {}), update)
+
+    def _write_into(self, item: Item, update: Update) -> Write:
+        """Write an update into an item that may be too large for it: then that loses most of its largest attribute."""
+        verdict = self._write_one(update)
+        return self._write_one(update.making_room_in(item)) if verdict is Write.REFUSED else verdict
+
+    def _write_one(self, update: Update) -> Write:
+        try:
+            self._client.update_item(**update.as_request(self._name))
+        except ClientError as error:
+            return _verdict(error.response["Error"].get("Code"))
+        except BotoCoreError:
+            return Write.UNAVAILABLE
+        return Write.DONE
+
+    def holds(self, change: Change) -> bool:
+        """Tell whether the row is as `change` made it; False where it is gone, or can't be read now."""
+        try:
+            found = self.get(change.before.id)
+        except (NotFoundError, ClientError, BotoCoreError):
+            return False
+        return found.updated_at == change.after.updated_at and found.status is change.after.status
+
+    def due(self, now: datetime, limit: int, shards: Iterable[int] = range(SHARDS)) -> list[Due]:
+        """Give hints of at most `limit` rows due by `now`, oldest first. Raises ClientError: then nothing is known."""
+        found = [list(islice(self._due_in(str(shard), now), limit)) for shard in shards]
+        return list(islice(merge(*found, key=lambda hint: (hint.at, hint.id)), limit))
+
+    def _due_in(self, shard: str, now: datetime) -> Iterator[Due]:
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._name,
+            IndexName="due",
+            KeyConditionExpression="due_shard = :shard AND next_retry_at <= :until",
+            ExpressionAttributeValues={":shard": {"S": shard}, ":until": {"S": timestamp(now)}},
+        )
+        for page in pages:
+            for item in page["Items"]:
+                yield Due(_due_time(item["next_retry_at"]["S"], now), item["id"]["S"])
+
+    def fetch(self, ids: Sequence[str]) -> Fetched:
+        """Read many rows, in the order of `ids`, without those that are gone."""
+        wanted = list(dict.fromkeys(ids))
+        found = batch_get(self._client, self._name, [{"id": {"S": id_}} for id_ in wanted])
+        items = {item["id"]["S"]: item for item in found}
+        rows: list[Notification] = []
+        malformed: list[Malformed] = []
+        for id_ in wanted:
+            try:
+                rows += [decode(items[id_])] if id_ in items else []
+            except MalformedRowError as error:
+                malformed.append(Malformed(items[id_], error.detail))
+        return Fetched(tuple(rows), tuple(malformed))
+
+    def count_dead(self) -> int:
+        """Count the dead letters, a query a shard (and a page of 1 MB)."""
+        return self._count("dead", "dead_shard = :shard", {})
+
+    def count_due(self, now: datetime) -> int:
+        """Count the rows that are due by `now`, a query a shard (and a page of 1 MB)."""
+        until = {":until": {"S": timestamp(now)}}
+        return self._count("due", "due_shard = :shard AND next_retry_at <= :until", until)
+
+    def _count(self, index: str, condition: str, values: Mapping[str, Any]) -> int:
+        pages = (
+            page
+            for shard in range(SHARDS)
+            for page in self._client.get_paginator("query").paginate(
+                TableName=self._name,
+                IndexName=index,
+                Select="COUNT",
+                KeyConditionExpression=condition,
+                ExpressionAttributeValues={":shard": {"S": str(shard)}, **values},
+            )
+        )
+        return sum(page["Count"] for page in pages)
+
+    def _encode(self, row: Notification) -> dict[str, Any]:
+        return encode(row, self._retention)
+
+    def _update(self, change: Change, without: str = "") -> Update:
+        """Build the update for `change`, leaving the attribute `without` out of the result."""
+        after = self._encode(change.after)
+        after.pop(without, None)
+        return Update.between(self._encode(change.before), after)
+
+
+def _due_time(text: str, now: datetime) -> datetime:
+    """Read a key of the due index; what is no time is due now, so that the row is looked at."""
+    try:
+        return from_timestamp(text)
+    except ValueError:
+        return now
+
+
+def _verdict(code: str | None) -> Write:
+    """Read a statement's error code (API reference, BatchStatementError) as what it means to the caller."""
+    match code:
+        case None:
+            return Write.DONE
+        case "ConditionalCheckFailed" | "ConditionalCheckFailedException":
+            return Write.LOST
+        case "ValidationError" | "ValidationException" | "ItemCollectionSizeLimitExceeded":
+            return Write.REFUSED
+        case _:
+            return Write.UNAVAILABLE

@@ -1,0 +1,144 @@
+"""A walk along an index: bounded work a page, and a place to go on from.
+
+An index may be split over partitions, so a page is a merge of the next keys of each. A place is a key; it is behind the
+last row that was looked at, whether that row was wanted or not.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from heapq import merge
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from tocsin.delivery.reading import Item
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+LOWEST, HIGHEST = "!", "~~"  # sort before and after every key
+_ROUNDS = 8
+"""Stretches that one page examines; each costs a query a partition and a BatchGetItem."""
+_STRETCH = 100
+"""Rows of a stretch, the first one excepted: one BatchGetItem."""
+
+Row = TypeVar("Row")
+Bounds = tuple[str, str]
+"""The lowest key that can match, and one that is above every key that can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Row]):
+    """Some rows, and the key behind which the next ones begin: null at the end.
+
+    A page of a filtered list may be empty and still have a next one.
+    """
+
+    rows: tuple[Row, ...]
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index and its key attributes; without a name it is the table itself, whose keys are the last ones."""
+
+    name: str | None
+    hash: str
+    range: str
+    table_keys: tuple[str, ...] = ("pk", "sk")
+
+
+class Reader:
+    """Reads keys of some partitions of an index, and the items behind them."""
+
+    def __init__(
+        self,
+        client: "DynamoDBClient",
+        table: str,
+        index: Index,
+        partitions: Sequence[str],
+        *,
+        bounds: Bounds = (LOWEST, HIGHEST),
+        is_forward: bool,
+    ) -> None:
+        """Walk `partitions` together, upwards if `is_forward`."""
+        self._client = client
+        self._table = table
+        self._index = index
+        self._partitions = partitions
+        self._bounds = bounds
+        self._is_forward = is_forward
+
+    def keys(self, place: str | None, count: int) -> list[tuple[str, Item]]:
+        """Give the next `count` (key, item of the index) behind `place`."""
+        found = [self._keys_in(partition, place, count) for partition in self._partitions]
+        merged = merge(*found, key=lambda pair: pair[0], reverse=not self._is_forward)
+        return list(islice(merged, count))
+
+    def _keys_in(self, partition: str, place: str | None, count: int) -> list[tuple[str, Item]]:
+        lowest, highest = self._bounds
+        if place is not None:
+            lowest, highest = (place, highest) if self._is_forward else (lowest, place)
+        if lowest > highest:
+            return []  # DynamoDB refuses a BETWEEN that is upside down
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "KeyConditionExpression": "#hash = :partition AND #range BETWEEN :lowest AND :highest",
+            "ExpressionAttributeNames": {"#hash": self._index.hash, "#range": self._index.range},
+            "ExpressionAttributeValues": {
+                ":partition": {"S": partition},
+                ":lowest": {"S": lowest},
+                ":highest": {"S": highest},
+            },
+            "ScanIndexForward": self._is_forward,
+            "Limit": count + 1,  # BETWEEN includes `place`, which was seen already
+        }
+        request |= {"IndexName": self._index.name} if self._index.name else {"ConsistentRead": True}
+        items: list[Any] = self._client.query(**request)["Items"]
+        return [(item[self._index.range]["S"], item) for item in items if item[self._index.range]["S"] != place][:count]
+
+    def items(self, found: Iterable[tuple[str, Item]]) -> list[tuple[str, Item]]:
+        """Read the whole items of what `keys` gave, in order, without those that are gone."""
+        pairs = list(found)
+        if self._index.name is None:
+            return pairs
+        keys = [{name: item[name] for name in self._index.table_keys} for _, item in pairs]
+        whole = {self._identity(item): item for item in batch_get(self._client, self._table, keys)}
+        return [(key, whole[self._identity(item)]) for key, item in pairs if self._identity(item) in whole]
+
+    def _identity(self, item: Item) -> tuple[str, ...]:
+        return tuple(item[name]["S"] for name in self._index.table_keys)
+
+
+def page(
+    reader: Reader,
+    read: Callable[[Item], Row],
+    match: Callable[[Row], bool],
+    limit: int,
+    after: str | None,
+) -> Page[Row]:
+    """Give up to `limit` rows that `match`, behind the key `after`."""
+    rows: list[Row] = []
+    place, stretch = after, limit
+    for _ in range(_ROUNDS):
+        keys = reader.keys(place, stretch)
+        for key, item in reader.items(keys):
+            row = read(item)
+            rows += [row] if match(row) else []
+            if len(rows) == limit:
+                return Page(tuple(rows), key)
+        if len(keys) < stretch:
+            return Page(tuple(rows), None)
+        place, stretch = keys[-1][0], _STRETCH
+    return Page(tuple(rows), place)
+
+
+def batch_get(client: "DynamoDBClient", table: str, keys: Sequence[Item], *, is_consistent: bool = False) -> list[Item]:
+    """Read many items, 100 a call, in no order, without those that are not there."""
+    waiting: list[Any] = list(keys)
+    found: list[Item] = []
+    while waiting:
+        wanted: Any = {"Keys": waiting[:100], "ConsistentRead": is_consistent}
+        answer = client.batch_get_item(RequestItems={table: wanted})
+        found += answer["Responses"].get(table, [])
+        waiting = [*answer.get("UnprocessedKeys", {}).get(table, {"Keys": []})["Keys"], *waiting[100:]]
+    return found

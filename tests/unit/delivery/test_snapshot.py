@@ -1,0 +1,72 @@
+"""Contract 3.2 and 3.3 [S]: the summary is best effort; Prometheus gets the same snapshot."""
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, ConnectTimeoutError
+
+from tests.support.rows import NOW
+from tocsin.delivery.snapshot import Snapshot, prometheus_text, take_snapshot
+
+THROTTLED = ClientError({"Error": {"Code": "ThrottlingException", "Message": "slow down"}}, "Query")
+UNREACHABLE = ConnectTimeoutError(endpoint_url="https://dynamodb")
+
+
+class Counting:
+    """Counts as it is told; what is an error is raised."""
+
+    def __init__(self, dead: Any, due: Any) -> None:
+        self.dead = dead
+        self.due = due
+
+    def count_dead(self) -> int:
+        return self._give(self.dead)
+
+    def count_due(self, now: datetime) -> int:
+        assert now == NOW
+        return self._give(self.due)
+
+    def _give(self, what: Any) -> int:
+        if isinstance(what, Exception):
+            raise what
+        assert isinstance(what, int)
+        return what
+
+
+@pytest.mark.parametrize("error", [THROTTLED, UNREACHABLE], ids=["throttled", "unreachable"])
+@pytest.mark.parametrize(("failing", "expected"), [("dead", (None, 7)), ("due", (3, None)), ("dead due", (None, None))])
+def test_a_count_that_fails_is_null_and_logged_and_the_rest_is_there(
+    caplog: pytest.LogCaptureFixture, error: Exception, failing: str, expected: tuple[int | None, int | None]
+) -> None:
+    """Contract 3.2 [S]."""
+    counts = Counting(error if "dead" in failing else 3, error if "due" in failing else 7)
+    snapshot = take_snapshot(counts, NOW)
+    assert (snapshot.notifications_dead, snapshot.notifications_due) == expected
+    assert [record.levelname for record in caplog.records] == ["ERROR"] * len(failing.split())
+    assert all(record.exc_info for record in caplog.records)
+
+
+def test_a_defect_is_not_hidden_as_a_failing_count() -> None:
+    with pytest.raises(ZeroDivisionError):
+        take_snapshot(Counting(ZeroDivisionError(), 0), NOW)
+
+
+def test_prometheus_gets_the_dead_count_of_the_same_snapshot() -> None:
+    """Contract 3.3 [S]; the format of prometheus.io, "Exposition formats", text version 0.0.4."""
+    assert prometheus_text(Snapshot(NOW, 3, 7)).splitlines() == [
+        "# HELP tocsin_notifications_dead Notifications in the dead-letter queue.",
+        "# TYPE tocsin_notifications_dead gauge",
+        "tocsin_notifications_dead 3",
+        "# HELP tocsin_notifications_due Notifications whose next attempt is due.",
+        "# TYPE tocsin_notifications_due gauge",
+        "tocsin_notifications_due 7",
+    ]
+    assert prometheus_text(Snapshot(NOW, 3, 7)).endswith("\n")
+
+
+def test_prometheus_gets_no_number_for_what_could_not_be_counted() -> None:
+    text = prometheus_text(Snapshot(NOW, None, 7))
+    assert "dead" not in text
+    assert "tocsin_notifications_due 7" in text
+    assert prometheus_text(Snapshot(NOW, None, None)) == ""
