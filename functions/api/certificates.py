@@ -109,14 +109,14 @@ def import_pem(body: ImportIn) -> ImportOut:
 @router.get("/certificates/<id>")
 def get(id: str) -> Response[CertificateOut]:
     """Read one certificate, as it is now."""
-    certificate = inventory.inventory().certificates.get(id)
+    certificate = inventory.records().certificates.get(id)
     return shown(_out(certificate), certificate)
 
 
 @router.put("/certificates/<id>")
 def put(id: str, body: CertificateIn, if_match: IfMatch = None) -> Response[CertificateOut]:
     """Replace what is said of a certificate. Another expiry begins a new cycle: the alerts of the old one end."""
-    before = inventory.inventory().certificates.get(id)
+    before = inventory.records().certificates.get(id)
     check_version(before, if_match)
     now = resources.now()
     draft = checked(replace(before, **_said(body, now)))
@@ -129,7 +129,7 @@ def put(id: str, body: CertificateIn, if_match: IfMatch = None) -> Response[Cert
 @router.delete("/certificates/<id>")
 def delete(id: str, if_match: IfMatch = None) -> Response[str]:
     """Watch it no longer. What was alerted stays in the audit trail; alerts that are still owed are superseded."""
-    certificate = inventory.inventory().certificates.get(id)
+    certificate = inventory.records().certificates.get(id)
     check_version(certificate, if_match)
     lifecycle.delete_certificate(inventory.books(), certificate, actor_of(router.current_event), resources.now())
     return nothing()
@@ -138,9 +138,9 @@ def delete(id: str, if_match: IfMatch = None) -> Response[str]:
 @router.get("/certificates/<id>/notifications")
 def list_notifications(id: str, limit: Limit = 50, cursor: Cursor = None) -> CertificateNotifications:
     """List the alerts of a certificate, the latest cycle first."""
-    inventory.inventory().certificates.get(id)
+    inventory.records().certificates.get(id)
     marks, after = turn(
-        lambda place: resources.alert_book().marks(id, limit, place, MarkKind.RAISED), f"alerts of {id}", cursor
+        lambda place: resources.alerts().marks(id, limit, place, MarkKind.RAISED), f"alerts of {id}", cursor
     )
     rows = _rows([mark.id for mark in marks])
     items = [NotificationOut.of(rows[mark.id]) for mark in marks if mark.id in rows]
@@ -150,7 +150,7 @@ def list_notifications(id: str, limit: Limit = 50, cursor: Cursor = None) -> Cer
 @router.get("/certificates/<id>/explain")
 def explain(id: str) -> ExplanationOut:
     """Say whether anybody was alerted, about what, when, and whether it arrived; what comes next; and why not."""
-    certificate = inventory.inventory().certificates.get(id)
+    certificate = inventory.records().certificates.get(id)
     resolved = inventory.resolver().resolve(certificate)
     marks = _marks(certificate)
     return ExplanationOut.of(
@@ -185,7 +185,7 @@ def _out(certificate: Certificate) -> CertificateOut:
 
 def _marks(certificate: Certificate) -> list[Mark]:
     """Give what was decided: all of the present cycle, however many routes its policy has, and some of the others."""
-    book = resources.alert_book()
+    book = resources.alerts()
     latest = {mark.id: mark for mark in book.marks(certificate.id, _MARKS, None).rows}
     return [*(latest | book.marks_of_cycle(certificate)).values()]
 

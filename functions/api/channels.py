@@ -3,7 +3,7 @@
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from pydantic import BaseModel
 
-from tocsin.bootstrap import resources
+from tocsin.bootstrap import delivery
 from tocsin.delivery.notification import ChannelName
 
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its constructor untyped
@@ -25,5 +25,5 @@ class ChannelList(BaseModel):
 @router.get("/channels")
 def list_channels() -> ChannelList:
     """List all channels."""
-    configured = resources.configured_channels()
+    configured = delivery.configured_channels()
     return ChannelList(items=[ChannelOut(name=name, configured=name in configured) for name in ChannelName])

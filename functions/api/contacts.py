@@ -28,35 +28,35 @@ def create_owner(new: OwnerIn) -> Response[OwnerOut]:
     """Write an owner."""
     now = resources.now()
     owner = checked_contact(Owner(id=str(ULID.from_datetime(now)), created_at=now, updated_at=now, **new.model_dump()))
-    inventory.inventory().owners.create(owner, _said(Action.OWNER_CREATED, Kind.OWNER, owner))
+    inventory.records().owners.create(owner, _said(Action.OWNER_CREATED, Kind.OWNER, owner))
     return shown(OwnerOut.of(owner), owner, HTTPStatus.CREATED, f"/owners/{owner.id}")
 
 
 @router.get("/owners/<id>")
 def get_owner(id: str) -> Response[OwnerOut]:
     """Read one owner, as it is now."""
-    owner = inventory.inventory().owners.get(id)
+    owner = inventory.records().owners.get(id)
     return shown(OwnerOut.of(owner), owner)
 
 
 @router.put("/owners/<id>")
 def put_owner(id: str, body: OwnerIn, if_match: IfMatch = None) -> Response[OwnerOut]:
     """Replace an owner."""
-    before = inventory.inventory().owners.get(id)
+    before = inventory.records().owners.get(id)
     check_version(before, if_match)
     now = resources.now()
     draft = checked_contact(Owner(id=id, created_at=now, updated_at=now, **body.model_dump()))
     after = before.changed(draft, now)
-    inventory.inventory().owners.update(before, after, _said(Action.OWNER_UPDATED, Kind.OWNER, after))
+    inventory.records().owners.update(before, after, _said(Action.OWNER_UPDATED, Kind.OWNER, after))
     return shown(OwnerOut.of(after), after)
 
 
 @router.delete("/owners/<id>")
 def delete_owner(id: str, if_match: IfMatch = None) -> Response[str]:
     """Delete an owner that no certificate names."""
-    owner = inventory.inventory().owners.get(id)
+    owner = inventory.records().owners.get(id)
     check_version(owner, if_match)
-    inventory.inventory().owners.delete(owner, _said(Action.OWNER_DELETED, Kind.OWNER, owner))
+    inventory.records().owners.delete(owner, _said(Action.OWNER_DELETED, Kind.OWNER, owner))
     return nothing()
 
 
@@ -72,35 +72,35 @@ def create_team(new: TeamIn) -> Response[TeamOut]:
     """Write a team."""
     now = resources.now()
     team = checked_contact(Team(id=str(ULID.from_datetime(now)), created_at=now, updated_at=now, **new.model_dump()))
-    inventory.inventory().teams.create(team, _said(Action.TEAM_CREATED, Kind.TEAM, team))
+    inventory.records().teams.create(team, _said(Action.TEAM_CREATED, Kind.TEAM, team))
     return shown(TeamOut.of(team), team, HTTPStatus.CREATED, f"/teams/{team.id}")
 
 
 @router.get("/teams/<id>")
 def get_team(id: str) -> Response[TeamOut]:
     """Read one team, as it is now."""
-    team = inventory.inventory().teams.get(id)
+    team = inventory.records().teams.get(id)
     return shown(TeamOut.of(team), team)
 
 
 @router.put("/teams/<id>")
 def put_team(id: str, body: TeamIn, if_match: IfMatch = None) -> Response[TeamOut]:
     """Replace a team."""
-    before = inventory.inventory().teams.get(id)
+    before = inventory.records().teams.get(id)
     check_version(before, if_match)
     now = resources.now()
     draft = checked_contact(Team(id=id, created_at=now, updated_at=now, **body.model_dump()))
     after = before.changed(draft, now)
-    inventory.inventory().teams.update(before, after, _said(Action.TEAM_UPDATED, Kind.TEAM, after))
+    inventory.records().teams.update(before, after, _said(Action.TEAM_UPDATED, Kind.TEAM, after))
     return shown(TeamOut.of(after), after)
 
 
 @router.delete("/teams/<id>")
 def delete_team(id: str, if_match: IfMatch = None) -> Response[str]:
     """Delete a team that no certificate and no owner names."""
-    team = inventory.inventory().teams.get(id)
+    team = inventory.records().teams.get(id)
     check_version(team, if_match)
-    inventory.inventory().teams.delete(team, _said(Action.TEAM_DELETED, Kind.TEAM, team))
+    inventory.records().teams.delete(team, _said(Action.TEAM_DELETED, Kind.TEAM, team))
     return nothing()
 
 

@@ -13,7 +13,7 @@ from paging import Cursor, Limit, turn
 from ulid import ULID
 from wire import Instant, NewNotification, NotificationList, NotificationOut, Type
 
-from tocsin.bootstrap import resources
+from tocsin.bootstrap import delivery, resources
 from tocsin.delivery.filters import Filters
 from tocsin.delivery.notification import ChannelName, Notification, Outcome, Severity, Status
 from tocsin.delivery.send import Event
@@ -109,7 +109,7 @@ def read(id: str) -> NotificationOut:
 
 def _still_true(row: Notification) -> Notification:
     """Give a dead letter in words that are true now. One that no longer is becomes superseded, and is refused."""
-    verdict = resources.review([row]).get(row.id, row) if row.status is Status.DEAD else row
+    verdict = delivery.review([row]).get(row.id, row) if row.status is Status.DEAD else row
     if isinstance(verdict, Notification):
         return row
     change = Change(row, row.superseded(verdict, resources.now()))

@@ -36,41 +36,41 @@ def create(new: PolicyIn) -> Response[PolicyOut]:
     """Write a policy."""
     now = resources.now()
     policy = new.parsed(str(ULID.from_datetime(now)), now)
-    inventory.inventory().policies.create(policy, _said(Action.POLICY_CREATED, policy))
+    inventory.records().policies.create(policy, _said(Action.POLICY_CREATED, policy))
     return shown(PolicyOut.of(policy), policy, HTTPStatus.CREATED, f"/renewal-policies/{policy.id}")
 
 
 @router.get("/renewal-policies/<id>")
 def get(id: str) -> Response[PolicyOut]:
     """Read one policy, as it is now."""
-    policy = inventory.inventory().policies.get(id)
+    policy = inventory.records().policies.get(id)
     return shown(PolicyOut.of(policy), policy)
 
 
 @router.put("/renewal-policies/<id>")
 def put(id: str, body: PolicyIn, if_match: IfMatch = None) -> Response[PolicyOut]:
     """Replace a policy. Its certificates are looked at anew by the next check."""
-    before = inventory.inventory().policies.get(id)
+    before = inventory.records().policies.get(id)
     check_version(before, if_match)
     now = resources.now()
     after = before.changed(body.parsed(id, now), now)
-    inventory.inventory().policies.update(before, after, _said(Action.POLICY_UPDATED, after))
+    inventory.records().policies.update(before, after, _said(Action.POLICY_UPDATED, after))
     return shown(PolicyOut.of(after), after)
 
 
 @router.delete("/renewal-policies/<id>")
 def delete(id: str, if_match: IfMatch = None) -> Response[str]:
     """Delete a policy that no certificate names."""
-    policy = inventory.inventory().policies.get(id)
+    policy = inventory.records().policies.get(id)
     check_version(policy, if_match)
-    inventory.inventory().policies.delete(policy, _said(Action.POLICY_DELETED, policy))
+    inventory.records().policies.delete(policy, _said(Action.POLICY_DELETED, policy))
     return nothing()
 
 
 @router.post("/renewal-policies/<id>/simulate")
 def simulate_draft(id: str, draft: SimulateIn) -> SimulationOut:
     """Say what a draft of this policy would raise over the certificates as they are. Nothing is sent."""
-    inventory.inventory().policies.get(id)
+    inventory.records().policies.get(id)
     if draft.end <= draft.start:
         raise InvalidFieldsError([FieldProblem("end", "must be after start")])
     filters = CertificateFilters(policy_id=None if draft.all_certificates else id)

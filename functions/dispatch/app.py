@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tocsin.bootstrap import resources
+from tocsin.bootstrap import delivery, resources
 
 
 def handler(event: dict[str, Any], context: resources.LambdaContext) -> dict[str, list[dict[str, str]]]:
@@ -14,7 +14,7 @@ def handler(event: dict[str, Any], context: resources.LambdaContext) -> dict[str
     records = event["Records"]
     images = [record["dynamodb"]["NewImage"] for record in records]
     try:
-        tally = resources.dispatch(images, context)
+        tally = delivery.dispatch(images, context)
     finally:
         resources.recorder().metrics.flush()
     again = {row.id for row in (*tally.left, *tally.unclaimed)}

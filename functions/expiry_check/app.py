@@ -4,7 +4,7 @@ from typing import Any
 
 from tocsin.bootstrap import inventory, resources
 from tocsin.expiry.check import Checked, Seen
-from tocsin.observability import Metric, MetricsBook
+from tocsin.observability import Metric, StackMetrics
 
 
 def handler(_event: dict[str, Any], context: resources.LambdaContext) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def handler(_event: dict[str, Any], context: resources.LambdaContext) -> dict[st
     return {"skipped": False, "is_complete": checked.is_complete, **_counts(checked)}
 
 
-def _measure(checked: Checked, seconds: float, metrics: MetricsBook) -> None:
+def _measure(checked: Checked, seconds: float, metrics: StackMetrics) -> None:
     for problem in checked.problems:
         resources.logger().warning("a certificate's alerts fall back to defaults", extra={"problem": problem})
     metrics.gauge(Metric.EXPIRY_CHECK_DURATION, seconds)

@@ -3,9 +3,9 @@
 from dataclasses import asdict
 from typing import Any
 
-from tocsin.bootstrap import resources
+from tocsin.bootstrap import delivery, resources
 from tocsin.delivery.sweep import Swept
-from tocsin.observability import Metric, MetricsBook
+from tocsin.observability import Metric, StackMetrics
 
 
 def handler(event: dict[str, Any], context: resources.LambdaContext) -> dict[str, Any]:
@@ -16,7 +16,7 @@ def handler(event: dict[str, Any], context: resources.LambdaContext) -> dict[str
     metrics = resources.recorder().metrics
     begun = resources.now()
     try:
-        swept = resources.run_sweep(context, event.get("shards"))
+        swept = delivery.run_sweep(context, event.get("shards"))
         if swept is None:
             metrics.gauge(Metric.SWEEP_SKIPPED, 1)
             resources.logger().info("sweep skipped: another one is running")
@@ -27,7 +27,7 @@ def handler(event: dict[str, Any], context: resources.LambdaContext) -> dict[str
     return {"skipped": False, **asdict(swept)}
 
 
-def _measure(swept: Swept, seconds: float, metrics: MetricsBook) -> None:
+def _measure(swept: Swept, seconds: float, metrics: StackMetrics) -> None:
     metrics.gauge(Metric.SWEEP_DURATION, seconds)
     metrics.gauge(Metric.DUE_BACKLOG, swept.backlog)
     metrics.gauge(Metric.OLDEST_DUE_AGE, swept.oldest_due_age)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from tocsin.bootstrap import inventory, resources
+from tocsin.bootstrap import delivery, inventory, resources
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
 EVENTS = Path(__file__).parents[2] / "events"
@@ -81,7 +81,7 @@ def environment(
 
 def forget_wiring() -> None:
     """Make bootstrap wire anew, as a cold start does."""
-    for made in (*vars(resources).values(), *vars(inventory).values()):
+    for made in (*vars(resources).values(), *vars(delivery).values(), *vars(inventory).values()):
         if hasattr(made, "cache_clear"):
             made.cache_clear()
 

@@ -19,7 +19,7 @@ from tocsin.inventory.contacts import Owner, Team
 from tocsin.inventory.lookup import Resolver
 from tocsin.inventory.policy import RenewalPolicy
 from tocsin.storage.audit import AuditTrail
-from tocsin.storage.inventory.alerts import AlertBook
+from tocsin.storage.inventory.alerts import AlertTable
 from tocsin.storage.inventory.items import certificate_item
 from tocsin.storage.inventory.lists import InventoryLists
 from tocsin.storage.inventory.tables import Inventory
@@ -50,7 +50,7 @@ class Store:
         self.lists = InventoryLists(self.client, self.names["Inventory"])
         self.watchlist = Watchlist(self.client, self.names["Inventory"])
         self.notifications = NotificationTable(self.client, self.names["Notifications"], RETENTION)
-        self.alerts = AlertBook(
+        self.alerts = AlertTable(
             self.client, self.names["Inventory"], self.names["Notifications"], self.audit, RETENTION
         )
 

@@ -13,14 +13,14 @@ from tests.support.rows import ACCEPTED, NO_CHANNEL, NOW, POLICY, REFUSED, REJEC
 from tocsin.delivery.notification import ChannelName, DeliveryPolicy, MissingChannelAction, Notification
 from tocsin.delivery.send import Event
 from tocsin.delivery.store import Change
-from tocsin.observability import Metric, MetricsBook, Recorder
+from tocsin.observability import Metric, Recorder, StackMetrics
 
 LATER = NOW + timedelta(seconds=90)
 
 
 @pytest.fixture
 def recorder(request: pytest.FixtureRequest) -> Recorder:
-    return Recorder(Logger(service=request.node.name), MetricsBook("stack"))
+    return Recorder(Logger(service=request.node.name), StackMetrics("stack"))
 
 
 def flushed(recorder: Recorder, capsys: pytest.CaptureFixture[str]) -> list[Blob]:

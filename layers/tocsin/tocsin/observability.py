@@ -68,7 +68,7 @@ _FAILED = (AttemptClass.RETRYABLE, AttemptClass.PERMANENT, AttemptClass.UNKNOWN)
 
 
 @dataclass(slots=True)
-class MetricsBook:
+class StackMetrics:
     """What one invocation counted."""
 
     stack: str
@@ -119,7 +119,7 @@ class Recorder:
     """Turns what happens to rows into log lines and counts. Its methods take what delivery reports."""
 
     logger: Logger
-    metrics: MetricsBook
+    metrics: StackMetrics
 
     def observe(self, event: Event, change: Change) -> None:
         """Note one event of a delivery run."""

@@ -11,7 +11,7 @@ from tests.support.interruptions import KilledError, Overtaken, dying_at, failin
 from tests.support.inventory import DAY, HOUR, T0, a_certificate, a_policy
 from tests.support.inventory_store import Store
 from tocsin.expiry.check import Seen
-from tocsin.storage.inventory.alerts import AlertBook
+from tocsin.storage.inventory.alerts import AlertTable
 
 pytestmark = pytest.mark.dynamodb_local
 
@@ -141,7 +141,7 @@ def test_a_check_that_meets_a_change_leaves_it_to_the_next(store: Store) -> None
     add(store, "x")
 
     class Late:
-        def __init__(self, inner: AlertBook) -> None:
+        def __init__(self, inner: AlertTable) -> None:
             self._inner = inner
 
         def __getattr__(self, name: str) -> Any:

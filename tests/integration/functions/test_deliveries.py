@@ -20,7 +20,7 @@ from tests.support.functions import Context, call, forget_wiring, handler, sampl
 from tests.support.rows import POLICY, REFUSED, a_row, settled
 from tests.support.ssm import PREFIX, a_parameter_store
 from tests.support.sweeper import Sweeper
-from tocsin.bootstrap import resources
+from tocsin.bootstrap import delivery, resources
 from tocsin.delivery.attempt import AttemptClass
 from tocsin.delivery.notification import ChannelName, Notification, Outcome, Status
 from tocsin.storage.lease import Lease
@@ -231,7 +231,7 @@ async def test_a_thousand_alerts_are_reviewed_claimed_sent_and_recorded_in_few_c
     stack.fill(rows)
     sender = FakeSender()
     sweeper = Sweeper(stack, sender, Clock(now))
-    sweeper.bench.review = resources.review
+    sweeper.bench.review = delivery.review
     with counted_calls(stack.client) as calls, counted_calls(resources.dynamodb()) as reviews:
         swept = await sweeper.sweep()
     assert swept is not None

@@ -39,7 +39,7 @@ from tests.support.inventory_api import (
 from tests.support.inventory_store import Store
 from tests.support.rows import ACCEPTED, REFUSED, REJECTED, settled
 from tests.support.ssm import PREFIX, a_parameter_store
-from tocsin.bootstrap import resources
+from tocsin.bootstrap import delivery, resources
 from tocsin.channels.credentials import Credentials
 from tocsin.delivery.notification import Notification, Status
 from tocsin.delivery.store import Change
@@ -236,7 +236,7 @@ async def receiver(store: Store, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     fake = Receiver(answers(503), port=free_port())
     async with fake, a_parameter_store(Webhook={"secrets": [SECRET], "url": fake.url()}) as ssm:
         found = Credentials(ssm.provider, PREFIX, resources.now)
-        monkeypatch.setattr(resources, "credentials", lambda: found)
+        monkeypatch.setattr(delivery, "credentials", lambda: found)
         yield fake
 
 

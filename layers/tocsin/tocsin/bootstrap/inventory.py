@@ -17,7 +17,7 @@ from tocsin.storage.lease import Lease
 
 
 @cache
-def inventory() -> Inventory:
+def records() -> Inventory:
     """Open the inventory's shelves."""
     return Inventory(resources.dynamodb(), resources.settings().inventory_table, resources.audit_trail())
 
@@ -37,12 +37,12 @@ def source_states() -> SourceStates:
 @cache
 def books() -> Books:
     """Open all that a change of a certificate touches."""
-    return Books(inventory().certificates, resources.alert_book(), resources.table(), _superseded)
+    return Books(records().certificates, resources.alerts(), resources.table(), _superseded)
 
 
 def resolver() -> Resolver:
     """Make what looks up policies and people; it remembers them, so make one a run."""
-    shelves = inventory()
+    shelves = records()
     fallback = resources.settings().fallback_email
     return Resolver(shelves.policies, shelves.owners, shelves.teams, fallback_email=fallback)
 
@@ -54,8 +54,8 @@ def run_expiry_check(context: resources.LambdaContext) -> Checked | None:
         lease("expiry_check", context),
         Stores(
             Watchlist(resources.dynamodb(), resources.settings().inventory_table),
-            inventory().certificates,
-            resources.alert_book(),
+            records().certificates,
+            resources.alerts(),
         ),
         resolver(),
         resources.settings().delivery,

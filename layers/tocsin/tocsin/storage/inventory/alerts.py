@@ -28,7 +28,7 @@ ACTOR = "expiry_check"
 _COLLECTION = Index(None, "pk", "sk")
 
 
-class AlertBook:
+class AlertTable:
     """Writes and reads alerts and marks. Methods block; they raise ClientError for what is not listed."""
 
     def __init__(
