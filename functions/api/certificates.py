@@ -32,7 +32,6 @@ from tocsin.expiry.explanation import explain as explained
 from tocsin.inventory.certificate import Certificate, CertificateStatus, checked
 from tocsin.inventory.filters import CertificateFilters
 from tocsin.sources.merge import Changed, Create, Merge, Outdated, Renewed, Unchanged
-from tocsin.storage.notifications.item import salvage
 
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its constructor untyped
 
@@ -193,4 +192,4 @@ def _marks(certificate: Certificate) -> list[Mark]:
 def _rows(ids: list[str]) -> dict[str, Notification]:
     """Read notifications by their ids, with blanks for what can't be read: for showing."""
     found = resources.table().fetch(ids)
-    return {row.id: row for row in (*found.rows, *(salvage(broken.item) for broken in found.malformed))}
+    return {row.id: row for row in (*found.rows, *(broken.row for broken in found.malformed))}

@@ -19,7 +19,9 @@ from tests.support.waiting import until
 from tocsin.channels.credentials import Credentials
 from tocsin.channels.registry import Channels
 from tocsin.delivery.notification import DeliveryPolicy, Notification
-from tocsin.delivery.send import Delivery, Tally, Worker
+from tocsin.delivery.record import Tally
+from tocsin.delivery.send import Delivery, Worker
+from tocsin.delivery.store import Fetched
 from tocsin.delivery.sweep import sweep
 from tocsin.storage.lease import Lease
 from tocsin.storage.notifications.item import SHARDS, encode
@@ -45,11 +47,13 @@ class RealWorker:
         self.credentials = Credentials(SSMProvider(boto3_client=stack.client("ssm")), f"/{stack.name}/channels", now)
         self.not_used = lambda: stack.client("sns")
 
-    async def deliver(self, rows: Sequence[Notification]) -> Tally:
+    async def deliver(self, found: Fetched) -> Tally:
         async with Channels(
             self.credentials, sesv2=self.not_used, sns=self.not_used, now=now, allowed_networks=["127.0.0.0/8"]
         ) as channels:
-            return await Delivery(self.table, channels, POLICY, self.worker, lambda _event, _change: None).run(rows)
+            return await Delivery(self.table, channels, POLICY, self.worker, lambda _event, _change: None).run(
+                found.rows
+            )
 
     def sweep(self, job: str) -> None:
         lease = Lease(self.client, self.name, job, holder=job)
@@ -58,7 +62,6 @@ class RealWorker:
                 lease,
                 self.table,
                 self.deliver,
-                lambda _found: False,
                 shards=range(SHARDS),
                 hand_over=None,
                 now=now(),
@@ -95,7 +98,7 @@ def test_two_sweeps_and_a_dispatcher_deliver_each_row_once(stack: Stack, receive
     at_once(
         lambda: first.sweep("first"),
         lambda: second.sweep("second"),
-        lambda: asyncio.run(dispatcher.deliver(rows)),
+        lambda: asyncio.run(dispatcher.deliver(Fetched(tuple(rows)))),
     )
     ids = {row.id for row in rows}
     until(

@@ -9,8 +9,9 @@ from itertools import count
 from tests.support.rows import ACCEPTED, NOW, POLICY
 from tocsin.delivery.attempt import SendResult
 from tocsin.delivery.notification import DeliveryPolicy, Notification
-from tocsin.delivery.send import Delivery, Event, Limits, Review, Sender, Store, Tally, Worker
-from tocsin.delivery.store import Change
+from tocsin.delivery.record import Event, Tally
+from tocsin.delivery.send import Delivery, Limits, Review, Sender, Worker
+from tocsin.delivery.store import Change, Malformed, Store
 
 _tokens = count(1)
 
@@ -76,8 +77,12 @@ class Bench:
     review: Review | None = None
 
     async def run(
-        self, rows: Iterable[Notification], sender: Sender, remaining: Callable[[], float] = lambda: 100.0
+        self,
+        rows: Iterable[Notification],
+        sender: Sender,
+        remaining: Callable[[], float] = lambda: 100.0,
+        malformed: Iterable[Malformed] = (),
     ) -> Tally:
         worker = a_worker(self.clock, remaining)
         delivery = Delivery(self.store, sender, self.policy, worker, self.watch, review=self.review, limits=self.limits)
-        return await delivery.run(rows)
+        return await delivery.run(rows, malformed)

@@ -6,11 +6,10 @@ from typing import Any
 
 from tests.support.rows import RETENTION
 from tocsin.delivery.notification import Notification
-from tocsin.delivery.reading import Due, Fetched, Malformed
-from tocsin.delivery.store import Change, Write
-from tocsin.errors import ConflictError, MalformedRowError, NotFoundError
-from tocsin.storage.notifications.item import SHARDS, decode, encode, from_timestamp, salvage, shard_of
-from tocsin.storage.update import Update
+from tocsin.delivery.store import Change, Due, Fetched, Write
+from tocsin.errors import ConflictError, NotFoundError
+from tocsin.storage.notifications.item import SHARDS, encode, from_timestamp, read_all, salvage, shard_of
+from tocsin.storage.update import Update, is_another
 
 
 class FakeTable:
@@ -31,9 +30,11 @@ class FakeTable:
     def write(self, changes: Sequence[Change]) -> list[Write]:
         return [self._write(change, encode(change.after, RETENTION)) for change in changes]
 
-    def settle_bare(self, change: Change) -> Write:
-        after = encode(change.after, RETENTION)
-        return self._write(change, {name: value for name, value in after.items() if name != "attempts"})
+    def write_status(self, change: Change) -> Write:
+        item = self.items.get(change.before.id)
+        if item is None or is_another(salvage(item), change.before):
+            return Write.LOST
+        return self._apply(Update.of_state(item, encode(change.after, RETENTION)))
 
     def replace(self, change: Change) -> None:
         if self.write([change]) != [Write.DONE]:
@@ -44,8 +45,10 @@ class FakeTable:
         return (found.updated_at, found.status) == (change.after.updated_at, change.after.status)
 
     def _write(self, change: Change, after: dict[str, Any]) -> Write:
-        update = Update.between(encode(change.before, RETENTION), after)
-        item = self.items.get(change.before.id)
+        return self._apply(Update.between(encode(change.before, RETENTION), after))
+
+    def _apply(self, update: Update) -> Write:
+        item = self.items.get(update.id["S"])
         if item is None or any(item.get(name) != value for name, value in update.guards.items()):
             return Write.LOST
         item.update(update.set)
@@ -62,10 +65,4 @@ class FakeTable:
         return sorted((hint for hint in found if hint.at <= now), key=lambda hint: (hint.at, hint.id))[:limit]
 
     def fetch(self, ids: Sequence[str]) -> Fetched:
-        rows, malformed = [], []
-        for id_ in dict.fromkeys(ids):
-            try:
-                rows += [decode(self.items[id_])] if id_ in self.items else []
-            except MalformedRowError as error:
-                malformed.append(Malformed(self.items[id_], error.detail))
-        return Fetched(tuple(rows), tuple(malformed))
+        return read_all(self.items[id_] for id_ in dict.fromkeys(ids) if id_ in self.items)

@@ -5,9 +5,7 @@ from dataclasses import dataclass, field
 
 from tests.support.database import Database
 from tests.support.engine import Bench, Clock, FakeSender
-from tocsin.delivery.reading import Malformed
 from tocsin.delivery.send import Sender
-from tocsin.delivery.store import Write
 from tocsin.delivery.sweep import Swept, sweep
 from tocsin.storage.lease import Lease
 from tocsin.storage.notifications.item import SHARDS
@@ -25,7 +23,7 @@ class Sweeper:
     seconds: float = 100.0
     remaining: Callable[[], float] = lambda: 100.0
     shards: Sequence[int] = range(SHARDS)
-    hand_over: Callable[[], None] | None = None
+    hand_over: Callable[[Sequence[int]], None] | None = None
 
     def __post_init__(self) -> None:
         self.table: NotificationTable = self.database.table
@@ -35,15 +33,12 @@ class Sweeper:
     def lease(self) -> Lease:
         return Lease(self.database.client, self.database.name, "retry_sweep", self.holder)
 
-    def bury(self, found: Malformed) -> bool:
-        return self.table.bury(found, self.clock.now) is Write.DONE
-
     async def sweep(self) -> Swept | None:
+        self.bench.store = self.table
         return await sweep(
             self.lease,
             self.table,
-            lambda rows: self.bench.run(rows, self.sender, self.remaining),
-            self.bury,
+            lambda found: self.bench.run(found.rows, self.sender, self.remaining, found.malformed),
             shards=self.shards,
             hand_over=self.hand_over,
             now=self.clock.now,

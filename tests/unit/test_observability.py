@@ -11,7 +11,7 @@ from tests.support.database import template
 from tests.support.emf import Blob, blobs_in, check_blob
 from tests.support.rows import ACCEPTED, NO_CHANNEL, NOW, POLICY, REFUSED, REJECTED, a_row, settled
 from tocsin.delivery.notification import ChannelName, DeliveryPolicy, MissingChannelAction, Notification
-from tocsin.delivery.send import Event
+from tocsin.delivery.record import Event
 from tocsin.delivery.store import Change
 from tocsin.observability import Metric, Recorder, StackMetrics
 
@@ -74,7 +74,7 @@ def test_what_operators_and_callers_do_is_counted(recorder: Recorder, capsys: py
     recorder.created(ROW)
     recorder.requeued(ROW)
     recorder.acknowledged(ROW)
-    recorder.buried(ROW, "message is missing")
+    recorder.observe(Event.BURIED, Change(ROW, ROW.buried("message is missing", NOW)))
     assert counts(flushed(recorder, capsys)) == {"NotificationsCreated": 1, "Requeued": 1, "Dead": 1}
 
 

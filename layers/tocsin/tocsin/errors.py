@@ -41,6 +41,10 @@ class MalformedRowError(TocsinError):
     """A stored row can't be read as what its table holds."""
 
 
+class StorageUnavailableError(TocsinError):
+    """The storage did not answer, or refused to just now."""
+
+
 class CursorError(TocsinError):
     """The cursor can't be used; start again without one."""
 

@@ -13,7 +13,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from tocsin.delivery.attempt import AttemptClass
 from tocsin.delivery.notification import ChannelName, Notification, Outcome, Status
-from tocsin.delivery.send import Event
+from tocsin.delivery.record import Event
 from tocsin.delivery.store import Change
 
 NAMESPACE = "Tocsin"
@@ -126,11 +126,14 @@ class Recorder:
         match event:
             case Event.SETTLED:
                 self._settled(change)
+            case Event.BURIED:
+                self.metrics.count(Metric.DEAD, change.after.channel)
+                self.logger.error("dead: malformed", extra=_about(change.after) | {"reason": change.after.last_error})
             case Event.CLAIM_LOST:
                 self.metrics.count(Metric.CLAIM_LOST, change.before.channel)
                 self.logger.warning("claim lost", extra=_about(change.before))
             case Event.UNRECORDED:
-                self.logger.error("result not recorded; the claim will run out", extra=_about(change.before))
+                self.logger.error("result not recorded; the row is due again later", extra=_about(change.before))
             case Event.CONTENDED | Event.UNCLAIMED:
                 self.logger.info("not sent", extra=_about(change.before) | {"why": event})
 
@@ -147,11 +150,6 @@ class Recorder:
     def acknowledged(self, row: Notification) -> None:
         """Note that an operator marked it read."""
         self.logger.info("marked read", extra=_about(row))
-
-    def buried(self, row: Notification, reason: str) -> None:
-        """Note a row that could not be read and is now dead."""
-        self.metrics.count(Metric.DEAD, row.channel)
-        self.logger.error("dead: malformed", extra={"notification_id": row.id, "reason": reason})
 
     def _settled(self, change: Change) -> None:
         row = change.after

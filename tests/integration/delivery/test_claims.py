@@ -18,7 +18,7 @@ from tests.support.rows import ACCEPTED, NOW, POLICY, REFUSED, REJECTED, RETENTI
 from tests.support.sweeper import Sweeper
 from tocsin.delivery.attempt import AttemptClass
 from tocsin.delivery.notification import Notification, Status
-from tocsin.delivery.send import Event
+from tocsin.delivery.record import Event
 from tocsin.delivery.store import Change, Write
 from tocsin.errors import ConflictError, TransitionRefusedError
 from tocsin.storage.notifications.table import NotificationTable

@@ -15,8 +15,7 @@ from tests.support.rows import ACCEPTED, NOW, POLICY, REFUSED, RETENTION, a_row,
 from tests.support.sweeper import Sweeper
 from tocsin.delivery.attempt import FailureClass, Refused
 from tocsin.delivery.notification import Notification, Status
-from tocsin.delivery.reading import Due, Malformed
-from tocsin.delivery.store import Change, Write
+from tocsin.delivery.store import Change, Due, Write
 from tocsin.storage.notifications.item import decode, encode, salvage
 from tocsin.storage.notifications.table import NotificationTable
 
@@ -99,8 +98,9 @@ def test_a_row_is_buried_once(database: Database) -> None:
     items = [due_item(message=None), due_item(message=None, due_shard=None, next_retry_at=None)]
     for item in items:
         database.put(item)
-        found = Malformed(item, "message is missing")
-        assert [database.table.bury(found, NOW) for _ in range(3)] == [Write.DONE, Write.LOST, Write.LOST]
+        row = salvage(item)
+        change = Change(row, row.buried("message is missing", NOW))
+        assert [database.table.write_status(change) for _ in range(3)] == [Write.DONE, Write.LOST, Write.LOST]
 
 
 def test_a_row_that_was_mended_meanwhile_is_not_buried(database: Database) -> None:
@@ -108,7 +108,8 @@ def test_a_row_that_was_mended_meanwhile_is_not_buried(database: Database) -> No
     database.put(broken)
     mended = settled(decode(broken | {"message": {"S": "here it is"}}), REFUSED)
     database.put(encode(mended, RETENTION))
-    assert database.table.bury(Malformed(broken, "message is missing"), NOW) is Write.LOST
+    row = salvage(broken)
+    assert database.table.write_status(Change(row, row.buried("message is missing", NOW))) is Write.LOST
     assert database.table.get(mended.id) == mended
 
 
@@ -130,7 +131,7 @@ async def test_burying_that_fails_stops_no_other_row(database: Database, bystand
 class _ThrottledBurial(NotificationTable):
     """As if DynamoDB refused the one UpdateItem of a burial."""
 
-    def bury(self, found: Malformed, now: datetime) -> Write:
+    def write_status(self, change: Change) -> Write:
         throttled = {"Error": {"Code": "ThrottlingException", "Message": "slow down"}}
 
         def refuse(**_rest: Any) -> None:
@@ -138,7 +139,7 @@ class _ThrottledBurial(NotificationTable):
 
         self._client.meta.events.register("before-call.dynamodb.UpdateItem", refuse)
         try:
-            return super().bury(found, now)
+            return super().write_status(change)
         finally:
             self._client.meta.events.unregister("before-call.dynamodb.UpdateItem", refuse)
 
@@ -210,7 +211,7 @@ def test_a_step_into_a_full_row_that_is_throttled_is_nobodys_loss(database: Data
     row = due_since(a_row(), NOW)
     database.put(of_size(LIMIT, row))
     with faulty(database.client, operation, throttled()):
-        verdict = database.table.settle_bare(Change(row, settled(row, REFUSED)))
+        verdict = database.table.write_status(Change(row, settled(row, REFUSED)))
     assert verdict is Write.UNAVAILABLE
     assert database.table.get(row.id).status is Status.PENDING
 

@@ -8,11 +8,11 @@ import pytest
 
 from tests.support.database import Database
 from tests.support.fake_table import FakeTable
+from tests.support.faults import Fault, answer_lost, faulty, throttled
 from tests.support.rows import ACCEPTED, NOW, POLICY, REFUSED, REJECTED, RETENTION, a_row, due_since, in_status, settled
 from tocsin.delivery.notification import Notification, Status
-from tocsin.delivery.reading import Due
-from tocsin.delivery.store import Change, Write
-from tocsin.errors import ConflictError, NotFoundError
+from tocsin.delivery.store import Change, Due, Write
+from tocsin.errors import ConflictError, NotFoundError, StorageUnavailableError
 from tocsin.storage.notifications.item import SHARDS, encode, shard_of
 from tocsin.storage.notifications.table import NotificationTable
 
@@ -119,9 +119,9 @@ def test_a_bare_step_is_the_same_without_the_history(table: Table) -> None:
     row = settled(a_row(), REFUSED)
     table.insert(row)
     dead = settled(row, REJECTED)
-    assert table.settle_bare(Change(row, dead)) is Write.DONE
+    assert table.write_status(Change(row, dead)) is Write.DONE
     assert table.get(row.id) == replace(dead, attempts=())
-    assert table.settle_bare(Change(row, dead)) is Write.LOST
+    assert table.write_status(Change(row, dead)) is Write.LOST
 
 
 def test_it_knows_whether_a_step_is_what_is_there(table: Table) -> None:
@@ -180,5 +180,14 @@ def test_rows_are_fetched_in_the_order_asked_for_each_once_and_what_is_no_row_ap
     wanted = [row.id for row in reversed(rows)]
     fetched = table.fetch([*wanted, "broken", "gone", *wanted[:10]])
     assert [row.id for row in fetched.rows] == wanted
-    assert [found.item["id"]["S"] for found in fetched.malformed] == ["broken"]
+    assert [found.row.id for found in fetched.malformed] == ["broken"]
     assert "message is missing" in fetched.malformed[0].reason
+
+
+@pytest.mark.parametrize("fault", [throttled(), answer_lost()], ids=["throttled", "unreachable"])
+def test_a_count_that_the_table_does_not_answer_says_so(database: Database, fault: Fault) -> None:
+    """Contract 3.2 [S]: the snapshot knows by this error what it could not count."""
+    with faulty(database.client, "Query", fault):
+        for count in (database.table.count_dead, lambda: database.table.count_due(NOW)):
+            with pytest.raises(StorageUnavailableError):
+                count()

@@ -21,9 +21,9 @@ from tests.support.rows import ACCEPTED, NO_CHANNEL, NOW, POLICY, REFUSED, REJEC
 from tests.support.virtual_time import run
 from tocsin.delivery.attempt import SendResult
 from tocsin.delivery.notification import Notification, Outcome, Status
-from tocsin.delivery.reading import Due, Fetched
-from tocsin.delivery.send import Delivery, Event, Tally
-from tocsin.delivery.store import Change, Write
+from tocsin.delivery.record import Event, Tally
+from tocsin.delivery.send import Delivery
+from tocsin.delivery.store import Change, Due, Fetched, Write
 from tocsin.delivery.sweep import sweep
 from tocsin.errors import ConflictError, TransitionRefusedError
 from tocsin.storage.notifications.item import SHARDS, salvage
@@ -121,8 +121,8 @@ class OneWorkersView:
         self.table.write(changes)
         self.deaths_unheard_of += self.table.deaths - before
 
-    def settle_bare(self, change: Change) -> Write:
-        return self.table.settle_bare(change)
+    def write_status(self, change: Change) -> Write:
+        return self.table.write_status(change)
 
     def holds(self, change: Change) -> bool:
         return self.table.holds(change)
@@ -263,12 +263,11 @@ class Engine(RuleBasedStateMachine):
                     sent.append(notification.id)
                 return result
 
-        async def deliver(rows: Sequence[Notification]) -> Tally:
-            return await Delivery(view, Sender(), POLICY, a_worker(lambda: clock), watch).run(rows)
+        async def deliver(found: Fetched) -> Tally:
+            delivery = Delivery(view, Sender(), POLICY, a_worker(lambda: clock), watch)
+            return await delivery.run(found.rows, found.malformed)
 
-        work = sweep(
-            Free(), view, deliver, lambda _found: False, shards=range(SHARDS), hand_over=None, now=clock, seconds=100
-        )
+        work = sweep(Free(), view, deliver, shards=range(SHARDS), hand_over=None, now=clock, seconds=100)
         try:
             run(work)
         except CrashError:

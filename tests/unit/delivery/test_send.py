@@ -16,7 +16,8 @@ from tests.support.rows import ACCEPTED, NOW, REFUSED, SILENT, a_row
 from tests.support.virtual_time import run
 from tocsin.delivery.attempt import SendResult
 from tocsin.delivery.notification import Notification, Status
-from tocsin.delivery.send import ATTEMPT_DEADLINE, STOP_BEFORE, Event, Limits, Tally
+from tocsin.delivery.record import Event, Tally
+from tocsin.delivery.send import ATTEMPT_DEADLINE, STOP_BEFORE, Limits
 from tocsin.delivery.store import BATCH, Change, Write
 
 

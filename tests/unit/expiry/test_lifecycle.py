@@ -10,8 +10,7 @@ from tests.support.certificates import NOT_AFTER, a_sight
 from tests.support.inventory import T0
 from tests.support.rows import a_row, in_status
 from tocsin.delivery.notification import ChannelName, Notification, Severity, Status
-from tocsin.delivery.reading import Fetched
-from tocsin.delivery.store import Change
+from tocsin.delivery.store import Change, Fetched
 from tocsin.errors import ConflictError, NotFoundError, PreconditionFailedError
 from tocsin.expiry.alert import Mark, MarkKind, alert_id
 from tocsin.expiry.lifecycle import Books, take

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -14,21 +14,18 @@ from tocsin.channels.aws import client_config
 from tocsin.channels.channel import IMPLEMENTED
 from tocsin.channels.credentials import Credentials
 from tocsin.delivery.notification import ChannelName, Notification
-from tocsin.delivery.reading import Item, Malformed
-from tocsin.delivery.send import ATTEMPT_DEADLINE, Delivery, Tally, Verdict, Worker
-from tocsin.delivery.store import Write
+from tocsin.delivery.record import Tally
+from tocsin.delivery.send import ATTEMPT_DEADLINE, Delivery, Verdict, Worker
+from tocsin.delivery.store import Fetched
 from tocsin.delivery.sweep import Swept, sweep
-from tocsin.errors import MalformedRowError
 from tocsin.expiry.review import reviewer
+from tocsin.storage.codec import Item
 from tocsin.storage.lease import Lease
-from tocsin.storage.notifications.item import SHARDS, decode, salvage
+from tocsin.storage.notifications.item import SHARDS, read_all
 
 if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_sns import SNSClient
-
-SHARDS_A_SWEEP = 2
-"""Index shards that each of the sweeps beside each other takes, when the backlog is too large for one."""
 
 
 @cache
@@ -52,80 +49,51 @@ def review(rows: Sequence[Notification]) -> Mapping[str, Verdict]:
     return reviewer(resources.alerts(), resources.now)(rows)
 
 
-async def deliver(rows: Sequence[Notification], worker: Worker) -> Tally:
-    """Claim, send and record `rows` with all that is real."""
+async def deliver(found: Fetched, worker: Worker) -> Tally:
+    """Claim, send and record with all that is real; make dead letters of what can't be read."""
     from tocsin.channels.registry import Channels  # noqa: PLC0415 - aiohttp would cost the API's cold start
 
+    settings = resources.settings()
     async with Channels(
         credentials(),
         sesv2=_sesv2,
         sns=_sns,
         now=resources.now,
-        allowed_networks=resources.settings().allowed_private_ranges,
-        default_topic_arn=resources.settings().alert_topic_arn,
+        allowed_networks=settings.allowed_private_ranges,
+        default_topic_arn=settings.alert_topic_arn,
         deadline=ATTEMPT_DEADLINE,
     ) as channels:
-        run = Delivery(
-            resources.table(),
-            channels,
-            resources.settings().delivery,
-            worker,
-            resources.recorder().observe,
-            review=review,
-        )
-        return await run.run(rows)
+        observe = resources.recorder().observe
+        run = Delivery(resources.table(), channels, settings.delivery, worker, observe, review=review)
+        return await run.run(found.rows, found.malformed)
 
 
-def bury(found: Malformed) -> bool:
-    """Make a dead letter of an item that can't be read; tell whether this call did it."""
-    verdict = resources.table().bury(found, resources.now())
-    if verdict is Write.DONE:
-        resources.recorder().buried(salvage(found.item), found.reason)
-    elif verdict is not Write.LOST:
-        resources.logger().error("a row can't be read, nor made dead now; it stays due", extra={"reason": found.reason})
-    return verdict is Write.DONE
-
-
-def _readable(items: Sequence[Item]) -> list[Notification]:
-    """Read items from the stream; those that can't be read become dead letters."""
-    rows: list[Notification] = []
-    for item in items:
-        try:
-            rows.append(decode(item))
-        except MalformedRowError as error:
-            bury(Malformed(item, error.detail))
-    return rows
-
-
-def dispatch(items: Sequence[Item], context: resources.LambdaContext) -> Tally:
+def dispatch(images: Iterable[Item], context: resources.LambdaContext) -> Tally:
     """Deliver for the first time what the table's stream brought."""
-    return asyncio.run(deliver(_readable(items), resources.worker(context)))
+    return asyncio.run(deliver(read_all(images), resources.worker(context)))
 
 
 def run_sweep(context: resources.LambdaContext, shards: Sequence[int] | None) -> Swept | None:
     """Sweep once, unless another sweep is at it: the whole table, or the part of it that another sweep handed over."""
-    this = resources.worker(context)
+    worker = resources.worker(context)
     job = "retry_sweep" if shards is None else f"retry_sweep#{min(shards)}"
     return asyncio.run(
         sweep(
             Lease(resources.dynamodb(), resources.settings().notifications_table, job, holder=context.aws_request_id),
             resources.table(),
-            lambda rows: deliver(rows, this),
-            bury,
+            lambda found: deliver(found, worker),
             shards=range(SHARDS) if shards is None else shards,
-            hand_over=None if shards else lambda: _hand_over(context.invoked_function_arn),
+            hand_over=None if shards else lambda part: _invoke_for(part, context.invoked_function_arn),
             now=resources.now(),
-            seconds=this.remaining(),
+            seconds=worker.remaining(),
         )
     )
 
 
-def _hand_over(function_arn: str) -> None:
-    """Start a sweep of each part of the table; those that still run are kept from doing it twice by their leases."""
+def _invoke_for(shards: Sequence[int], function_arn: str) -> None:
+    """Start a sweep of some shards; one that still runs keeps it from doing the work twice, by its lease."""
     client = boto3.client("lambda", config=resources.FAST)
-    for first in range(0, SHARDS, SHARDS_A_SWEEP):
-        part = {"shards": list(range(first, first + SHARDS_A_SWEEP))}
-        client.invoke(FunctionName=function_arn, InvocationType="Event", Payload=json.dumps(part))
+    client.invoke(FunctionName=function_arn, InvocationType="Event", Payload=json.dumps({"shards": list(shards)}))
 
 
 def configured_channels() -> set[ChannelName]:

@@ -3,7 +3,7 @@
 from functools import cache
 
 from tocsin.bootstrap import resources
-from tocsin.delivery.send import Event
+from tocsin.delivery.record import Event
 from tocsin.delivery.store import Change
 from tocsin.expiry.check import Checked, expiry_check
 from tocsin.expiry.lifecycle import Books

@@ -179,6 +179,11 @@ class Notification:
         why = bounded(reason, LAST_ERROR_LIMIT)
         return replace(self._released(now), status=Status.SUPERSEDED, last_error=why, died_at=None)
 
+    def buried(self, reason: str, now: datetime) -> Self:
+        """End it as a dead letter without an attempt: what is stored can't be read, or not be delivered."""
+        why = bounded(reason, LAST_ERROR_LIMIT)
+        return replace(self._released(now), status=Status.DEAD, last_error=why, died_at=now)
+
     def _require(self, is_allowed: bool, step: str) -> None:  # noqa: FBT001 - the condition is the point
         if not is_allowed:
             raise TransitionRefusedError(f"can't {step}: it is {self.status}")

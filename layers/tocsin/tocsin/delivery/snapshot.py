@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError
+from tocsin.errors import StorageUnavailableError
 
 _log = logging.getLogger(__name__)
 
 
 class Counts(Protocol):
-    """What the snapshot counts in the table."""
+    """What the snapshot counts in the table. Methods raise StorageUnavailableError."""
 
     def count_dead(self) -> int:
         """Count the dead letters."""
@@ -42,7 +42,7 @@ def take_snapshot(counts: Counts, now: datetime) -> Snapshot:
 def _attempt(count: Callable[[], int]) -> int | None:
     try:
         return count()
-    except (ClientError, BotoCoreError):
+    except StorageUnavailableError:
         _log.exception("a count of the summary failed")
         return None
 

@@ -3,38 +3,15 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from tocsin.delivery.notification import Notification, Status
-from tocsin.delivery.reading import Due, Fetched, Malformed
-from tocsin.delivery.send import Event, Tally
+from tocsin.delivery.record import Event, Tally
+from tocsin.delivery.store import Fetched, Lease, Store
 
 LIMIT = 5_000
 """Rows that one sweep takes on. Where more are due, a sweep of the whole table hands over to sweeps of a part each."""
-
-
-class Lease(Protocol):
-    """The right to sweep."""
-
-    def take(self, now: datetime, until: datetime) -> bool:
-        """Take it; tell whether that worked."""
-        ...
-
-    def release(self) -> None:
-        """Give it back."""
-        ...
-
-
-class DueRows(Protocol):
-    """What the sweep reads."""
-
-    def due(self, now: datetime, limit: int, shards: Sequence[int]) -> list[Due]:
-        """Give hints of due rows in these shards, oldest first."""
-        ...
-
-    def fetch(self, ids: Sequence[str]) -> Fetched:
-        """Read many rows."""
-        ...
+PART = 2
+"""Shards of the index that a sweep of a part takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,52 +35,47 @@ class Swept:
 
 async def sweep(
     lease: Lease,
-    table: DueRows,
-    deliver: Callable[[Sequence[Notification]], Awaitable[Tally]],
-    bury: Callable[[Malformed], bool],
+    store: Store,
+    deliver: Callable[[Fetched], Awaitable[Tally]],
     *,
     shards: Sequence[int],
-    hand_over: Callable[[], None] | None,
+    hand_over: Callable[[Sequence[int]], None] | None,
     now: datetime,
     seconds: float,
 ) -> Swept | None:
     """Deliver what is due in `shards`, or do nothing (and return None) while another sweep is at it.
 
     All due rows are read before the first is sent: an error in reading (ClientError) sends nothing. `hand_over` starts
-    sweeps of a part each; a sweep that is one has none, takes what it can, and leaves the rest to the next tick.
+    a sweep of some shards; a sweep of a part has none, takes what it can, and leaves the rest to the next tick.
     """
     if not lease.take(now, now + timedelta(seconds=seconds)):
         return None
     try:
-        hints = table.due(now, LIMIT + 1, shards)
+        hints = store.due(now, LIMIT + 1, shards)
+        oldest_due_age = _age(hints[0].at, now) if hints else 0.0
         if hand_over and len(hints) > LIMIT:
-            hand_over()
-            return Swept(len(hints), _age(hints[0].at, now), 0.0, settled=0, left=0, buried=0, handed_over=True)
+            for first in range(0, len(shards), PART):
+                hand_over(shards[first : first + PART])
+            return Swept(len(hints), oldest_due_age, 0.0, settled=0, left=0, buried=0, handed_over=True)
         hints = hints[:LIMIT]
-        fetched = table.fetch([hint.id for hint in hints])
-        buried = sum(bury(found) for found in fetched.malformed)
-        tally = await deliver([row for row in fetched.rows if _is_due(row, now)])
+        fetched = store.fetch([hint.id for hint in hints])
+        due = tuple(row for row in fetched.rows if _is_due(row, now))
+        tally = await deliver(Fetched(due, fetched.malformed))
     finally:
         lease.release()
     return Swept(
         backlog=len(hints),
-        oldest_due_age=_age(hints[0].at, now) if hints else 0.0,
-        oldest_pending_age=max(
-            (_age(row.created_at, now) for row in fetched.rows if _is_rescue(row, now)), default=0.0
-        ),
+        oldest_due_age=oldest_due_age,
+        oldest_pending_age=max((_age(row.created_at, now) for row in due if row.status is Status.PENDING), default=0.0),
         settled=tally.events[Event.SETTLED],
         left=len(tally.left),
-        buried=buried,
+        buried=tally.events[Event.BURIED],
     )
 
 
 def _is_due(row: Notification, now: datetime) -> bool:
     """Tell what is due from what the index only remembers as due."""
     return row.due_at is not None and row.due_at <= now
-
-
-def _is_rescue(row: Notification, now: datetime) -> bool:
-    return row.status is Status.PENDING and _is_due(row, now)
 
 
 def _age(since: datetime, now: datetime) -> float:

@@ -10,8 +10,7 @@ from datetime import datetime
 from typing import Protocol
 
 from tocsin.delivery.notification import Notification, Status
-from tocsin.delivery.reading import Fetched
-from tocsin.delivery.store import Change
+from tocsin.delivery.store import Change, Fetched
 from tocsin.errors import ConflictError, NotFoundError, PreconditionFailedError
 from tocsin.expiry.alert import Mark, MarkKind
 from tocsin.expiry.still_true import AlertFacts, still_true

@@ -2,9 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from tocsin.delivery.reading import Item
 from tocsin.inventory.audit import AuditEvent, AuditFilters
-from tocsin.storage.codec import EPOCH, INSTANT, TEXT, Codec, json_form, required
+from tocsin.storage.codec import EPOCH, INSTANT, TEXT, Codec, Item, json_form, required
 from tocsin.storage.inventory.items import SHARDS, shard_of
 from tocsin.storage.notifications.item import sort_key, timestamp
 from tocsin.storage.paging import HIGHEST, LOWEST, Index, Page, Reader, page

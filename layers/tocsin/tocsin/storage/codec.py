@@ -4,12 +4,11 @@ A column that can't be read is a problem with a name; what stands in for it show
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
-from tocsin.delivery.reading import Item
 from tocsin.errors import MalformedRowError
 from tocsin.storage.notifications.item import from_timestamp, timestamp
 
@@ -17,6 +16,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """Stands in for a time that can't be read."""
 
 Record = TypeVar("Record")
+Item = Mapping[str, Any]
+"""An item of DynamoDB's low-level API: name -> {"S": text} or {"N": digits}."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from tocsin.delivery.notification import Notification
 from tocsin.text import bounded
 
 if TYPE_CHECKING:
@@ -17,8 +18,18 @@ GUARDED = (
     "claim_token",  # while claimed: only its holder
 )
 """What must still be as it was read, for a write to happen."""
+_STATE = (
+    *("outcome", "last_error", "sent_at", "read_at", "attempts", "expires_at_epoch"),
+    *("due_shard", "next_retry_at", "dead_shard", "died_key"),
+)
+"""What a change of state may write or remove, besides what guards it."""
 _KEPT = 1024
 """Bytes left of an attribute that is cut to make room."""
+
+
+def is_another(stored: Notification, read: Notification) -> bool:
+    """Tell whether a row is no longer as it was read, by what guards every write."""
+    return any(getattr(stored, name) != getattr(read, name) for name in GUARDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +50,14 @@ class Update:
             remove=tuple(name for name in before if name not in after),
             guards={name: before[name] for name in GUARDED if name in before},
         )
+
+    @classmethod
+    def of_state(cls, stored: Mapping[str, Any], after: Mapping[str, Any]) -> "Update":
+        """Make the update that puts the item `stored` into the state of `after`, without its history."""
+        names = {"id", *GUARDED, *_STATE}
+        there = {name: value for name, value in stored.items() if name in names}
+        update = cls.between(there, {name: after[name] for name in names - {"attempts"} if name in after})
+        return replace(update, guards=update.guards or {"id": stored["id"]})
 
     def making_room_in(self, item: Mapping[str, Any]) -> "Update":
         """Cut the largest attribute of `item` as well, or drop it where it is no text: for an item at 400 KB."""

@@ -9,13 +9,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from tocsin.delivery.notification import Notification, Status
-from tocsin.delivery.reading import Item
 from tocsin.expiry.alert import Mark, MarkKind
 from tocsin.expiry.still_true import AlertFacts
 from tocsin.expiry.watching import Raised, Standing
 from tocsin.inventory.audit import Action, Kind, event
 from tocsin.inventory.certificate import Certificate
 from tocsin.storage.audit import AuditTrail
+from tocsin.storage.codec import Item
 from tocsin.storage.inventory.items import CERTIFICATE, MARK, key, mark_item, mark_key, marks_of_cycle
 from tocsin.storage.notifications.item import encode
 from tocsin.storage.paging import HIGHEST, Index, Page, Reader, batch_get, page

@@ -19,14 +19,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from tocsin.delivery.notification import ChannelName, Severity
-from tocsin.delivery.reading import Item
 from tocsin.expiry.alert import Mark, MarkKind, cycle_of
 from tocsin.inventory.audit import Kind
 from tocsin.inventory.certificate import Certificate, Source
 from tocsin.inventory.contacts import Owner, Team
 from tocsin.inventory.policy import RenewalPolicy
 from tocsin.inventory.thresholds import DEFAULTS, Threshold, read_threshold
-from tocsin.storage.codec import EPOCH, FLAG, INSTANT, NUMBER, TEXT, Codec, Column, Form, json_form, required
+from tocsin.storage.codec import EPOCH, FLAG, INSTANT, NUMBER, TEXT, Codec, Column, Form, Item, json_form, required
 from tocsin.storage.notifications.item import from_timestamp, sort_key, timestamp
 
 SHARDS = 4

@@ -8,12 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from tocsin.delivery.reading import Item
 from tocsin.errors import ConflictError, InUseError, MalformedRowError, NotFoundError, PreconditionFailedError
 from tocsin.expiry.watching import Found
 from tocsin.inventory.audit import AuditEvent, Kind
 from tocsin.storage.audit import AuditTrail
-from tocsin.storage.codec import Codec
+from tocsin.storage.codec import Codec, Item
 from tocsin.storage.inventory.items import id_of, key
 from tocsin.storage.inventory.references import Reference, counting, referrers, unreferenced
 from tocsin.storage.paging import batch_get

@@ -2,10 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
-from tocsin.delivery.reading import Item
 from tocsin.sources.failure import FailureKind, SourceFailure
 from tocsin.sources.state import SourceState
-from tocsin.storage.codec import INSTANT, TEXT, Codec, Column, json_form, required
+from tocsin.storage.codec import INSTANT, TEXT, Codec, Column, Item, json_form, required
 from tocsin.storage.paging import HIGHEST, LOWEST, Index, Page, Reader, page
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from tocsin.delivery.reading import Item
 from tocsin.expiry.watching import ChangedPolicy, DueCertificate, LeftOver
 from tocsin.inventory.audit import Kind
 from tocsin.inventory.certificate import Certificate
 from tocsin.inventory.policy import RenewalPolicy
+from tocsin.storage.codec import Item
 from tocsin.storage.inventory.items import SHARDS, id_of, key, shard_of
 from tocsin.storage.notifications.item import from_timestamp, sort_key, timestamp
 from tocsin.storage.paging import LOWEST, Index, Reader

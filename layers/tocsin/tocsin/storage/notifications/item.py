@@ -7,18 +7,19 @@ short arrays: five attempts and a short message fit 1 KB, which is one write uni
 
 import json
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tocsin.delivery.attempt import Attempt, AttemptClass
 from tocsin.delivery.notification import ChannelName, Notification, Outcome, Severity, Status
-from tocsin.delivery.reading import Item
+from tocsin.delivery.store import Fetched, Malformed
 from tocsin.errors import MalformedRowError
 
 SHARDS = 8
 """Partitions of each index: one takes 1,000 writes a second (DynamoDB developer guide, "Partitions and data
 distribution"), and a full one pushes back on the table."""
+Item = Mapping[str, Any]
 _VERSION = {"N": "1"}
 """The layout that this code reads; a row without `version` is of it."""
 
@@ -162,6 +163,18 @@ def decode(item: Item) -> Notification:
 def salvage(item: Item) -> Notification:
     """Read what can be read of a row, with blanks for the rest: for showing it, never for sending it."""
     return _read(item)[0]
+
+
+def read_all(items: Iterable[Item]) -> Fetched:
+    """Read whole rows, and apart from them those that can't be read."""
+    rows: list[Notification] = []
+    malformed: list[Malformed] = []
+    for item in items:
+        try:
+            rows.append(decode(item))
+        except MalformedRowError as error:
+            malformed.append(Malformed(salvage(item), error.detail))
+    return Fetched(tuple(rows), tuple(malformed))
 
 
 def _text(value: Mapping[str, Any]) -> str:

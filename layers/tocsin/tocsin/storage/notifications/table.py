@@ -12,23 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tocsin.delivery.notification import LAST_ERROR_LIMIT, Notification, Status
-from tocsin.delivery.reading import Due, Fetched, Item, Malformed
-from tocsin.delivery.store import Change, Write
-from tocsin.errors import ConflictError, IdempotencyMismatchError, MalformedRowError, NotFoundError
-from tocsin.storage.notifications.item import (
-    SHARDS,
-    decode,
-    encode,
-    from_timestamp,
-    salvage,
-    shard_of,
-    sort_key,
-    timestamp,
-)
+from tocsin.delivery.notification import Notification
+from tocsin.delivery.store import Change, Due, Fetched, Write
+from tocsin.errors import ConflictError, IdempotencyMismatchError, NotFoundError, StorageUnavailableError
+from tocsin.storage.notifications.item import SHARDS, encode, from_timestamp, read_all, salvage, timestamp
 from tocsin.storage.paging import batch_get
-from tocsin.storage.update import Update
-from tocsin.text import bounded
+from tocsin.storage.update import Update, is_another
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -63,7 +52,7 @@ class NotificationTable:
 
     def get(self, id_: str) -> Notification:
         """Read one row, as it is now; raise NotFoundError."""
-        found = self._client.get_item(TableName=self._name, Key={"id": {"S": id_}}, ConsistentRead=True)
+        found = self._client.get_item(TableName=self._name, Key=_key(id_), ConsistentRead=True)
         if "status" not in found.get("Item", {}):
             raise NotFoundError(id_)
         return salvage(found["Item"])
@@ -91,43 +80,20 @@ class NotificationTable:
             return [Write.UNAVAILABLE] * len(changes)
         return [_verdict(response.get("Error", {}).get("Code")) for response in answer["Responses"]]
 
-    def bury(self, found: Malformed, now: datetime) -> Write:
-        """Make a row dead by a write as small as can be: for rows that nothing else can be done with.
+    def write_status(self, change: Change) -> Write:
+        """Write the state that a step leads to and nothing else: for a row that can't take the whole of it.
 
-        LOST where the row is no longer as it was read. The history goes; what guards later steps is mended.
+        The history goes. What of the row can't be read, or fills it, may be in any attribute, so the stored item is
+        read: it guards the write as it is, and loses most of its largest attribute where there still is no room.
         """
-        item = found.item
-        row = salvage(item)
-        update = Update(
-            id=item["id"],
-            set={
-                "status": {"S": Status.DEAD},
-                "last_error": {"S": bounded(found.reason, LAST_ERROR_LIMIT)},
-                "dead_shard": {"S": shard_of(row.id)},
-                "died_key": {"S": sort_key(now, row.id)},
-                "updated_at": {"S": timestamp(now)},
-                "retry_count": {"N": str(row.retry_count)},
-                "claimed_until": {"N": "0"},
-            },
-            remove=("due_shard", "next_retry_at", "claim_token", "attempts"),
-            guards={name: item[name] for name in ("status", "next_retry_at") if name in item},
-        )
-        return self._write_into(item, update) if update.guards else Write.LOST
-
-    def settle_bare(self, change: Change) -> Write:
-        """Record a step without its history: what still fits a row that can't take the whole result."""
-        update = self._update(change, without="attempts")
-        verdict = self._write_one(update)
-        if verdict is not Write.REFUSED:
-            return verdict
         try:
-            found = self._client.get_item(TableName=self._name, Key={"id": update.id}, ConsistentRead=True)
+            stored = self._client.get_item(TableName=self._name, Key=_key(change.before.id), ConsistentRead=True)
         except (ClientError, BotoCoreError):
             return Write.UNAVAILABLE
-        return self._write_into(found.get("Item", {}), update)
-
-    def _write_into(self, item: Item, update: Update) -> Write:
-        """Write an update into an item that may be too large for it: then that loses most of its largest attribute."""
+        item = stored.get("Item", {})
+        if not item or is_another(salvage(item), change.before):
+            return Write.LOST
+        update = Update.of_state(item, self._encode(change.after))
         verdict = self._write_one(update)
         return self._write_one(update.making_room_in(item)) if verdict is Write.REFUSED else verdict
 
@@ -167,23 +133,16 @@ class NotificationTable:
     def fetch(self, ids: Sequence[str]) -> Fetched:
         """Read many rows, in the order of `ids`, without those that are gone."""
         wanted = list(dict.fromkeys(ids))
-        found = batch_get(self._client, self._name, [{"id": {"S": id_}} for id_ in wanted])
+        found = batch_get(self._client, self._name, [_key(id_) for id_ in wanted])
         items = {item["id"]["S"]: item for item in found}
-        rows: list[Notification] = []
-        malformed: list[Malformed] = []
-        for id_ in wanted:
-            try:
-                rows += [decode(items[id_])] if id_ in items else []
-            except MalformedRowError as error:
-                malformed.append(Malformed(items[id_], error.detail))
-        return Fetched(tuple(rows), tuple(malformed))
+        return read_all(items[id_] for id_ in wanted if id_ in items)
 
     def count_dead(self) -> int:
-        """Count the dead letters, a query a shard (and a page of 1 MB)."""
+        """Count the dead letters, a query a shard (and a page of 1 MB); raise StorageUnavailableError."""
         return self._count("dead", "dead_shard = :shard", {})
 
     def count_due(self, now: datetime) -> int:
-        """Count the rows that are due by `now`, a query a shard (and a page of 1 MB)."""
+        """Count the rows that are due by `now`, a query a shard (and a page of 1 MB); raise StorageUnavailableError."""
         until = {":until": {"S": timestamp(now)}}
         return self._count("due", "due_shard = :shard AND next_retry_at <= :until", until)
 
@@ -199,16 +158,20 @@ class NotificationTable:
                 ExpressionAttributeValues={":shard": {"S": str(shard)}, **values},
             )
         )
-        return sum(page["Count"] for page in pages)
+        try:
+            return sum(page["Count"] for page in pages)
+        except (ClientError, BotoCoreError) as error:
+            raise StorageUnavailableError(f"counting {index}: {error}") from error
 
     def _encode(self, row: Notification) -> dict[str, Any]:
         return encode(row, self._retention)
 
-    def _update(self, change: Change, without: str = "") -> Update:
-        """Build the update for `change`, leaving the attribute `without` out of the result."""
-        after = self._encode(change.after)
-        after.pop(without, None)
-        return Update.between(self._encode(change.before), after)
+    def _update(self, change: Change) -> Update:
+        return Update.between(self._encode(change.before), self._encode(change.after))
+
+
+def _key(id_: str) -> Any:  # noqa: ANN401 - boto3's stubs want a type of their own for each call
+    return {"id": {"S": id_}}
 
 
 def _due_time(text: str, now: datetime) -> datetime:

@@ -1,0 +1,138 @@
+"""The end of the pipeline: results come in one by one and are written in batches; what became of each is counted.
+
+put --> wait for a batch --> write --> count
+|--> unavailable: again, four times in all
+|--> no room in the row: its state alone
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from tocsin.delivery.notification import Notification
+from tocsin.delivery.store import BATCH, Change, Malformed, Store, Write
+
+LINGER = 0.2
+"""Seconds that a part-filled batch waits for more while something is in flight: fewer calls, still prompt."""
+_TRIES = 4
+_PAUSE = 0.05
+"""Seconds before results are written again; twice as long each time."""
+
+
+class Event(StrEnum):
+    """What can happen to a row in a run; each is counted, and reported as it happens."""
+
+    SETTLED = "settled"
+    """A result was recorded; the row after it says which."""
+    BURIED = "buried"
+    """A row that can't be read was made a dead letter."""
+    CONTENDED = "contended"
+    """Somebody else claimed it first; nothing was sent."""
+    UNCLAIMED = "unclaimed"
+    """The claim could not be written; the row stays due."""
+    CLAIM_LOST = "claim_lost"
+    """The result came after the claim had run out; nothing was overwritten."""
+    UNRECORDED = "unrecorded"
+    """The result could not be written; the row is due again, when its claim has run out and counted as an attempt."""
+
+
+Observer = Callable[[Event, Change], None]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a run did."""
+
+    events: Counter[Event] = field(default_factory=Counter)
+    left: list[Notification] = field(default_factory=list)
+    """Rows that were not started because time ran out."""
+    unclaimed: list[Notification] = field(default_factory=list)
+    """Rows whose claim could not be written; they stay due."""
+
+
+class Recording:
+    """Writes the results of one run."""
+
+    def __init__(self, store: Store, observe: Observer, more_to_come: Callable[[], bool]) -> None:
+        """Start to write what is `put`, within a running event loop, until `finish`; linger while there is more."""
+        self.tally = Tally()
+        self._store = store
+        self._observe = observe
+        self._more_to_come = more_to_come
+        self._results: asyncio.Queue[Change] = asyncio.Queue()
+        self._writer = asyncio.create_task(self._write_all())
+
+    def put(self, result: Change) -> None:
+        """Hand over a result."""
+        self._results.put_nowait(result)
+
+    async def finish(self) -> None:
+        """Wait until all results are written; pass on what made the writer fail."""
+        all_in = asyncio.create_task(self._results.join())
+        await asyncio.wait({all_in, self._writer}, return_when=asyncio.FIRST_COMPLETED)
+        if self._writer.done():
+            all_in.cancel()
+            self._writer.result()
+        self._writer.cancel()
+
+    async def bury(self, found: Iterable[Malformed], now: datetime) -> None:
+        """Make dead letters of rows that can't be read."""
+        for one in found:
+            change = Change(one.row, one.row.buried(one.reason, now))
+            verdict = await asyncio.to_thread(self._store.write_status, change)
+            if verdict is not Write.LOST:
+                self.count(Event.BURIED if verdict is Write.DONE else Event.UNRECORDED, change)
+
+    def count(self, event: Event, change: Change) -> None:
+        """Count what happened to a row, and report it."""
+        self.tally.events[event] += 1
+        self._observe(event, change)
+
+    async def _write_all(self) -> None:
+        """Write results for ever, in batches; `finish` cancels it when all are in."""
+        while True:
+            batch = [await self._results.get()]
+            await self._fill(batch)
+            await self._write(batch)
+            for _ in batch:
+                self._results.task_done()
+
+    async def _fill(self, batch: list[Change]) -> None:
+        """Add results to `batch` until it is full, or nothing more comes soon."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + LINGER
+        while len(batch) < BATCH and (self._more_to_come() or not self._results.empty()):
+            try:
+                batch.append(await asyncio.wait_for(self._results.get(), until - loop.time()))
+            except TimeoutError:
+                return
+
+    async def _write(self, changes: list[Change]) -> None:
+        """Write results, again where the table was unavailable."""
+        for number in range(_TRIES):
+            verdicts = await asyncio.to_thread(self._store.write, changes)
+            answered = list(zip(changes, verdicts, strict=True))
+            for change, verdict in answered:
+                await self._written(change, verdict)
+            changes = [change for change, verdict in answered if verdict is Write.UNAVAILABLE]
+            if not changes:
+                return
+            await asyncio.sleep(_PAUSE * 2**number)
+        for change in changes:
+            self.count(Event.UNRECORDED, change)
+
+    async def _written(self, change: Change, verdict: Write) -> None:
+        match verdict:
+            case Write.DONE:
+                self.count(Event.SETTLED, change)
+            case Write.LOST:  # to another worker, or to our own write, which succeeded although its answer never came
+                ours = await asyncio.to_thread(self._store.holds, change)
+                self.count(Event.SETTLED if ours else Event.CLAIM_LOST, change)
+            case Write.REFUSED:
+                bare = await asyncio.to_thread(self._store.write_status, change)
+                self.count(Event.SETTLED if bare is Write.DONE else Event.UNRECORDED, change)
+            case Write.UNAVAILABLE:
+                pass  # `_write` tries again
