@@ -8,7 +8,8 @@ from tests.support.rows import RETENTION
 from tocsin.delivery.notification import Notification
 from tocsin.delivery.store import Change, Due, Fetched, Write
 from tocsin.errors import ConflictError, NotFoundError
-from tocsin.storage.notifications.item import SHARDS, encode, from_timestamp, read_all, salvage, shard_of
+from tocsin.storage.codec import from_timestamp, shard_of
+from tocsin.storage.notifications.item import SHARDS, encode, read_all, salvage
 from tocsin.storage.update import Update, is_another
 
 
@@ -60,7 +61,7 @@ class FakeTable:
         found = [
             Due(from_timestamp(item["next_retry_at"]["S"]), id_)
             for id_, item in self.items.items()
-            if "due_shard" in item and int(shard_of(id_)) in shards
+            if "due_shard" in item and int(shard_of(id_, SHARDS)) in shards
         ]
         return sorted((hint for hint in found if hint.at <= now), key=lambda hint: (hint.at, hint.id))[:limit]
 

@@ -13,7 +13,7 @@ from tocsin.delivery.notification import ChannelName, Status
 from tocsin.expiry.check import Seen
 from tocsin.inventory.audit import Action
 from tocsin.inventory.certificate import Certificate
-from tocsin.storage.notifications.item import from_timestamp
+from tocsin.storage.codec import from_timestamp
 
 pytestmark = pytest.mark.dynamodb_local
 

@@ -12,6 +12,7 @@ from tocsin.inventory.audit import Action, AuditFilters, Kind
 from tocsin.inventory.certificate import Certificate, CertificateStatus
 from tocsin.inventory.filters import CertificateFilters
 from tocsin.storage.paging import Page
+from tocsin.storage.transaction import commit
 
 pytestmark = pytest.mark.dynamodb_local
 
@@ -130,7 +131,7 @@ def test_events_are_listed_by_resource_action_and_time(store: Store) -> None:
     for number in range(30):
         store.now = T0 + number * HOUR
         action = Action.CERTIFICATE_UPDATED if number % 2 else Action.CERTIFICATE_CREATED
-        store.audit.append(store.said(action, f"c{number % 3}"))
+        commit(store.client, [store.audit.appending(store.said(action, f"c{number % 3}"))])
     all_ = list(reversed(range(30)))
     resource = Kind.CERTIFICATE.resource("c1")
     cases: list[tuple[AuditFilters, list[int]]] = [

@@ -13,7 +13,8 @@ from tests.support.rows import ACCEPTED, NOW, POLICY, REFUSED, REJECTED, RETENTI
 from tocsin.delivery.notification import Notification, Status
 from tocsin.delivery.store import Change, Due, Write
 from tocsin.errors import ConflictError, NotFoundError, StorageUnavailableError
-from tocsin.storage.notifications.item import SHARDS, encode, shard_of
+from tocsin.storage.codec import shard_of
+from tocsin.storage.notifications.item import SHARDS, encode
 from tocsin.storage.notifications.table import NotificationTable
 
 Table = FakeTable | NotificationTable
@@ -144,7 +145,7 @@ def test_due_rows_come_oldest_first_up_to_now_and_the_limit(table: Table) -> Non
     assert table.due(NOW, 7, range(SHARDS)) == expected[:7]
     parts = [hint for shard in range(SHARDS) for hint in table.due(NOW, 100, [shard])]
     assert sorted(parts, key=lambda hint: hint.at) == expected
-    assert table.due(NOW, 100, [3]) == [hint for hint in expected if shard_of(hint.id) == "3"]
+    assert table.due(NOW, 100, [3]) == [hint for hint in expected if shard_of(hint.id, SHARDS) == "3"]
 
 
 @pytest.mark.parametrize("status", sorted(set(Status) - {Status.PENDING, Status.FAILED}))

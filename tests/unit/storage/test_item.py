@@ -15,17 +15,8 @@ from tests.support.rows import ACCEPTED, NOW, REFUSED, REJECTED, RETENTION, SILE
 from tocsin.delivery.attempt import Attempt, AttemptClass
 from tocsin.delivery.notification import ChannelName, Notification, Outcome, Severity, Status
 from tocsin.errors import MalformedRowError
-from tocsin.storage.notifications.item import (
-    SHARDS,
-    decode,
-    decode_attempts,
-    encode,
-    encode_attempts,
-    from_timestamp,
-    salvage,
-    shard_of,
-    timestamp,
-)
+from tocsin.storage.codec import from_timestamp, shard_of, timestamp
+from tocsin.storage.notifications.item import SHARDS, decode, decode_attempts, encode, encode_attempts, salvage
 
 instants = st.datetimes(datetime(1970, 1, 2), datetime(2200, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - bounds are naive
 whole_ms = instants.map(lambda at: at.replace(microsecond=at.microsecond // 1000 * 1000))
@@ -152,7 +143,7 @@ def test_ten_thousand_ids_spread_over_the_shards() -> None:
     """Faults: shards within 20 % of each other."""
     counts = dict.fromkeys(map(str, range(SHARDS)), 0)
     for number in range(10_000):
-        counts[shard_of(an_id(0x0199_0000_0000_0000 << 64 | number * 7919))] += 1
+        counts[shard_of(an_id(0x0199_0000_0000_0000 << 64 | number * 7919), SHARDS)] += 1
     assert max(counts.values()) <= 1.2 * min(counts.values()), counts
 
 

@@ -3,9 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from tocsin.inventory.audit import AuditEvent, AuditFilters
-from tocsin.storage.codec import EPOCH, INSTANT, TEXT, Codec, Item, json_form, required
-from tocsin.storage.inventory.items import SHARDS, shard_of
-from tocsin.storage.notifications.item import sort_key, timestamp
+from tocsin.storage.codec import EPOCH, INSTANT, TEXT, Codec, Item, json_form, required, shard_of, sort_key, timestamp
 from tocsin.storage.paging import HIGHEST, LOWEST, Index, Page, Reader, page
 
 if TYPE_CHECKING:
@@ -22,6 +20,8 @@ _EVENT = Codec(
         required("detail", json_form(dict, dict), {}),
     ),
 )
+SHARDS = 4
+"""Partitions of `by_time`, and of each action in `by_action`."""
 _KEYS = ("resource", "at_key")
 _OF_RESOURCE = Index(None, "resource", "at_key", _KEYS)
 _BY_ACTION = Index("by_action", "action_shard", "at_key", _KEYS)
@@ -39,10 +39,6 @@ class AuditTrail:
     def appending(self, event: AuditEvent) -> dict[str, Any]:
         """Give the action that appends `event` in a transaction."""
         return {"Put": {"TableName": self._name, "Item": event_item(event)}}
-
-    def append(self, event: AuditEvent) -> None:
-        """Append `event` by itself."""
-        self._client.put_item(TableName=self._name, Item=event_item(event))
 
     def page(self, filters: AuditFilters, limit: int, after: str | None) -> Page[AuditEvent]:
         """Give up to `limit` events behind the key `after`, newest first."""
@@ -65,7 +61,7 @@ def _way(filters: AuditFilters) -> tuple[Index, tuple[str, ...]]:
 
 def event_item(event: AuditEvent) -> Item:
     """Write an event with its keys."""
-    shard = shard_of(event.id)
+    shard = shard_of(event.id, SHARDS)
     keys = {
         "at_key": sort_key(event.at, event.id),
         "action_shard": f"{event.action}#{shard}",

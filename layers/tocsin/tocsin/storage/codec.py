@@ -1,23 +1,62 @@
-"""How the records of the inventory are written as attributes: a table of columns a record, read both ways.
+"""How records are written as items: a table of columns a record, read both ways.
 
 A column that can't be read is a problem with a name; what stands in for it shows the rest, and is never acted on.
+
+Times are fixed-width UTC text, so that their order is the order in time, also in keys. An index is split into shards by
+a hash of the id, since one partition takes 1,000 writes a second (DynamoDB developer guide, "Partitions and data
+distribution"), and a full one pushes back on the table.
 """
 
 import json
+import re
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from tocsin.errors import MalformedRowError
-from tocsin.storage.notifications.item import from_timestamp, timestamp
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """Stands in for a time that can't be read."""
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
+_MILLISECOND = timedelta(milliseconds=1)
 
 Record = TypeVar("Record")
 Item = Mapping[str, Any]
 """An item of DynamoDB's low-level API: name -> {"S": text} or {"N": digits}."""
+
+
+def timestamp(at: datetime) -> str:
+    """Write a time as fixed-width UTC, e.g. `2026-01-02T03:04:05.000000Z`."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+def from_timestamp(text: str) -> datetime:
+    """Read what `timestamp` wrote; raise ValueError for anything else."""
+    if not _TIMESTAMP.fullmatch(text):  # fromisoformat reads more than one form, and strptime costs ten times as much
+        raise ValueError(f"{text[:32]!r} does not match")
+    return datetime.fromisoformat(text)
+
+
+def milliseconds(at: datetime) -> int:
+    """Give whole milliseconds since 1970."""
+    return (at - EPOCH) // _MILLISECOND
+
+
+def from_milliseconds(value: int) -> datetime:
+    """Read what `milliseconds` gave."""
+    return EPOCH + value * _MILLISECOND
+
+
+def sort_key(at: datetime, id_: str) -> str:
+    """Order by time, then id: unique, so that a cursor names exactly one place."""
+    return f"{timestamp(at)}#{id_}"
+
+
+def shard_of(id_: str, shards: int) -> str:
+    """Give the partition of an id in an index of so many: a stable hash, so that equal times spread."""
+    return str(zlib.crc32(id_.encode()) % shards)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +68,21 @@ class Form:
     read: Callable[[str], Any]
 
 
-TEXT = Form("S", str, str)
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _count(digits: str) -> int:
+    if (count := int(digits)) < 0:
+        raise ValueError
+    return count
+
+
+TEXT = Form("S", str, _text)
 NUMBER = Form("N", str, int)
+COUNT = Form("N", str, _count)
 INSTANT = Form("S", timestamp, from_timestamp)
 FLAG = Form("S", lambda value: "yes" if value else "no", lambda text: {"yes": True, "no": False}[text])
 
@@ -52,10 +104,18 @@ class Column:
     form: Form
     blank: Any = None
     required: bool = False
+    attribute: str = ""
+    """Where it is stored, if that is not the field's name."""
 
-    def read(self, item: Item) -> Any:  # noqa: ANN401 - of the field's own type
-        """Read the value; raise KeyError, TypeError or ValueError."""
-        return self.form.read(item[self.field][self.form.letter])
+    @property
+    def name(self) -> str:
+        """Name the attribute."""
+        return self.attribute or self.field
+
+
+def required(field: str, form: Form, blank: Any, attribute: str = "") -> Column:  # noqa: ANN401 - of the field's own type
+    """Make a column that every record has."""
+    return Column(field, form, blank, required=True, attribute=attribute)
 
 
 class Codec(Generic[Record]):
@@ -64,48 +124,44 @@ class Codec(Generic[Record]):
     def __init__(self, make: Callable[..., Record], columns: Sequence[Column]) -> None:
         """Build a record by calling `make` with a value for each of `columns`."""
         self._make = make
-        self._columns = columns
+        self._columns = [(column.field, column.name, column.form, column.blank, column.required) for column in columns]
 
     @property
     def fields(self) -> frozenset[str]:
         """Name every attribute that a record may have."""
-        return frozenset(column.field for column in self._columns)
+        return frozenset(name for _field, name, *_rest in self._columns)
 
     def encode(self, record: Record) -> dict[str, Any]:
-        """Write all columns that are not null."""
-        values = ((column, getattr(record, column.field)) for column in self._columns)
-        return {
-            column.field: {column.form.letter: column.form.write(value)}
-            for column, value in values
-            if column.required or (value is not None and value != column.blank)
-        }
+        """Write all columns that are required, or not blank."""
+        item = {}
+        for field, name, form, blank, is_required in self._columns:
+            value = getattr(record, field)
+            if is_required or (value is not None and value != blank):
+                item[name] = {form.letter: form.write(value)}
+        return item
 
     def decode(self, item: Item) -> Record:
         """Read a record; raise MalformedRowError naming every column that is missing or can't be read."""
-        record, problems = self._read(item)
+        record, problems = self.read(item)
         if problems:
-            raise MalformedRowError(f"{item.get('pk', {}).get('S')}: {', '.join(problems)}")
+            raise MalformedRowError(f"{(item.get('pk') or item.get('id') or {}).get('S')}: {', '.join(problems)}")
         return record
 
     def salvage(self, item: Item) -> Record:
         """Read what can be read: for showing it and for writing it anew, never for acting on it."""
-        return self._read(item)[0]
+        return self.read(item)[0]
 
-    def _read(self, item: Item) -> tuple[Record, list[str]]:
+    def read(self, item: Item) -> tuple[Record, list[str]]:
+        """Read what can be read, and say what can't be."""
         values: dict[str, Any] = {}
         problems: list[str] = []
-        for column in self._columns:
-            values[column.field] = column.blank
-            if column.field not in item:
-                problems += [f"{column.field} is missing"] * column.required
+        for field, name, form, blank, is_required in self._columns:
+            values[field] = blank
+            if name not in item:
+                problems += [f"{name} is missing"] * is_required
                 continue
             try:
-                values[column.field] = column.read(item)
-            except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
-                problems.append(f"{column.field} can't be read")
+                values[field] = form.read(item[name][form.letter])
+            except (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
+                problems.append(f"{name} can't be read")
         return self._make(**values), problems
-
-
-def required(field: str, form: Form, blank: Any) -> Column:  # noqa: ANN401 - of the field's own type
-    """Make a column that every record has."""
-    return Column(field, form, blank, required=True)

@@ -4,7 +4,7 @@ An index may be split over partitions, so a page is a merge of the next keys of 
 last row that was looked at, whether that row was wanted or not.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import merge
 from itertools import islice
@@ -130,6 +130,16 @@ def page(
             return Page(tuple(rows), None)
         place, stretch = keys[-1][0], _STRETCH
     return Page(tuple(rows), place)
+
+
+def every(turn: Callable[[str | None], Page[Row]]) -> Iterator[Row]:
+    """Give all rows of a list, page after page; `turn` gives the one behind a key."""
+    place: str | None = None
+    while True:
+        found = turn(place)
+        yield from found.rows
+        if (place := found.after) is None:
+            return
 
 
 def batch_get(client: "DynamoDBClient", table: str, keys: Sequence[Item], *, is_consistent: bool = False) -> list[Item]:

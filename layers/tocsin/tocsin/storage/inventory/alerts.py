@@ -16,7 +16,7 @@ from tocsin.inventory.audit import Action, Kind, event
 from tocsin.inventory.certificate import Certificate
 from tocsin.storage.audit import AuditTrail
 from tocsin.storage.codec import Item
-from tocsin.storage.inventory.items import CERTIFICATE, MARK, key, mark_item, mark_key, marks_of_cycle
+from tocsin.storage.inventory.items import CERTIFICATE, MARK, cycle_prefix, key, mark_item, mark_key
 from tocsin.storage.notifications.item import encode
 from tocsin.storage.paging import HIGHEST, Index, Page, Reader, batch_get, page
 from tocsin.storage.transaction import RefusedError, commit
@@ -99,7 +99,7 @@ class AlertTable:
             KeyConditionExpression="pk = :pk AND begins_with(sk, :cycle)",
             ExpressionAttributeValues={
                 ":pk": key(Kind.CERTIFICATE, certificate.id)["pk"],
-                ":cycle": {"S": marks_of_cycle(certificate)},
+                ":cycle": {"S": cycle_prefix(certificate)},
             },
             ConsistentRead=True,
         )

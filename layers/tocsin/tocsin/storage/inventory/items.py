@@ -14,7 +14,6 @@ Indexes, all KEYS_ONLY. `due`: watched certificates by the instant at which the 
 `by_policy`: what refers to each, certificates by expiry.
 """
 
-import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,8 +24,23 @@ from tocsin.inventory.certificate import Certificate, Source
 from tocsin.inventory.contacts import Owner, Team
 from tocsin.inventory.policy import RenewalPolicy
 from tocsin.inventory.thresholds import DEFAULTS, Threshold, read_threshold
-from tocsin.storage.codec import EPOCH, FLAG, INSTANT, NUMBER, TEXT, Codec, Column, Form, Item, json_form, required
-from tocsin.storage.notifications.item import from_timestamp, sort_key, timestamp
+from tocsin.storage.codec import (
+    EPOCH,
+    FLAG,
+    INSTANT,
+    NUMBER,
+    TEXT,
+    Codec,
+    Column,
+    Form,
+    Item,
+    from_timestamp,
+    json_form,
+    required,
+    shard_of,
+    sort_key,
+    timestamp,
+)
 
 SHARDS = 4
 """Partitions of `due` and of each state in `listed`. An inventory changes slowly; each one costs a query a page."""
@@ -124,20 +138,15 @@ def mark_key(certificate_id: str, mark_id: str) -> dict[str, Any]:
     return key(Kind.CERTIFICATE, certificate_id, f"mark#{mark_id}")
 
 
-def marks_of_cycle(certificate: Certificate) -> str:
+def cycle_prefix(certificate: Certificate) -> str:
     """Give what the sort keys of the marks of the present cycle begin with."""
     return f"mark#{cycle_of(certificate.expires_at)}"
-
-
-def shard_of(id_: str) -> str:
-    """Give the partition of an id in a sharded index."""
-    return str(zlib.crc32(id_.encode()) % SHARDS)
 
 
 def certificate_item(certificate: Certificate) -> dict[str, Any]:
     """Write a certificate with its index keys."""
     state = "revoked" if certificate.revoked_at else "archived" if certificate.archived_at else "live"
-    shard = shard_of(certificate.id)
+    shard = shard_of(certificate.id, SHARDS)
     keys = {
         "listed_in": {"S": f"{state}#{shard}"},
         "list_key": {"S": sort_key(certificate.expires_at, certificate.id)},
@@ -150,7 +159,7 @@ def due_keys(certificate: Certificate) -> dict[str, Any]:
     if certificate.due_at is None:
         return {}
     return {
-        "due_shard": {"S": shard_of(certificate.id)},
+        "due_shard": {"S": shard_of(certificate.id, SHARDS)},
         "due_key": {"S": sort_key(certificate.due_at, certificate.id)},
     }
 

@@ -9,10 +9,9 @@ from tocsin.inventory.certificate import Certificate, CertificateStatus
 from tocsin.inventory.contacts import Owner, Team
 from tocsin.inventory.filters import CertificateFilters, ThresholdsOf
 from tocsin.inventory.policy import RenewalPolicy
-from tocsin.storage.codec import Codec
+from tocsin.storage.codec import Codec, timestamp
 from tocsin.storage.inventory.items import CERTIFICATE, OWNER, POLICY, SHARDS, TEAM
-from tocsin.storage.notifications.item import timestamp
-from tocsin.storage.paging import LOWEST, Bounds, Index, Page, Reader, Row, page
+from tocsin.storage.paging import LOWEST, Bounds, Index, Page, Reader, Row, every, page
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -54,13 +53,7 @@ class InventoryLists:
 
     def every_certificate(self, filters: CertificateFilters, now: datetime) -> Iterator[Certificate]:
         """Give all that `filters` allow, without asking for a status: for a simulation."""
-        place: str | None = None
-        while True:
-            found = self.certificates(filters, _WHOLE, place, now, lambda _certificate: ())
-            yield from found.rows
-            place = found.after
-            if place is None:
-                return
+        return every(lambda place: self.certificates(filters, _WHOLE, place, now, lambda _certificate: ()))
 
     def policies(self, limit: int, after: str | None) -> Page[RenewalPolicy]:
         """Give up to `limit` policies behind the key `after`, by creation."""

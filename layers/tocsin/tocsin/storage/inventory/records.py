@@ -52,7 +52,7 @@ class Layout(Generic[Thing]):
     """Names what the thing refers to."""
 
 
-class Shelf(Generic[Thing]):
+class Records(Generic[Thing]):
     """Reads and guarded writes of one kind. Methods block; they raise ClientError for what is not listed."""
 
     def __init__(self, client: "DynamoDBClient", table: str, audit: AuditTrail, layout: Layout[Thing]) -> None:

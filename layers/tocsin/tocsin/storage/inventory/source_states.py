@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from tocsin.sources.failure import FailureKind, SourceFailure
 from tocsin.sources.state import SourceState
-from tocsin.storage.codec import INSTANT, TEXT, Codec, Column, Item, json_form, required
-from tocsin.storage.paging import HIGHEST, LOWEST, Index, Page, Reader, page
+from tocsin.storage.codec import INSTANT, TEXT, Codec, Column, json_form, required
+from tocsin.storage.paging import HIGHEST, LOWEST, Index, Page, Reader, every, page
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -59,15 +59,8 @@ class SourceStates:
 
     def every(self) -> list[SourceState]:
         """Read all."""
-        states: list[SourceState] = []
-        place: str | None = None
-        while True:
-            found = self.page(100, place)
-            states += found.rows
-            if (place := found.after) is None:
-                return states
+        return list(every(lambda place: self.page(100, place)))
 
 
 def _key(source: str) -> dict[str, Any]:
-    key: Item = {"pk": {"S": _PARTITION}, "sk": {"S": source}}
-    return dict(key)
+    return {"pk": {"S": _PARTITION}, "sk": {"S": source}}

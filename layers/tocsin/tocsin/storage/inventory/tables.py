@@ -1,4 +1,4 @@
-"""The Inventory table, opened: one shelf for each kind of thing in it."""
+"""The Inventory table, opened: the records of each kind of thing in it."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +8,7 @@ from tocsin.inventory.contacts import Owner, Team
 from tocsin.inventory.policy import RenewalPolicy
 from tocsin.storage.audit import AuditTrail
 from tocsin.storage.inventory.items import CERTIFICATE, OWNER, POLICY, TEAM, certificate_item, listed_item
-from tocsin.storage.inventory.records import Layout, Shelf
+from tocsin.storage.inventory.records import Layout, Records
 from tocsin.storage.inventory.references import references
 from tocsin.storage.inventory.watchlist import looking_anew
 
@@ -46,7 +46,7 @@ _TEAMS: Layout[Team] = Layout(
 )
 
 
-class _Policies(Shelf[RenewalPolicy]):
+class _Policies(Records[RenewalPolicy]):
     """Policies: one whose routes change has its certificates looked at anew, by the check."""
 
     def _further(self, before: RenewalPolicy | None, after: RenewalPolicy) -> list[dict[str, Any]]:
@@ -60,7 +60,7 @@ class Inventory:
 
     def __init__(self, client: "DynamoDBClient", table: str, audit: AuditTrail) -> None:
         """Use `client` (low-level) and the Inventory `table`; tell `audit` of every change."""
-        self.certificates = Shelf(client, table, audit, _CERTIFICATES)
-        self.policies: Shelf[RenewalPolicy] = _Policies(client, table, audit, _POLICIES)
-        self.owners = Shelf(client, table, audit, _OWNERS)
-        self.teams = Shelf(client, table, audit, _TEAMS)
+        self.certificates = Records(client, table, audit, _CERTIFICATES)
+        self.policies: Records[RenewalPolicy] = _Policies(client, table, audit, _POLICIES)
+        self.owners = Records(client, table, audit, _OWNERS)
+        self.teams = Records(client, table, audit, _TEAMS)

@@ -12,9 +12,8 @@ from tocsin.expiry.watching import ChangedPolicy, DueCertificate, LeftOver
 from tocsin.inventory.audit import Kind
 from tocsin.inventory.certificate import Certificate
 from tocsin.inventory.policy import RenewalPolicy
-from tocsin.storage.codec import Item
-from tocsin.storage.inventory.items import SHARDS, id_of, key, shard_of
-from tocsin.storage.notifications.item import from_timestamp, sort_key, timestamp
+from tocsin.storage.codec import Item, from_timestamp, shard_of, sort_key, timestamp
+from tocsin.storage.inventory.items import SHARDS, id_of, key
 from tocsin.storage.paging import LOWEST, Index, Reader
 
 if TYPE_CHECKING:
@@ -143,7 +142,7 @@ class Watchlist:
 
 def _due_values(certificate_id: str, at: datetime) -> dict[str, Any]:
     return {
-        ":shard": {"S": shard_of(certificate_id)},
+        ":shard": {"S": shard_of(certificate_id, SHARDS)},
         ":key": {"S": sort_key(at, certificate_id)},
         ":at": {"S": timestamp(at)},
     }

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from tocsin.delivery.filters import Filters
 from tocsin.delivery.notification import Notification, Status
-from tocsin.storage.notifications.item import SHARDS, salvage, timestamp
+from tocsin.storage.codec import timestamp
+from tocsin.storage.notifications.item import SHARDS, salvage
 from tocsin.storage.paging import HIGHEST, LOWEST, Bounds, Index, Page, Reader, page
 
 if TYPE_CHECKING:

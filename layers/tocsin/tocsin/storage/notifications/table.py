@@ -15,7 +15,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tocsin.delivery.notification import Notification
 from tocsin.delivery.store import Change, Due, Fetched, Write
 from tocsin.errors import ConflictError, IdempotencyMismatchError, NotFoundError, StorageUnavailableError
-from tocsin.storage.notifications.item import SHARDS, encode, from_timestamp, read_all, salvage, timestamp
+from tocsin.storage.codec import timestamp
+from tocsin.storage.notifications.item import SHARDS, due_time, encode, read_all, salvage
 from tocsin.storage.paging import batch_get
 from tocsin.storage.update import Update, is_another
 
@@ -128,7 +129,7 @@ class NotificationTable:
         )
         for page in pages:
             for item in page["Items"]:
-                yield Due(_due_time(item["next_retry_at"]["S"], now), item["id"]["S"])
+                yield Due(due_time(item, now), item["id"]["S"])
 
     def fetch(self, ids: Sequence[str]) -> Fetched:
         """Read many rows, in the order of `ids`, without those that are gone."""
@@ -172,14 +173,6 @@ class NotificationTable:
 
 def _key(id_: str) -> Any:  # noqa: ANN401 - boto3's stubs want a type of their own for each call
     return {"id": {"S": id_}}
-
-
-def _due_time(text: str, now: datetime) -> datetime:
-    """Read a key of the due index; what is no time is due now, so that the row is looked at."""
-    try:
-        return from_timestamp(text)
-    except ValueError:
-        return now
 
 
 def _verdict(code: str | None) -> Write:
