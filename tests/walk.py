@@ -106,12 +106,12 @@ async def ways(store: Store, world: World, endpoint: Endpoint) -> dict[str, tupl
         return lambda: call("POST", f"{API}/notifications", body)
 
     async def dispatch() -> Step:
-        event = stream_of(world.database, world.a_row().id)
+        event = stream_of(world.database, world.a_row(certificate_id=None).id)
         return lambda: handler("dispatch")(event, Context())
 
     async def sweep() -> Step:
         before = resources.now() - DAY
-        row = a_row(recipient=world.receiver.url(), created_at=before)
+        row = a_row(recipient=world.receiver.url(), created_at=before, certificate_id=None)
         world.database.fill([settled(row, REFUSED, now=before)])
         return lambda: handler("retry_sweep")({}, Context())
 

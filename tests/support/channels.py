@@ -3,7 +3,7 @@
 import base64
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -61,10 +61,12 @@ async def some_tools(
     threads: int = 4,
 ) -> AsyncIterator[Tools]:
     """Open what a channel works with."""
-    settings = ChannelSettings(deadline=deadline, allowed_networks=tuple(allowed), default_topic_arn=default_topic_arn)
+    settings = ChannelSettings(
+        deadline=deadline, guard=AddressGuard.allowing(allowed), default_topic_arn=default_topic_arn
+    )
     clients = Clients(sesv2=sesv2, sns=sns)
-    with Blocking(4, "dns") as dns, Blocking(threads, "aws") as blocking:
-        async with guarded_session(AddressGuard.allowing(allowed), dns, tls=tls) as http:
+    with closing(Blocking(4, "dns")) as dns, closing(Blocking(threads, "aws")) as blocking:
+        async with guarded_session(settings.guard, dns, tls=tls) as http:
             yield Tools(http=http, blocking=blocking, clients=clients, now=now, settings=settings)
 
 

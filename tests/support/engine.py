@@ -1,7 +1,7 @@
 """A worker whose clock, time and channels the test holds."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
@@ -81,7 +81,7 @@ class Bench:
         rows: Iterable[Notification],
         sender: Sender,
         remaining: Callable[[], float] = lambda: 100.0,
-        malformed: Iterable[Malformed] = (),
+        malformed: Collection[Malformed] = (),
     ) -> Tally:
         worker = a_worker(self.clock, remaining)
         delivery = Delivery(self.store, sender, self.policy, worker, self.watch, review=self.review, limits=self.limits)

@@ -4,7 +4,7 @@ Metrics are gathered during a run and written once at its end, a blob a channel,
 alone (`service`), for alarms, and the stack with the channel, for graphs.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -72,17 +72,17 @@ class StackMetrics:
     """What one invocation counted."""
 
     stack: str
-    _counts: dict[str | None, Counter[Metric]] = field(default_factory=lambda: defaultdict(Counter))
-    _latencies: dict[str | None, list[float]] = field(default_factory=lambda: defaultdict(list))
+    _counts: Counter[tuple[ChannelName, Metric]] = field(default_factory=Counter)
+    _latencies: list[tuple[ChannelName, float]] = field(default_factory=list)
     _gauges: dict[Metric, float] = field(default_factory=dict)
 
     def count(self, metric: Metric, channel: ChannelName) -> None:
         """Add one."""
-        self._counts[channel][metric] += 1
+        self._counts[channel, metric] += 1
 
     def latency(self, seconds: float, channel: ChannelName) -> None:
         """Note how long a delivery took, from created to sent."""
-        self._latencies[channel].append(seconds)
+        self._latencies.append((channel, seconds))
 
     def gauge(self, metric: Metric, value: float) -> None:
         """Note what something is now."""
@@ -95,19 +95,21 @@ class StackMetrics:
             for name, value in self._gauges.items():
                 metrics.add_metric(name, _UNITS.get(name, MetricUnit.Count), value)
             metrics.flush_metrics()
-        for channel in self._counts.keys() | self._latencies.keys():
-            self._flush_channel(str(channel))
+        for channel in {channel for channel, _ in (*self._counts, *self._latencies)}:
+            self._flush_channel(channel)
         self._counts.clear()
         self._latencies.clear()
         self._gauges.clear()
 
-    def _flush_channel(self, channel: str) -> None:
+    def _flush_channel(self, channel: ChannelName) -> None:
         metrics = self._blob()
         metrics.add_dimensions(service=self.stack, channel=channel)
-        for seconds in self._latencies[channel]:  # before the counts: Powertools writes a full hundred at once
-            metrics.add_metric(Metric.DELIVERY_LATENCY, MetricUnit.Seconds, seconds)
-        for name, count in self._counts[channel].items():
-            metrics.add_metric(name, MetricUnit.Count, count)
+        for of_channel, seconds in self._latencies:  # before the counts: Powertools writes a full hundred at once
+            if of_channel is channel:
+                metrics.add_metric(Metric.DELIVERY_LATENCY, MetricUnit.Seconds, seconds)
+        for (of_channel, name), count in self._counts.items():
+            if of_channel is channel:
+                metrics.add_metric(name, MetricUnit.Count, count)
         metrics.flush_metrics()
 
     def _blob(self) -> EphemeralMetrics:
@@ -162,7 +164,7 @@ class Recorder:
         if row.outcome is Outcome.DELIVERED and row.sent_at:
             self.metrics.count(Metric.DELIVERED, row.channel)
             self.metrics.latency((row.sent_at - row.created_at).total_seconds(), row.channel)
-        if change.is_death:
+        if row.status is Status.DEAD and change.before.status is not Status.DEAD:
             self.metrics.count(Metric.DEAD, row.channel)
         if row.status is Status.SUPERSEDED:
             self.metrics.count(Metric.SUPERSEDED, row.channel)

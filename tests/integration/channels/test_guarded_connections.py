@@ -4,6 +4,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -85,7 +86,7 @@ async def test_a_url_of_a_forbidden_form_is_not_tried(form: str) -> None:
 
 async def test_the_resolver_answers_with_permitted_addresses_only(monkeypatch: pytest.MonkeyPatch) -> None:
     resolves_to(monkeypatch, [METADATA, "127.0.0.1"])
-    with Blocking(1, "dns") as blocking:
+    with closing(Blocking(1, "dns")) as blocking:
         found = await GuardedResolver(AddressGuard.allowing(ONLY_LOOPBACK), blocking).resolve("mixed.example", 80)
     assert [address["host"] for address in found] == ["127.0.0.1"]
 

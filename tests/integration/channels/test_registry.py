@@ -212,10 +212,10 @@ async def test_an_invalid_configuration_names_the_field_and_never_the_value(para
 
 
 async def test_what_is_configured_is_known_without_reading_a_secret() -> None:
-    """`GET /channels`: names, and nothing decrypted. A default topic is a configuration, too."""
+    """`GET /channels`: names, and nothing decrypted."""
     async with a_parameter_store(Webhook={}, Slack={}) as ssm:
-        channels = some_channels(ssm, Clock(), default_topic_arn=TOPIC)
-        assert await asyncio.to_thread(channels.configured) == [ChannelName.WEBHOOK, ChannelName.SNS]
+        credentials = Credentials(ssm.provider, PREFIX, lambda: NOW)
+        assert await asyncio.to_thread(credentials.configured, IMPLEMENTED) == [ChannelName.WEBHOOK]
     assert ssm.reads == []
 
 

@@ -5,6 +5,7 @@ import hashlib
 import ssl
 import warnings
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -236,7 +237,7 @@ async def test_one_whose_certificate_is_too_large() -> None:
 
 
 async def test_a_name_without_an_address() -> None:
-    with Blocking(1, "dns") as dns:
+    with closing(Blocking(1, "dns")) as dns:
         dialer = a_dialer()
         seen = await observe_endpoint(
             Endpoint("no-such-host.invalid"), Dialer(dialer.guard, system_resolver(dns), strict=dialer.strict), NOW
@@ -254,7 +255,7 @@ async def test_a_resolver_that_hangs() -> None:
 
 
 async def test_the_systems_resolver_is_used() -> None:
-    with Blocking(1, "dns") as dns:
+    with closing(Blocking(1, "dns")) as dns:
         assert set(await system_resolver(dns)("localhost")) <= {"127.0.0.1", "::1"}
 
 

@@ -55,6 +55,11 @@ ANSWERS: dict[str, SendResult] = {
 MISHAPS = ["fine", "throttled", "half throttled", "answer lost", "crash before", "crash after", "overtaken"]
 
 
+def is_death(change: Change) -> bool:
+    """Tell whether it makes its row a dead letter."""
+    return change.after.status is Status.DEAD and change.before.status is not Status.DEAD
+
+
 class CrashError(BaseException):
     """The worker's process ends: nothing that it has in hand happens any more."""
 
@@ -71,7 +76,7 @@ class Ledger(FakeTable):
         verdict = super()._write(change, after)
         if verdict is Write.DONE:
             assert (change.before.status, change.after.status) in ALLOWED
-            self.deaths += change.is_death
+            self.deaths += is_death(change)
             self.lives[change.before.id] += (change.before.status, change.after.status) == (S.DEAD, S.PENDING)
         return verdict
 
@@ -276,7 +281,7 @@ class Engine(RuleBasedStateMachine):
 
     def _account(self, watch: Watch, sent: list[str], view: OneWorkersView) -> None:
         settled = [change for event, change in watch.changes if event is Event.SETTLED]
-        self.deaths_counted += sum(change.is_death for change in settled)
+        self.deaths_counted += sum(map(is_death, settled))
         self.deaths_unheard_of += view.deaths_unheard_of
         recorded = {change.after.id for change in settled if change.after.status is Status.SENT}
         self.unrecorded.update(set(sent) - recorded)

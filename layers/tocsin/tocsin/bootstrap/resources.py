@@ -2,8 +2,9 @@
 
 import random
 import secrets
+from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Protocol
 
 import boto3
@@ -26,6 +27,10 @@ FAST = Config(connect_timeout=3, read_timeout=5, retries={"mode": "standard", "m
 """Well inside every function's time; `standard` retries throttling with jitter (boto3 guide, "Retries")."""
 
 
+now: Callable[[], datetime] = partial(datetime.now, UTC)
+"""Gives the present, aware and in UTC."""
+
+
 class LambdaContext(Protocol):
     """What a worker needs of Lambda's context object."""
 
@@ -35,11 +40,6 @@ class LambdaContext(Protocol):
     def get_remaining_time_in_millis(self) -> int:
         """Give the milliseconds until Lambda stops this invocation."""
         ...
-
-
-def now() -> datetime:
-    """Give the present, aware and in UTC."""
-    return datetime.now(UTC)
 
 
 @cache

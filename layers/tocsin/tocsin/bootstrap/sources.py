@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
 
 import boto3
@@ -68,7 +69,7 @@ async def _sync(worker: Worker) -> Synced:
 
 async def _read_endpoints(sync: Sync, may_start: Callable[[], bool], synced: Synced) -> None:
     guard = AddressGuard.allowing(resources.settings().allowed_private_ranges)
-    with Blocking(_DNS_THREADS, "dns") as blocking:
+    with closing(Blocking(_DNS_THREADS, "dns")) as blocking:
         dialer = Dialer(guard, system_resolver(blocking))
         await sync.endpoints(
             _endpoints(),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from tocsin.delivery.attempt import FailureClass, Refused, SendResult
 from tocsin.delivery.notification import LAST_ERROR_LIMIT, ChannelName, Notification
+from tocsin.network.address import AddressGuard
 from tocsin.network.blocking import Blocking
 from tocsin.text import bounded
 
@@ -51,10 +52,10 @@ class SendsOnly(Protocol):
 class ChannelSettings:
     """What the stack's settings say about sending."""
 
+    guard: AddressGuard
+    """Where a webhook may go."""
     deadline: float = 10.0
     """Seconds that one try may take, from first to last byte."""
-    allowed_networks: tuple[str, ...] = ()
-    """Networks, in CIDR form, that a webhook may reach although they are private."""
     default_topic_arn: str = ""
     """Where SNS notifications go that name no topic."""
 

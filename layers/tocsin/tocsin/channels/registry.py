@@ -7,7 +7,7 @@ To add a channel: a module with a configuration, a builder and a destination; a 
 import asyncio
 import ssl
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -18,9 +18,8 @@ from pydantic import BaseModel
 from tocsin.channels import email, sns, webhook
 from tocsin.channels.aws import THREADS
 from tocsin.channels.channel import ChannelSettings, Clients, Clock, SendsOnly, Tools, retryable
-from tocsin.channels.configuration import configuration
 from tocsin.channels.connection import guarded_session
-from tocsin.channels.credentials import Credentials, CredentialsUnavailableError
+from tocsin.channels.credentials import Credentials, CredentialsUnavailableError, configuration
 from tocsin.delivery.attempt import NotConfigured, Refused, SendResult
 from tocsin.delivery.notification import ChannelName, Notification
 from tocsin.network.address import AddressGuard
@@ -81,7 +80,9 @@ class Channels:
         self._clients = Clients(sesv2=sesv2, sns=sns)
         self._now = now
         self._settings = ChannelSettings(
-            deadline=deadline, allowed_networks=tuple(allowed_networks), default_topic_arn=default_topic_arn
+            deadline=deadline,
+            guard=AddressGuard.allowing(allowed_networks),
+            default_topic_arn=default_topic_arn,
         )
         self._tls = tls
         self._open = AsyncExitStack()
@@ -89,20 +90,10 @@ class Channels:
     async def __aenter__(self) -> Self:
         """Open the connections and threads of one invocation."""
         async with AsyncExitStack() as opening:
-            dns = opening.enter_context(Blocking(DNS_THREADS, "dns"))
-            guard = AddressGuard.allowing(self._settings.allowed_networks)
-            http = await opening.enter_async_context(guarded_session(guard, dns, tls=self._tls))
-            self._reading = opening.enter_context(Blocking(len(KINDS), "ssm"))
-            self._tools = {  # threads of its own for each, so that a hung service holds up no other
-                name: Tools(
-                    http=http,
-                    blocking=opening.enter_context(Blocking(THREADS, name)),
-                    clients=self._clients,
-                    now=self._now,
-                    settings=self._settings,
-                )
-                for name in KINDS
-            }
+            dns = opening.enter_context(closing(Blocking(DNS_THREADS, "dns")))
+            self._http = await opening.enter_async_context(guarded_session(self._settings.guard, dns, tls=self._tls))
+            self._reading = opening.enter_context(closing(Blocking(len(KINDS), "ssm")))
+            self._tools: dict[ChannelName, Tools] = {}
             self._locks = {name: asyncio.Lock() for name in KINDS}
             self._usable: dict[ChannelName, tuple[Usable, datetime]] = {}
             self._open = opening.pop_all()
@@ -130,13 +121,6 @@ class Channels:
             case channel:
                 return await channel.send(notification)
 
-    def configured(self) -> list[ChannelName]:
-        """Return the channels that could send now, as far as is known without reading a secret. Blocks."""
-        found = set(self._credentials.configured(KINDS))
-        if self._settings.default_topic_arn:
-            found.add(ChannelName.SNS)
-        return [name for name in KINDS if name in found]
-
     async def _channel(self, name: ChannelName, kind: Kind) -> Usable:
         """Return the channel with its present configuration, asking for that every few seconds only."""
         async with self._locks[name]:  # a thousand notifications ask once
@@ -153,11 +137,24 @@ class Channels:
             return retryable(str(error))
         except TimeoutError:
             return retryable(f"the configuration of {name} can't be read: no answer within {READ_SECONDS:g} s")
-        config = kind.default(self._tools[name]) if text is None else configuration(name, kind.config, text)
+        tools = self._lend(name)
+        config = kind.default(tools) if text is None else configuration(name, kind.config, text)
         match config:
             case None:
                 return NotConfigured()
             case Refused():
                 return config
             case _:
-                return kind.build(config, self._tools[name])
+                return kind.build(config, tools)
+
+    def _lend(self, name: ChannelName) -> Tools:
+        """Give a channel its tools, with threads of its own, so that a hung service holds up no other."""
+        if name not in self._tools:
+            self._tools[name] = Tools(
+                http=self._http,
+                blocking=self._open.enter_context(closing(Blocking(THREADS, name))),
+                clients=self._clients,
+                now=self._now,
+                settings=self._settings,
+            )
+        return self._tools[name]

@@ -26,7 +26,6 @@ from tocsin.channels.retry_after import retry_after
 from tocsin.channels.signature import key_of, signed_headers
 from tocsin.delivery.attempt import Accepted, FailureClass, Refused, SendResult
 from tocsin.delivery.notification import Notification
-from tocsin.network.address import AddressGuard
 
 BODY_LIMIT = 4096
 """Bytes of a response that are read, for the error's text."""
@@ -60,7 +59,7 @@ class WebhookChannel:
         """Keep the keys; nothing is opened yet."""
         self._keys = [key_of(secret.get_secret_value()) for secret in config.secrets]
         self._default_url = config.url
-        self._guard = AddressGuard.allowing(tools.settings.allowed_networks)
+        self._guard = tools.settings.guard
         self._tools = tools
 
     async def send(self, notification: Notification) -> SendResult:

@@ -1,7 +1,7 @@
 """Rows waiting for room: oldest first for each destination, with a cap, so that a hung receiver can't hold the rest."""
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 
 from tocsin.delivery.notification import Notification
 
@@ -10,16 +10,20 @@ class Backlog:
     """What waits and what is in flight. Destinations take turns; a full one is passed over."""
 
     def __init__(
-        self, rows: Iterable[Notification], destination: Callable[[Notification], str], total: int, per_destination: int
+        self,
+        rows: Collection[Notification],
+        destination: Callable[[Notification], str],
+        total: int,
+        per_destination: int,
     ) -> None:
         """Let at most `total` rows be in flight at once, `per_destination` of them to each."""
-        self._destination = destination
         self._total = total
         self._cap = per_destination
         self._queues: dict[str, deque[Notification]] = {}
         self._in_flight: Counter[str] = Counter()
+        self._names = {row.id: destination(row) for row in rows}
         for row in rows:
-            self._queues.setdefault(destination(row), deque()).append(row)
+            self._queues.setdefault(self._names[row.id], deque()).append(row)
 
     def __len__(self) -> int:
         """Count the waiting rows."""
@@ -47,7 +51,7 @@ class Backlog:
 
     def finish(self, row: Notification) -> None:
         """Give back the place of a row that was taken."""
-        self._in_flight[self._destination(row)] -= 1
+        self._in_flight[self._names[row.id]] -= 1
 
     def waiting(self) -> list[Notification]:
         """Give the rows that were never taken."""

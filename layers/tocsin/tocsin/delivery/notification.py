@@ -132,13 +132,17 @@ class Notification:
         """Tell whether a live worker holds it."""
         return self.claimed_until is not None and self.claimed_until > now
 
+    def is_free(self, now: datetime) -> bool:
+        """Tell whether it may be claimed."""
+        return self.is_owed and not self.is_claimed(now)
+
     def accepted(self, now: datetime, policy: DeliveryPolicy) -> Self:
         """Start a life: pending, and the sweep takes over if the first delivery never happens."""
         return replace(self, status=Status.PENDING, updated_at=now, due_at=now + policy.pending_grace)
 
     def claimed(self, token: str, until: datetime, now: datetime) -> Self:
         """Let the holder of `token` alone send it and record the result, until the claim runs out."""
-        self._require(self.is_owed and not self.is_claimed(now), "claim")
+        self._require(self.is_free(now), "claim")
         return replace(self, claim_token=token, claimed_until=until)
 
     def abandoned(self, now: datetime, policy: DeliveryPolicy) -> Self:

@@ -7,11 +7,12 @@ put --> wait for a batch --> write --> count
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from tocsin.delivery.backlog import Backlog
 from tocsin.delivery.notification import Notification
 from tocsin.delivery.store import BATCH, Change, Malformed, Store, Write
 
@@ -56,12 +57,12 @@ class Tally:
 class Recording:
     """Writes the results of one run."""
 
-    def __init__(self, store: Store, observe: Observer, more_to_come: Callable[[], bool]) -> None:
-        """Start to write what is `put`, within a running event loop, until `finish`; linger while there is more."""
+    def __init__(self, store: Store, observe: Observer, backlog: Backlog) -> None:
+        """Start to write what is `put`, within a running event loop, until `finish`; linger while more is in flight."""
         self.tally = Tally()
         self._store = store
         self._observe = observe
-        self._more_to_come = more_to_come
+        self._backlog = backlog
         self._results: asyncio.Queue[Change] = asyncio.Queue()
         self._writer = asyncio.create_task(self._write_all())
 
@@ -78,7 +79,7 @@ class Recording:
             self._writer.result()
         self._writer.cancel()
 
-    async def bury(self, found: Iterable[Malformed], now: datetime) -> None:
+    async def bury(self, found: Collection[Malformed], now: datetime) -> None:
         """Make dead letters of rows that can't be read."""
         for one in found:
             change = Change(one.row, one.row.buried(one.reason, now))
@@ -104,7 +105,7 @@ class Recording:
         """Add results to `batch` until it is full, or nothing more comes soon."""
         loop = asyncio.get_running_loop()
         until = loop.time() + LINGER
-        while len(batch) < BATCH and (self._more_to_come() or not self._results.empty()):
+        while len(batch) < BATCH and (self._backlog.is_busy or not self._results.empty()):
             try:
                 batch.append(await asyncio.wait_for(self._results.get(), until - loop.time()))
             except TimeoutError:

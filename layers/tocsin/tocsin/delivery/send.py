@@ -10,14 +10,14 @@ Claiming and sending stand here, in the order of the picture; recording in `reco
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from tocsin.delivery.attempt import FailureClass, Refused, SendResult
 from tocsin.delivery.backlog import Backlog
-from tocsin.delivery.notification import DeliveryPolicy, Notification
+from tocsin.delivery.notification import DeliveryPolicy, Notification, Status
 from tocsin.delivery.record import Event, Observer, Recording, Tally
 from tocsin.delivery.store import BATCH, Change, Malformed, Store, Write
 
@@ -110,18 +110,19 @@ class Delivery:
         self._in_flight: set[asyncio.Task[None]] = set()
         self._progress = asyncio.Event()
 
-    async def run(self, rows: Iterable[Notification], malformed: Iterable[Malformed] = ()) -> Tally:
+    async def run(self, rows: Iterable[Notification], malformed: Collection[Malformed] = ()) -> Tally:
         """Deliver what is due among `rows`, in their order for each destination; return when all is recorded.
 
         Rows that can't be read become dead letters.
         """
         now = self._worker.clock()
         latest = {row.id: row for row in rows}  # a batch of writes must not have one row twice
-        due = [row for row in latest.values() if row.is_owed and not row.is_claimed(now)]
+        due = [row for row in latest.values() if row.is_free(now)]
         self._backlog = Backlog(due, self._sender.destination, self._limits.total, self._limits.per_destination)
-        self._recording = Recording(self._store, self._observe, lambda: self._backlog.is_busy)
+        self._recording = Recording(self._store, self._observe, self._backlog)
         try:
-            await self._recording.bury(malformed, now)
+            if malformed:
+                await self._recording.bury(malformed, now)
             await self._start_all()
         finally:
             await asyncio.gather(*self._in_flight)
@@ -154,7 +155,7 @@ class Delivery:
         verdicts = await asyncio.to_thread(self._store.write, claims)
         ours: list[Notification] = []
         for claim, verdict in zip(claims, verdicts, strict=True):
-            if verdict is Write.DONE and claim.after.is_owed:
+            if verdict is Write.DONE and claim.after.claim_token:
                 ours.append(claim.after)
             else:
                 self._backlog.finish(claim.before)
@@ -165,7 +166,7 @@ class Delivery:
         """Decide the claim of `row`. A claim that ran out is counted as an attempt in the same write."""
         now = self._worker.clock()
         counted = row.abandoned(now, self._policy) if row.claim_token else row
-        if not counted.is_owed:
+        if counted.status is Status.DEAD:
             return Change(row, counted)
         until = now + timedelta(seconds=max(0, self._worker.remaining())) + self._policy.claim_margin
         return Change(row, counted.claimed(self._worker.new_token(), until, now))
@@ -188,7 +189,8 @@ class Delivery:
 
     async def _send_true(self, rows: list[Notification]) -> None:
         """Send what is still true, in words that are; what is not is superseded."""
-        verdicts = await asyncio.to_thread(self._review, rows) if rows and self._review else {}
+        about = [row for row in rows if row.certificate_id]  # of other facts nobody here knows whether they are true
+        verdicts = await asyncio.to_thread(self._review, about) if about and self._review else {}
         for row in rows:
             match verdicts.get(row.id):
                 case NoLongerTrue(reason):

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Protocol
 
-from tocsin.delivery.notification import Notification, Status
+from tocsin.delivery.notification import Notification
 
 BATCH = 25
 """Steps written in one call (DynamoDB API reference, BatchExecuteStatement)."""
@@ -18,11 +18,6 @@ class Change:
 
     before: Notification
     after: Notification
-
-    @property
-    def is_death(self) -> bool:
-        """Tell whether it makes its row a dead letter."""
-        return self.after.status is Status.DEAD and self.before.status is not Status.DEAD
 
 
 class Write(Enum):

@@ -7,8 +7,7 @@ function. A call that outlives its deadline is left behind; its own socket timeo
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 
 T = TypeVar("T")
 
@@ -18,21 +17,11 @@ class NotStartedError(TimeoutError):
 
 
 class Blocking:
-    """A bounded pool of threads, open for the length of one invocation."""
+    """A bounded pool of threads, open until it is closed. Threads start when they are needed."""
 
     def __init__(self, threads: int, name: str) -> None:
         """Name the threads, so that a dump says whose they are."""
         self._pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix=name)
-
-    def __enter__(self) -> Self:
-        """Open; threads start when they are needed."""
-        return self
-
-    def __exit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None, _tb: TracebackType | None
-    ) -> None:
-        """Drop what has not started, and wait for nothing."""
-        self.close()
 
     def close(self) -> None:
         """Drop what has not started, and wait for nothing."""

@@ -84,6 +84,14 @@ TEXT = Form("S", str, _text)
 NUMBER = Form("N", str, int)
 COUNT = Form("N", str, _count)
 INSTANT = Form("S", timestamp, from_timestamp)
+KEY_TIME = Form("S", timestamp, lambda key: from_timestamp(key.partition("#")[0]))
+"""The time in a `sort_key`, which is written in its place."""
+MILLISECONDS = Form(
+    "N",
+    lambda at: str(milliseconds(at)) if at else "0",
+    lambda digits: from_milliseconds(int(digits)) if int(digits) else None,
+)
+"""A time, or 0 for none."""
 FLAG = Form("S", lambda value: "yes" if value else "no", lambda text: {"yes": True, "no": False}[text])
 
 

@@ -12,12 +12,14 @@ from typing import Any
 
 from tocsin.delivery.attempt import Attempt, AttemptClass
 from tocsin.delivery.notification import ChannelName, Notification, Outcome, Severity, Status
-from tocsin.delivery.store import Fetched, Malformed
+from tocsin.delivery.store import Change, Fetched, Malformed
 from tocsin.errors import MalformedRowError
 from tocsin.storage.codec import (
     COUNT,
     EPOCH,
     INSTANT,
+    KEY_TIME,
+    MILLISECONDS,
     TEXT,
     Codec,
     Column,
@@ -29,8 +31,8 @@ from tocsin.storage.codec import (
     required,
     shard_of,
     sort_key,
-    timestamp,
 )
+from tocsin.storage.update import Update
 
 SHARDS = 8
 """Partitions of each index."""
@@ -82,13 +84,6 @@ def _attempt_from_array(array: list[Any], error_before: str | None) -> Attempt:
     return Attempt(number, from_milliseconds(started), duration, AttemptClass(result), http, error, at)
 
 
-_KEY_TIME = Form("S", timestamp, lambda key: from_timestamp(key.partition("#")[0]))
-"""The time in a sort key; `_keys` writes the whole key in its place."""
-_CLAIM = Form(
-    "N",
-    lambda until: str(milliseconds(until)) if until else "0",
-    lambda digits: from_milliseconds(int(digits)) if int(digits) else None,
-)
 _ROW = Codec(
     Notification,
     (
@@ -100,17 +95,17 @@ _ROW = Codec(
         required("message", TEXT, ""),
         required("severity", Form("S", str, Severity), Severity.INFORMATIONAL),
         required("status", Form("S", str, Status), Status.DEAD),
-        required("created_at", _KEY_TIME, EPOCH, "created_key"),
+        required("created_at", KEY_TIME, EPOCH, "created_key"),
         required("updated_at", INSTANT, EPOCH),
         required("retry_count", COUNT, 0),
-        required("claimed_until", _CLAIM, None),
+        required("claimed_until", MILLISECONDS, None),
         Column("certificate_id", TEXT),
         Column("outcome", Form("S", str, Outcome)),
         Column("due_at", INSTANT, attribute="next_retry_at"),
         Column("last_error", TEXT),
         Column("sent_at", INSTANT),
         Column("read_at", INSTANT),
-        Column("died_at", _KEY_TIME, attribute="died_key"),
+        Column("died_at", KEY_TIME, attribute="died_key"),
         Column("attempts", Form("S", encode_attempts, decode_attempts), ()),
         Column("claim_token", TEXT),
         Column("fingerprint", TEXT),
@@ -120,22 +115,26 @@ _ROW = Codec(
 
 def encode(row: Notification, retention: timedelta) -> dict[str, Any]:
     """Write a whole row. `retention` is how long a finished one is kept (TTL); a dead one never leaves by itself."""
-    item = _ROW.encode(row) | _keys(row)
+    created = {"created_shard": {"S": shard_of(row.id, SHARDS)}, "created_key": {"S": sort_key(row.created_at, row.id)}}
+    return _changing(row, retention) | created
+
+
+def update_of(change: Change, retention: timedelta) -> Update:
+    """Write a step: what differs between the row as it was read and as it shall be."""
+    return Update.between(_changing(change.before, retention), _changing(change.after, retention))
+
+
+def _changing(row: Notification, retention: timedelta) -> dict[str, Any]:
+    """Write a row without the key of its creation; one without a key is not in that index."""
+    item = _ROW.encode(row)
+    if row.due_at is not None:
+        item["due_shard"] = {"S": shard_of(row.id, SHARDS)}
+    if row.died_at is not None:
+        item["died_key"] = {"S": sort_key(row.died_at, row.id)}
+        item |= {"dead_shard": {"S": shard_of(row.id, SHARDS)}} if row.status is Status.DEAD else {}
     if row.status in _RETAINED:
         item["expires_at_epoch"] = {"N": str(int((row.updated_at + retention).timestamp()))}
     return item
-
-
-def _keys(row: Notification) -> dict[str, Any]:
-    """Give the keys of the three indexes; a row without one is not in that index."""
-    shard = {"S": shard_of(row.id, SHARDS)}
-    keys = {"created_shard": shard, "created_key": {"S": sort_key(row.created_at, row.id)}}
-    if row.due_at is not None:
-        keys["due_shard"] = shard
-    if row.died_at is not None:
-        keys["died_key"] = {"S": sort_key(row.died_at, row.id)}
-        keys |= {"dead_shard": shard} if row.status is Status.DEAD else {}
-    return keys
 
 
 def decode(item: Item) -> Notification:

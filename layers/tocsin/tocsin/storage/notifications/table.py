@@ -16,7 +16,7 @@ from tocsin.delivery.notification import Notification
 from tocsin.delivery.store import Change, Due, Fetched, Write
 from tocsin.errors import ConflictError, IdempotencyMismatchError, NotFoundError, StorageUnavailableError
 from tocsin.storage.codec import timestamp
-from tocsin.storage.notifications.item import SHARDS, due_time, encode, read_all, salvage
+from tocsin.storage.notifications.item import SHARDS, due_time, encode, read_all, salvage, update_of
 from tocsin.storage.paging import batch_get
 from tocsin.storage.update import Update, is_another
 
@@ -41,7 +41,7 @@ class NotificationTable:
         try:
             self._client.put_item(
                 TableName=self._name,
-                Item=self._encode(row),
+                Item=encode(row, self._retention),
                 ConditionExpression="attribute_not_exists(id)",
             )
         except self._client.exceptions.ConditionalCheckFailedException:
@@ -61,14 +61,14 @@ class NotificationTable:
     def replace(self, change: Change) -> None:
         """Write one step; raise ConflictError where the row is no longer as it was read."""
         try:
-            self._client.update_item(**self._update(change).as_request(self._name))
+            self._client.update_item(**update_of(change, self._retention).as_request(self._name))
         except self._client.exceptions.ConditionalCheckFailedException:
             if not self.holds(change):  # or this is the second try of a call whose answer never came
                 raise ConflictError(f"notification {change.before.id}") from None
 
     def write(self, changes: Sequence[Change]) -> list[Write]:
         """Write up to 25 steps in one call; each succeeds or fails alone. Answers are in the order of `changes`."""
-        statements = [self._update(change).as_statement(self._name) for change in changes]
+        statements = [update_of(change, self._retention).as_statement(self._name) for change in changes]
         try:
             answer = self._client.batch_execute_statement(Statements=statements)
         except ClientError as error:
@@ -94,7 +94,7 @@ class NotificationTable:
         item = stored.get("Item", {})
         if not item or is_another(salvage(item), change.before):
             return Write.LOST
-        update = Update.of_state(item, self._encode(change.after))
+        update = Update.of_state(item, encode(change.after, self._retention))
         verdict = self._write_one(update)
         return self._write_one(update.making_room_in(item)) if verdict is Write.REFUSED else verdict
 
@@ -163,12 +163,6 @@ class NotificationTable:
             return sum(page["Count"] for page in pages)
         except (ClientError, BotoCoreError) as error:
             raise StorageUnavailableError(f"counting {index}: {error}") from error
-
-    def _encode(self, row: Notification) -> dict[str, Any]:
-        return encode(row, self._retention)
-
-    def _update(self, change: Change) -> Update:
-        return Update.between(self._encode(change.before), self._encode(change.after))
 
 
 def _key(id_: str) -> Any:  # noqa: ANN401 - boto3's stubs want a type of their own for each call
