@@ -2,17 +2,10 @@
 
 from typing import Any
 
-import audit_events
-import certificates
-import channels
-import contacts
-import notifications
-import policies
 import problems
-import sources
-import stats
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response, content_types
 from aws_lambda_powertools.event_handler.openapi.config import OpenAPIConfig
+from routes import audit_events, certificates, channels, contacts, notifications, policies, sources, stats
 
 from tocsin.bootstrap import resources
 

@@ -4,22 +4,22 @@ from dataclasses import asdict
 from typing import Any
 
 from tocsin.bootstrap import resources, sources
+from tocsin.bootstrap.tick import tick
 from tocsin.observability import Metric
+from tocsin.sources.sync import Synced
 
 
 def handler(_event: dict[str, Any], context: resources.LambdaContext) -> dict[str, Any]:
-    """Sync once, and return the counts; `{"skipped": true}` while another sync is at it."""
-    metrics = resources.recorder().metrics
-    begun = resources.now()
-    try:
-        synced = sources.run_source_sync(context)
-        if synced is None:
-            metrics.gauge(Metric.SOURCE_SYNC_SKIPPED, 1)
-            resources.logger().info("source sync skipped: another one is running")
-            return {"skipped": True}
-        metrics.gauge(Metric.SOURCE_SYNC_DURATION, (resources.now() - begun).total_seconds())
-        metrics.gauge(Metric.SOURCES_FAILING, len(synced.failing))
-        resources.logger().info("synced", extra=asdict(synced))
-    finally:
-        metrics.flush()
-    return {"skipped": False, **asdict(synced)}
+    """Sync once, and return the counts."""
+    return tick(
+        "source sync",
+        "synced",
+        lambda: sources.run_source_sync(context),
+        skipped=Metric.SOURCE_SYNC_SKIPPED,
+        duration=Metric.SOURCE_SYNC_DURATION,
+        measured=_measured,
+    )
+
+
+def _measured(synced: Synced) -> tuple[dict[Metric, float], dict[str, Any]]:
+    return {Metric.SOURCES_FAILING: len(synced.failing)}, asdict(synced)

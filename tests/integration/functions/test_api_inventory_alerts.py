@@ -247,13 +247,13 @@ def test_a_simulation_sends_nothing_and_writes_nothing(store: Store, clock: Cloc
 
 def test_a_simulation_says_where_it_stopped(store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     policy = created(POLICIES).json["id"]
-    monkeypatch.setattr("policies.CERTIFICATES_LIMIT", 2)
+    monkeypatch.setattr("routes.policies.CERTIFICATES_LIMIT", 2)
     for _ in range(3):
         an_id_in(CERTIFICATES, policy_id=policy)
     draft = {"name": "x", "start": text_of(T0), "end": text_of(T0 + 60 * DAY)}
     answer = call("POST", f"{POLICIES}/{policy}/simulate", draft).json
     assert (answer["certificates"], answer["is_complete"]) == (2, False)
-    monkeypatch.setattr("policies.ALERTS_LIMIT", 3)
+    monkeypatch.setattr("routes.policies.ALERTS_LIMIT", 3)
     answer = call("POST", f"{POLICIES}/{policy}/simulate", draft).json
     assert (len(answer["items"]), answer["is_complete"]) == (3, False)
 

@@ -3,9 +3,8 @@
 from datetime import datetime
 from typing import Annotated, Self
 
-from bodies import Shown, Strict, ThresholdText
+from fields import Instant, Shown, Strict, ThresholdText
 from pydantic import BaseModel, Field, JsonValue
-from wire import Instant
 
 from tocsin.delivery.notification import ChannelName, Severity
 from tocsin.expiry.simulation import SimulatedAlert

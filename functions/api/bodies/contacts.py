@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Self
 
-from bodies import Id, Shown, Strict
+from fields import Id, Shown, Strict
 from pydantic import BaseModel
 
 from tocsin.inventory.contacts import Owner, Team

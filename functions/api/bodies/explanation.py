@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Self
 
-from bodies import Shown, ThresholdText
+from fields import Shown, ThresholdText
 from pydantic import BaseModel
 
 from tocsin.delivery.notification import ChannelName, Severity

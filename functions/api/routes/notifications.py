@@ -9,9 +9,10 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response, content_types
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Header, Query
+from bodies.notifications import NewNotification, NotificationList, NotificationOut, Type
+from fields import Instant
 from paging import Cursor, Limit, turn
 from ulid import ULID
-from wire import Instant, NewNotification, NotificationList, NotificationOut, Type
 
 from tocsin.bootstrap import delivery, resources
 from tocsin.delivery.filters import Filters

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Query
-from certificate_wire import (
+from bodies.certificates import (
     CertificateIn,
     CertificateList,
     CertificateNotifications,
@@ -17,11 +17,13 @@ from certificate_wire import (
     ImportIn,
     ImportOut,
 )
-from explanation_wire import ExplanationOut
+from bodies.explanation import ExplanationOut
+from bodies.notifications import NotificationOut
+from fields import Instant
 from identity import actor_of
-from paging import Cursor, IfMatch, Limit, check_version, nothing, shown, turn
+from paging import Cursor, Limit, turn
 from ulid import ULID
-from wire import Instant, NotificationOut
+from versioned import IfMatch, check_version, nothing, shown
 
 from tocsin.bootstrap import inventory, resources
 from tocsin.delivery.notification import Notification
@@ -184,9 +186,9 @@ def _out(certificate: Certificate) -> CertificateOut:
 
 def _marks(certificate: Certificate) -> list[Mark]:
     """Give what was decided: all of the present cycle, however many routes its policy has, and some of the others."""
-    book = resources.alerts()
-    latest = {mark.id: mark for mark in book.marks(certificate.id, _MARKS, None).rows}
-    return [*(latest | book.marks_of_cycle(certificate)).values()]
+    alerts = resources.alerts()
+    latest = {mark.id: mark for mark in alerts.marks(certificate.id, _MARKS, None).rows}
+    return [*(latest | alerts.marks_of_cycle(certificate)).values()]
 
 
 def _rows(ids: list[str]) -> dict[str, Notification]:

@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Annotated, Self
 
-from bodies import Id, Name, Shown, Strict, Text
+from fields import Id, Instant, Line, Name, Shown, Strict, Text
 from pydantic import BaseModel, Field
-from wire import Instant, Line, NotificationOut
 
+from bodies.notifications import NotificationOut
 from tocsin.inventory.certificate import Certificate, CertificateStatus, Source
 
 

@@ -1,27 +1,29 @@
 """Routes of renewal policies: CRUD, and the simulation of a draft."""
 
-from http import HTTPStatus
 from itertools import islice
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
-from identity import actor_of
-from paging import Cursor, IfMatch, Limit, check_version, nothing, shown, turn
-from policy_wire import PolicyIn, PolicyList, PolicyOut, SimulatedOut, SimulateIn, SimulationOut
-from ulid import ULID
+from bodies.policies import PolicyIn, PolicyList, PolicyOut, SimulatedOut, SimulateIn, SimulationOut
+from paging import Cursor, Limit, turn
+from versioned import Collection, IfMatch
 
 from tocsin.bootstrap import inventory, resources
 from tocsin.errors import FieldProblem, InvalidFieldsError
 from tocsin.expiry.simulation import simulate
-from tocsin.inventory.audit import Action, AuditEvent, Kind, event
+from tocsin.inventory.audit import Kind
 from tocsin.inventory.filters import CertificateFilters
-from tocsin.inventory.policy import RenewalPolicy
 
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its constructor untyped
 
 CERTIFICATES_LIMIT = 5_000
 ALERTS_LIMIT = 1_000
 """What one simulation looks at and answers with: well within the API's time and size."""
+
+
+_POLICIES = Collection(
+    "/renewal-policies", Kind.POLICY, router, lambda: inventory.records().policies, PolicyIn.parsed, PolicyOut.of
+)
 
 
 @router.get("/renewal-policies")
@@ -34,37 +36,25 @@ def list_policies(limit: Limit = 50, cursor: Cursor = None) -> PolicyList:
 @router.post("/renewal-policies")
 def create(new: PolicyIn) -> Response[PolicyOut]:
     """Write a policy."""
-    now = resources.now()
-    policy = new.parsed(str(ULID.from_datetime(now)), now)
-    inventory.records().policies.create(policy, _said(Action.POLICY_CREATED, policy))
-    return shown(PolicyOut.of(policy), policy, HTTPStatus.CREATED, f"/renewal-policies/{policy.id}")
+    return _POLICIES.create(new)
 
 
 @router.get("/renewal-policies/<id>")
 def get(id: str) -> Response[PolicyOut]:
     """Read one policy, as it is now."""
-    policy = inventory.records().policies.get(id)
-    return shown(PolicyOut.of(policy), policy)
+    return _POLICIES.get(id)
 
 
 @router.put("/renewal-policies/<id>")
 def put(id: str, body: PolicyIn, if_match: IfMatch = None) -> Response[PolicyOut]:
     """Replace a policy. Its certificates are looked at anew by the next check."""
-    before = inventory.records().policies.get(id)
-    check_version(before, if_match)
-    now = resources.now()
-    after = before.changed(body.parsed(id, now), now)
-    inventory.records().policies.update(before, after, _said(Action.POLICY_UPDATED, after))
-    return shown(PolicyOut.of(after), after)
+    return _POLICIES.put(id, body, if_match)
 
 
 @router.delete("/renewal-policies/<id>")
 def delete(id: str, if_match: IfMatch = None) -> Response[str]:
     """Delete a policy that no certificate names."""
-    policy = inventory.records().policies.get(id)
-    check_version(policy, if_match)
-    inventory.records().policies.delete(policy, _said(Action.POLICY_DELETED, policy))
-    return nothing()
+    return _POLICIES.delete(id, if_match)
 
 
 @router.post("/renewal-policies/<id>/simulate")
@@ -82,10 +72,4 @@ def simulate_draft(id: str, draft: SimulateIn) -> SimulationOut:
         items=[SimulatedOut.of(alert) for alert in alerts[:ALERTS_LIMIT]],
         certificates=len(looked_at),
         is_complete=len(certificates) <= CERTIFICATES_LIMIT and len(alerts) <= ALERTS_LIMIT,
-    )
-
-
-def _said(action: Action, policy: RenewalPolicy) -> AuditEvent:
-    return event(
-        action, Kind.POLICY.resource(policy.id), actor_of(router.current_event), resources.now(), name=policy.name
     )

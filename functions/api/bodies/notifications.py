@@ -1,34 +1,21 @@
 """Notifications as the API shows and takes them."""
 
-import re
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
-from pydantic.functional_validators import AfterValidator, BeforeValidator
+from fields import Line, storable
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
+from pydantic.functional_validators import AfterValidator
 
 from tocsin.bootstrap import resources
 from tocsin.delivery.attempt import Attempt, AttemptClass
 from tocsin.delivery.notification import MESSAGE_LIMIT, ChannelName, Notification, Outcome, Severity, Status
 from tocsin.delivery.recipient import recipient_problem
-from tocsin.text import is_storable
 
 TYPE_PATTERN = (
     "^(ExpirationWarning|RenewalSuccess|RenewalFailure|DeploymentSuccess|DeploymentFailure|PolicyViolation|Revocation"
     "|Custom:[A-Za-z0-9_.-]{1,64})$"
 )
-
-
-def _storable(text: str) -> str:
-    if not is_storable(text):
-        raise ValueError("holds half a character (a lone surrogate)")
-    return text
-
-
-def _one_line(text: str) -> str:
-    if any(character < " " or character == "\x7f" for character in text):
-        raise ValueError("must be one line without control characters")
-    return text
 
 
 def _fits(text: str) -> str:
@@ -37,25 +24,8 @@ def _fits(text: str) -> str:
     return text
 
 
-def _written_out(value: object) -> object:
-    digits = isinstance(value, int | float) or (isinstance(value, str) and re.fullmatch(r"[-+.0-9]*", value))
-    if digits:  # pydantic takes them as seconds since 1970
-        raise ValueError("must be a time of RFC 3339, like 2026-01-02T03:04:05Z")
-    return value
-
-
-def _in_our_era(at: datetime) -> datetime:
-    if (
-        not datetime(1970, 1, 1, tzinfo=UTC) <= at < datetime(9999, 1, 1, tzinfo=UTC)
-    ):  # as fixed-width text, in any zone
-        raise ValueError("must be from 1970 to 9998")
-    return at
-
-
-Line = Annotated[str, AfterValidator(_storable), AfterValidator(_one_line)]
-Message = Annotated[str, StringConstraints(min_length=1), AfterValidator(_storable), AfterValidator(_fits)]
+Message = Annotated[str, StringConstraints(min_length=1), AfterValidator(storable), AfterValidator(_fits)]
 Type = Annotated[str, StringConstraints(pattern=TYPE_PATTERN)]
-Instant = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_in_our_era)]
 
 
 class NewNotification(BaseModel):

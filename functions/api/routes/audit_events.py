@@ -6,10 +6,9 @@ from typing import Annotated, Self
 
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Query
-from bodies import Shown
+from fields import Instant, Shown
 from paging import Cursor, Limit, turn
 from pydantic import BaseModel
-from wire import Instant
 
 from tocsin.bootstrap import resources
 from tocsin.inventory.audit import AuditEvent, AuditFilters
