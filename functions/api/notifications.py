@@ -16,7 +16,7 @@ from wire import Instant, NewNotification, NotificationList, NotificationOut, Ty
 from tocsin.bootstrap import delivery, resources
 from tocsin.delivery.filters import Filters
 from tocsin.delivery.notification import ChannelName, Notification, Outcome, Severity, Status
-from tocsin.delivery.send import Event
+from tocsin.delivery.send import Event, NoLongerTrue
 from tocsin.delivery.store import Change
 from tocsin.errors import NotFoundError, TransitionRefusedError
 
@@ -109,13 +109,13 @@ def read(id: str) -> NotificationOut:
 
 def _still_true(row: Notification) -> Notification:
     """Give a dead letter in words that are true now. One that no longer is becomes superseded, and is refused."""
-    verdict = delivery.review([row]).get(row.id, row) if row.status is Status.DEAD else row
-    if isinstance(verdict, Notification):
+    verdict = delivery.review([row]).get(row.id) if row.status is Status.DEAD else None
+    if not isinstance(verdict, NoLongerTrue):
         return row
-    change = Change(row, row.superseded(verdict, resources.now()))
+    change = Change(row, row.superseded(verdict.reason, resources.now()))
     resources.table().replace(change)
     resources.recorder().observe(Event.SETTLED, change)
-    raise TransitionRefusedError(f"can't requeue: it is superseded now, because {verdict}")
+    raise TransitionRefusedError(f"can't requeue: it is superseded now, because {verdict.reason}")
 
 
 def _found(id: str) -> Notification:

@@ -30,7 +30,7 @@ from tocsin.sources.endpoint import Endpoint
 from tocsin.sources.failure import FailureKind, SourceFailure
 from tocsin.sources.handshake import strict_context
 from tocsin.sources.observed import ObservedCertificate
-from tocsin.sources.tls import Dialer, Seen, observe_all, observe_endpoint, system_resolver
+from tocsin.sources.tls import Dialer, Observation, observe_all, observe_endpoint, system_resolver
 
 CA = Authority()
 NAME = "api.example.com"
@@ -38,7 +38,9 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 PAST = {"not_before": datetime(2019, 1, 1, tzinfo=UTC), "not_after": datetime(2020, 1, 1, tzinfo=UTC)}
 
 
-async def look(shown: Made | ssl.SSLContext, dialer: Dialer | None = None, host: str = NAME, asked: str = "") -> Seen:
+async def look(
+    shown: Made | ssl.SSLContext, dialer: Dialer | None = None, host: str = NAME, asked: str = ""
+) -> Observation:
     """Look at a server that shows this certificate."""
     context = shown.server_context() if isinstance(shown, Made) else shown
     async with serving(polite, context) as port:
@@ -51,12 +53,12 @@ async def look_at(handler: Handler, deadline: float = 5) -> SourceFailure:
         return failure(await observe_endpoint(Endpoint(NAME, port), a_dialer(deadline=deadline), NOW))
 
 
-def certificate(seen: Seen) -> ObservedCertificate:
+def certificate(seen: Observation) -> ObservedCertificate:
     assert isinstance(seen, ObservedCertificate), seen
     return seen
 
 
-def failure(seen: Seen) -> SourceFailure:
+def failure(seen: Observation) -> SourceFailure:
     assert isinstance(seen, SourceFailure), seen
     return seen
 

@@ -19,7 +19,7 @@ from tocsin.delivery.send import ATTEMPT_DEADLINE, Delivery, Tally, Verdict, Wor
 from tocsin.delivery.store import Write
 from tocsin.delivery.sweep import Swept, sweep
 from tocsin.errors import MalformedRowError
-from tocsin.expiry.review import reviewer
+from tocsin.expiry.still_true import reviewer
 from tocsin.storage.lease import Lease
 from tocsin.storage.notifications.item import SHARDS, decode, salvage
 

@@ -78,12 +78,23 @@ class Sender(Protocol):
         ...
 
 
-Verdict = str | Notification
-"""What a review says of a row: why it is no longer true, or the row in words that are true now."""
+@dataclass(frozen=True, slots=True)
+class NoLongerTrue:
+    """What a row reports is true no more: it must not be sent."""
+
+    reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Retold:
+    """What a row reports is true, in the words of `row`."""
+
+    row: Notification
+
+
+Verdict = NoLongerTrue | Retold
 Review = Callable[[Sequence[Notification]], Mapping[str, Verdict]]
-"""Asked of claimed rows, just before they are sent: a verdict by id for each that must not go as it stands.
+"""Asked of claimed rows, just before they are sent: a verdict by id; a row without one goes as it stands.
 
 It blocks, and never raises: what can't be reviewed is sent.
 """
@@ -231,12 +242,14 @@ class Delivery:
         """Send what is still true, in words that are; what is not is superseded."""
         verdicts = await asyncio.to_thread(self._review, rows) if rows and self._review else {}
         for row in rows:
-            match verdicts.get(row.id, row):
-                case str() as reason:
+            match verdicts.get(row.id):
+                case NoLongerTrue(reason):
                     backlog.finish(row)
                     self._results.put_nowait(Change(row, row.superseded(reason, self._worker.clock())))
-                case Notification() as wording:
+                case Retold(wording):
                     self._start(row, wording, backlog)
+                case None:
+                    self._start(row, row, backlog)
 
     def _start(self, row: Notification, wording: Notification, backlog: Backlog) -> None:
         task = asyncio.create_task(self._attempt(row, wording, backlog))

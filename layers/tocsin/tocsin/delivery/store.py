@@ -1,7 +1,9 @@
 """A step as a value: what was read, what shall be, and what became of writing it."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
+from typing import Protocol
 
 from tocsin.delivery.notification import Notification, Status
 
@@ -32,3 +34,15 @@ class Write(Enum):
     """Throttled or unreachable: nobody knows; the guard makes trying again safe."""
     REFUSED = "refused"
     """The table will never take it, e.g. the item would pass 400 KB."""
+
+
+class Lease(Protocol):
+    """The right to do one job."""
+
+    def take(self, now: datetime, until: datetime) -> bool:
+        """Take it; tell whether that worked."""
+        ...
+
+    def release(self) -> None:
+        """Give it back."""
+        ...

@@ -13,8 +13,6 @@ from tocsin.text import bounded
 
 NOT_CHECKED = "not checked"
 """The chain problem of a certificate whose chain nobody saw: of a PEM file, of ACM."""
-USERS_LIMIT = 20
-"""Users (load balancers and their like) kept of one certificate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +35,6 @@ class ObservedCertificate:
     renewal_status: str = ""
     """What the source says of its renewal, in the source's own words."""
     revoked_at: datetime | None = None
-    in_use_by: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -60,5 +57,4 @@ def storable(seen: ObservedCertificate) -> ObservedCertificate:
         serial=bounded(seen.serial, NAME_LIMIT),
         chain_problem=None if seen.chain_problem is None else bounded(seen.chain_problem, NAME_LIMIT),
         renewal_status=bounded(seen.renewal_status, NAME_LIMIT),
-        in_use_by=tuple(bounded(user, LINE_LIMIT) for user in seen.in_use_by[:USERS_LIMIT]),
     )

@@ -40,7 +40,7 @@ _HAPPY_EYEBALLS_DELAY = 0.25
 
 Resolve = Callable[[str], Awaitable[Sequence[str]]]
 """Gives the addresses of a name; raises socket.gaierror where it has none."""
-Seen = ObservedCertificate | SourceFailure
+Observation = ObservedCertificate | SourceFailure
 _OUT_OF_TIME = SourceFailure(FailureKind.TIMEOUT, "there was no time left to look at it")
 
 
@@ -72,10 +72,10 @@ async def observe_all(
     *,
     concurrency: int = CONCURRENCY,
     may_start: Callable[[], bool] = lambda: True,
-) -> Mapping[Endpoint, Seen]:
+) -> Mapping[Endpoint, Observation]:
     """Observe each endpoint. One that there was no time for has failed: if that goes on, somebody has to know."""
     gate = asyncio.Semaphore(concurrency)
-    seen: dict[Endpoint, Seen] = {}
+    seen: dict[Endpoint, Observation] = {}
 
     async def observe(endpoint: Endpoint) -> None:
         async with gate:
@@ -87,7 +87,7 @@ async def observe_all(
     return seen
 
 
-async def observe_endpoint(endpoint: Endpoint, dialer: Dialer, now: datetime) -> Seen:
+async def observe_endpoint(endpoint: Endpoint, dialer: Dialer, now: datetime) -> Observation:
     """Read the certificate that `endpoint` shows, within the dialer's deadline, or say why there is none."""
     visit = _Visit(endpoint, dialer, now)
     try:
@@ -108,7 +108,7 @@ class _Visit:
         self._now = now
         self.step = "resolving the name"
 
-    async def observe(self) -> Seen:
+    async def observe(self) -> Observation:
         addresses = await self._addresses()
         if not addresses:
             return SourceFailure(FailureKind.FORBIDDEN_ADDRESS, "the host leads to no address that may be reached")
@@ -119,7 +119,7 @@ class _Visit:
                 raise
             return await self._observe_unverified(addresses, error)
 
-    async def _observe_unverified(self, addresses: Sequence[AddrInfoType], why: ssl.SSLError) -> Seen:
+    async def _observe_unverified(self, addresses: Sequence[AddrInfoType], why: ssl.SSLError) -> Observation:
         leaf = self._read(await self._leaf(addresses, self._dialer.lenient), "not verified")
         return replace(leaf, chain_problem=chain_problem(why, leaf, self._endpoint.server_name, self._now))
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from tocsin.delivery.reading import Item
-from tocsin.expiry.watching import ChangedPolicy, DueCertificate, LeftOver
+from tocsin.expiry.stores import ChangedPolicy, DueCertificate, LeftOver
 from tocsin.inventory.audit import Kind
 from tocsin.inventory.certificate import Certificate
 from tocsin.inventory.policy import RenewalPolicy
