@@ -3,7 +3,7 @@
 Issue 3, item 4: timeouts and refusals are recorded as the source's own state, and never delete a certificate.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -22,7 +22,7 @@ from tocsin.network.address import AddressGuard
 from tocsin.sources.acm import AccountRead
 from tocsin.sources.endpoint import Endpoint
 from tocsin.sources.failure import FailureKind, SourceFailure
-from tocsin.sources.observed import ObservedCertificate
+from tocsin.sources.observed import Observation, ObservedCertificate
 from tocsin.sources.state import ALARM_TYPE, AlarmRoute, SourceState
 from tocsin.sources.sync import STOP_BEFORE, MayStart, Sources, Stores, Synced, source_sync
 
@@ -37,7 +37,7 @@ class Bench:
     """A sync whose sources, states, lease and clock the test holds."""
 
     clock: Clock = field(default_factory=lambda: Clock(T0))
-    shows: dict[str, ObservedCertificate | SourceFailure] = field(default_factory=dict)
+    shows: dict[str, Observation] = field(default_factory=dict)
     certificates: Certificates = field(default_factory=Certificates)
     states: dict[str, SourceState] = field(default_factory=dict)
     alarms: dict[str, Notification] = field(default_factory=dict)
@@ -83,8 +83,8 @@ class Bench:
         """Sync, or find that another sync is at it."""
 
         async def observe(
-            endpoints: Sequence[Endpoint], may_start: MayStart
-        ) -> Mapping[Endpoint, ObservedCertificate | SourceFailure]:
+            endpoints: Iterable[Endpoint], _now: datetime, may_start: MayStart
+        ) -> Mapping[Endpoint, Observation]:
             self.may_start.append(may_start())
             return {one: self.shows.get(one.host, a_sight(source_ref=str(one))) for one in endpoints}
 
@@ -239,7 +239,7 @@ async def test_a_list_that_cannot_be_read_keeps_no_account_unread_and_the_lease_
     def unavailable() -> str:
         raise TimeoutError
 
-    async def observe(_endpoints: object, _may_start: MayStart) -> Mapping[Endpoint, ObservedCertificate]:
+    async def observe(*_arguments: object) -> Mapping[Endpoint, Observation]:
         return {}
 
     sources = Sources(unavailable, GUARD, observe, lambda _may_start: an_account(a_sight(source=Source.ACM)))

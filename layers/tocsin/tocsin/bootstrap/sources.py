@@ -1,7 +1,7 @@
 """The wiring of the source sync: what reads TLS endpoints and ACM. `inventory` wires what they update."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from functools import partial
 
 import boto3
 from botocore.config import Config
@@ -11,10 +11,9 @@ from tocsin.delivery.notification import ChannelName
 from tocsin.network.address import AddressGuard
 from tocsin.network.blocking import Blocking
 from tocsin.sources.acm import AccountRead, observe_account
-from tocsin.sources.endpoint import Endpoint
 from tocsin.sources.state import AlarmRoute
 from tocsin.sources.sync import MayStart, Sources, Stores, Synced, source_sync
-from tocsin.sources.tls import Dialer, Observation, observe_all, system_resolver
+from tocsin.sources.tls import Dialer, observe_all, system_resolver
 
 _DNS_THREADS = 16
 _PATIENT = Config(connect_timeout=3, read_timeout=10, retries={"mode": "adaptive", "max_attempts": 8})
@@ -24,17 +23,20 @@ _PATIENT = Config(connect_timeout=3, read_timeout=10, retries={"mode": "adaptive
 def run_source_sync(context: resources.LambdaContext) -> Synced | None:
     """Sync once, unless another sync is at it."""
     settings = resources.settings()
-    return asyncio.run(
-        source_sync(
-            inventory.lease("source_sync", context),
-            Sources(_listed_endpoints, _guard(), _observe, _observe_account if settings.reads_acm else None),
-            Stores(inventory.lifecycle(), inventory.source_states(), resources.table()),
-            _alarm_route(),
-            clock=resources.now,
-            remaining=resources.worker(context).remaining,
-            created=resources.recorder().created,
+    guard = AddressGuard.allowing(settings.allowed_private_ranges)
+    with Blocking(_DNS_THREADS, "dns") as blocking:
+        observe = partial(observe_all, Dialer(guard, system_resolver(blocking)))
+        return asyncio.run(
+            source_sync(
+                inventory.lease("source_sync", context),
+                Sources(_listed_endpoints, guard, observe, _observe_account if settings.reads_acm else None),
+                Stores(inventory.lifecycle(), inventory.source_states(), resources.table()),
+                _alarm_route(),
+                clock=resources.now,
+                remaining=resources.worker(context).remaining,
+                created=resources.recorder().created,
+            )
         )
-    )
 
 
 def _listed_endpoints() -> str:
@@ -44,16 +46,6 @@ def _listed_endpoints() -> str:
         return client.get_parameter(Name=resources.settings().endpoints_parameter)["Parameter"]["Value"]
     except client.exceptions.ParameterNotFound:
         return ""
-
-
-def _guard() -> AddressGuard:
-    return AddressGuard.allowing(resources.settings().allowed_private_ranges)
-
-
-async def _observe(endpoints: Sequence[Endpoint], may_start: MayStart) -> Mapping[Endpoint, Observation]:
-    with Blocking(_DNS_THREADS, "dns") as blocking:
-        dialer = Dialer(_guard(), system_resolver(blocking))
-        return await observe_all(endpoints, dialer, resources.now(), may_start=may_start)
 
 
 def _observe_account(may_start: MayStart) -> AccountRead:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from tocsin.inventory.certificate import LINE_LIMIT, NAME_LIMIT, NAMES_LIMIT, Source, source_id
+from tocsin.sources.failure import SourceFailure
 from tocsin.text import bounded
 
 NOT_CHECKED = "not checked"
@@ -45,6 +46,10 @@ class ObservedCertificate:
     def chain_verified(self) -> bool | None:
         """Tell whether its chain verified; null: nobody checked."""
         return None if self.chain_problem == NOT_CHECKED else self.chain_problem is None
+
+
+Observation = ObservedCertificate | SourceFailure
+"""What a look at a source gave."""
 
 
 def storable(seen: ObservedCertificate) -> ObservedCertificate:

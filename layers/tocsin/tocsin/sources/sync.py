@@ -5,7 +5,7 @@ A source that can't be read changes no certificate; it is recorded as failing, a
 
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -19,7 +19,7 @@ from tocsin.sources.acm import AccountRead
 from tocsin.sources.endpoint import Endpoint, parse_endpoint
 from tocsin.sources.failure import FailureKind, SourceFailure
 from tocsin.sources.intake import ingest
-from tocsin.sources.observed import ObservedCertificate
+from tocsin.sources.observed import Observation, ObservedCertificate
 from tocsin.sources.state import AlarmRoute, SourceState, alarm_due
 from tocsin.text import bounded
 
@@ -40,7 +40,7 @@ class Sources:
     endpoints: Callable[[], str]
     """Gives the list of TLS endpoints as the operator wrote it: one a line, or between commas."""
     guard: AddressGuard
-    observe: Callable[[Sequence[Endpoint], MayStart], Awaitable[Mapping[Endpoint, ObservedCertificate | SourceFailure]]]
+    observe: Callable[[Iterable[Endpoint], datetime, MayStart], Awaitable[Mapping[Endpoint, Observation]]]
     account: Callable[[MayStart], AccountRead] | None
     """Reads the account's ACM; null: the stack does not."""
 
@@ -154,7 +154,7 @@ class _Sync:
             except InvalidFieldsError as error:
                 unreadable.add(name := f"tls:{bounded(text, _NAME_LIMIT)}")
                 self._note(name, SourceFailure(FailureKind.UNREADABLE, error.detail))
-        for endpoint, seen in (await self.sources.observe(list(endpoints), self._may_start)).items():
+        for endpoint, seen in (await self.sources.observe(endpoints, self.clock(), self._may_start)).items():
             failure = seen if isinstance(seen, SourceFailure) else self._ingest(seen)
             self._note(endpoints[endpoint], failure)
         self._forget_all_but({*endpoints.values(), *unreadable})
