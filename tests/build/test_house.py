@@ -15,7 +15,7 @@ BIN = Path(sys.executable).parent
 UPWARD = [
     ("storage", "bootstrap.resources"),
     ("sources", "storage.codec"),
-    ("expiry", "sources.merge"),
+    ("expiry", "sources.intake"),
     ("inventory", "expiry.plan"),
     ("inventory", "channels.webhook"),
     ("channels", "inventory.policy"),

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from tocsin.inventory.certificate import Source
-from tocsin.sources.handshake import strict_context
 from tocsin.sources.observed import ObservedCertificate
+from tocsin.sources.tls import strict_context
 
 NOT_BEFORE = datetime(2026, 1, 1, tzinfo=UTC)
 NOT_AFTER = datetime(2049, 4, 1, 12, 30, 15, tzinfo=UTC)

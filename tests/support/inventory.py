@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tocsin.expiry.alert import Mark
-from tocsin.expiry.plan import NoChannel, NoRecipient, People, Raise, Superseded, decide, mark_of, next_due
+from tocsin.expiry.plan import NoChannel, NoRecipient, Raise, Superseded, decide, mark_of, next_due
 from tocsin.inventory.certificate import Certificate
-from tocsin.inventory.contacts import Owner, Team
+from tocsin.inventory.contacts import Owner, People, Team
 from tocsin.inventory.policy import RenewalPolicy, default_policy, parse_policy
 
 T0 = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

@@ -17,10 +17,10 @@ from tocsin.delivery.notification import ChannelName, DeliveryPolicy, Notificati
 from tocsin.delivery.retry import RetryPolicy
 from tocsin.expiry.alert import Mark
 from tocsin.expiry.explanation import explain
-from tocsin.expiry.plan import People, Raise, Superseded, decide, mark_of, notification_of
-from tocsin.expiry.still_true import AlertFacts, still_true
+from tocsin.expiry.plan import Raise, Superseded, decide, mark_of, notification_of
+from tocsin.expiry.still_true import why_untrue
 from tocsin.inventory.certificate import Certificate
-from tocsin.inventory.contacts import Owner
+from tocsin.inventory.contacts import Owner, People
 from tocsin.inventory.policy import RenewalPolicy, default_policy, parse_policy
 
 SECRET = "whsec_" + "c2VjcmV0" * 4
@@ -169,7 +169,7 @@ class SmallTocsin:
         after = before.changed(replace(before, expires_at=expires_at), self.now)
         self.certificates[before.id] = after
         for id_ in ids:
-            reason = still_true(AlertFacts.of(self.marks[id_]), after)
+            reason = why_untrue(self.marks[id_], after)
             if self.ends_alerts and reason and id_ in self.rows:
                 self.rows[id_] = self.rows[id_].superseded(reason, self.now)
 

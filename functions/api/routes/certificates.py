@@ -28,22 +28,14 @@ from versioned import IfMatch, check_version, nothing, shown
 from tocsin.bootstrap import inventory, resources
 from tocsin.delivery.notification import Notification
 from tocsin.errors import FieldProblem, InvalidFieldsError
-from tocsin.expiry import lifecycle
 from tocsin.expiry.alert import Mark, MarkKind
 from tocsin.expiry.explanation import explain as explained
 from tocsin.inventory.certificate import Certificate, CertificateStatus, checked
 from tocsin.inventory.filters import CertificateFilters
-from tocsin.sources.merge import Changed, Create, Merge, Outdated, Renewed, Unchanged
+from tocsin.sources.intake import Assignment, ingest
 
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its constructor untyped
 
-_RESULTS: dict[type[Merge], str] = {
-    Create: "created",
-    Renewed: "renewed",
-    Changed: "changed",
-    Unchanged: "unchanged",
-    Outdated: "outdated",
-}
 _CLOCKS_DIFFER = timedelta(minutes=5)
 _MARKS = 100
 """Decisions that an explanation goes back: several cycles of most policies."""
@@ -86,9 +78,8 @@ def create(new: CertificateIn) -> Response[CertificateOut]:
     now = resources.now()
     id = str(ULID.from_datetime(now))
     draft = Certificate(id=id, created_at=now, updated_at=now, watched_since=now, **_said(new, now))
-    certificate = lifecycle.create_certificate(
-        inventory.books(), checked(draft).first_seen(now), actor_of(router.current_event)
-    )
+    certificate = checked(draft).first_seen(now)
+    inventory.lifecycle().create(certificate, actor_of(router.current_event))
     return shown(_out(certificate), certificate, HTTPStatus.CREATED, f"/certificates/{id}")
 
 
@@ -98,13 +89,9 @@ def import_pem(body: ImportIn) -> ImportOut:
     from tocsin.sources.pem import read_pem  # noqa: PLC0415 - cryptography would cost every cold start of the API
 
     actor = actor_of(router.current_event)
-    said = {"owner_id": body.owner_id, "team_id": body.team_id, "policy_id": body.policy_id}
-    merged = [
-        lifecycle.take(inventory.books(), observed, actor, resources.now(), said) for observed in read_pem(body.pem)
-    ]
-    return ImportOut(
-        items=[ImportedOut(result=_RESULTS[type(one)], certificate=_out(one.certificate)) for one in merged]
-    )
+    assignment = Assignment(body.owner_id, body.team_id, body.policy_id)
+    ingested = [ingest(inventory.lifecycle(), seen, actor, resources.now(), assignment) for seen in read_pem(body.pem)]
+    return ImportOut(items=[ImportedOut(result=result, certificate=_out(one)) for result, one in ingested])
 
 
 @router.get("/certificates/<id>")
@@ -120,10 +107,8 @@ def put(id: str, body: CertificateIn, if_match: IfMatch = None) -> Response[Cert
     before = inventory.records().certificates.get(id)
     check_version(before, if_match)
     now = resources.now()
-    draft = checked(replace(before, **_said(body, now)))
-    after = lifecycle.change_certificate(
-        inventory.books(), before, before.changed(draft, now), actor_of(router.current_event)
-    )
+    after = before.changed(checked(replace(before, **_said(body, now))), now)
+    inventory.lifecycle().change(before, after, actor_of(router.current_event))
     return shown(_out(after), after)
 
 
@@ -132,7 +117,7 @@ def delete(id: str, if_match: IfMatch = None) -> Response[str]:
     """Watch it no longer. What was alerted stays in the audit trail; alerts that are still owed are superseded."""
     certificate = inventory.records().certificates.get(id)
     check_version(certificate, if_match)
-    lifecycle.delete_certificate(inventory.books(), certificate, actor_of(router.current_event), resources.now())
+    inventory.lifecycle().delete(certificate, actor_of(router.current_event), resources.now())
     return nothing()
 
 

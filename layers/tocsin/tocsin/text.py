@@ -1,6 +1,7 @@
-"""Foreign text made safe to store and to show: bounded, valid UTF-8, without control characters."""
+"""Text for people: times, and foreign text made safe to store and to show: bounded, valid UTF-8, one line."""
 
 import unicodedata
+from datetime import UTC, datetime
 
 ELLIPSIS = "…"
 _ZERO_WIDTH_JOINER = "\u200d"
@@ -39,3 +40,19 @@ def bounded(text: str, limit: int) -> str:
 def is_storable(text: str) -> bool:
     """Tell whether `text` can be written as UTF-8 (a lone surrogate, which JSON can smuggle in, can't)."""
     return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def line_problem(text: str, limit: int) -> str | None:
+    """Say why `text` can't be stored as one line of at most `limit` characters, or None."""
+    if len(text) > limit:
+        return f"is over {limit} characters"
+    if not is_storable(text):
+        return "holds half a character (a lone surrogate)"
+    if any(character < " " or character == "\x7f" for character in text):
+        return "must be one line without control characters"
+    return None
+
+
+def written(at: datetime) -> str:
+    """Write a time, e.g. `2026-03-01 12:00:00 UTC`."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

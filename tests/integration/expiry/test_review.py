@@ -11,7 +11,7 @@ from tests.support.rows import ACCEPTED, POLICY, REFUSED, a_row
 from tocsin.delivery.attempt import SendResult
 from tocsin.delivery.notification import Notification, Status
 from tocsin.delivery.send import Delivery, Worker
-from tocsin.expiry.review import reviewer
+from tocsin.expiry.still_true import reviewer
 from tocsin.inventory.audit import Action
 
 pytestmark = pytest.mark.dynamodb_local

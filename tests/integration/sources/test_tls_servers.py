@@ -29,9 +29,8 @@ from tocsin.inventory.certificate import Source
 from tocsin.network.blocking import Blocking
 from tocsin.sources.endpoint import Endpoint
 from tocsin.sources.failure import FailureKind, SourceFailure
-from tocsin.sources.handshake import strict_context
-from tocsin.sources.observed import ObservedCertificate
-from tocsin.sources.tls import Dialer, Seen, observe_all, observe_endpoint, system_resolver
+from tocsin.sources.observed import Observation, ObservedCertificate
+from tocsin.sources.tls import Dialer, observe_all, observe_endpoint, strict_context, system_resolver
 
 CA = Authority()
 NAME = "api.example.com"
@@ -39,7 +38,9 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 PAST = {"not_before": datetime(2019, 1, 1, tzinfo=UTC), "not_after": datetime(2020, 1, 1, tzinfo=UTC)}
 
 
-async def look(shown: Made | ssl.SSLContext, dialer: Dialer | None = None, host: str = NAME, asked: str = "") -> Seen:
+async def look(
+    shown: Made | ssl.SSLContext, dialer: Dialer | None = None, host: str = NAME, asked: str = ""
+) -> Observation:
     """Look at a server that shows this certificate."""
     context = shown.server_context() if isinstance(shown, Made) else shown
     async with serving(polite, context) as port:
@@ -52,12 +53,12 @@ async def look_at(handler: Handler, deadline: float = 5) -> SourceFailure:
         return failure(await observe_endpoint(Endpoint(NAME, port), a_dialer(deadline=deadline), NOW))
 
 
-def certificate(seen: Seen) -> ObservedCertificate:
+def certificate(seen: Observation) -> ObservedCertificate:
     assert isinstance(seen, ObservedCertificate), seen
     return seen
 
 
-def failure(seen: Seen) -> SourceFailure:
+def failure(seen: Observation) -> SourceFailure:
     assert isinstance(seen, SourceFailure), seen
     return seen
 
@@ -134,7 +135,7 @@ async def test_a_server_with_a_certificate_for_each_name() -> None:
             Endpoint("127.0.0.1", port, "two.example.com"),
             Endpoint("127.0.0.1", port),
         ]
-        seen = await observe_all(endpoints, a_dialer(CA), NOW)
+        seen = await observe_all(a_dialer(CA), endpoints, NOW)
     found = [certificate(seen[endpoint]) for endpoint in endpoints]
     assert [one.serial for one in found] == ["1", "2", "2", "abc"]
     assert [one.chain_problem for one in found] == [None, None, None, "hostname mismatch: it is not for 127.0.0.1"]
@@ -308,7 +309,7 @@ async def test_a_second_address_helps_where_the_first_is_down() -> None:
 async def test_one_endpoints_failure_does_not_stop_the_others() -> None:
     async with serving(polite, CA.issued().server_context()) as good, serving(silent) as bad:
         endpoints = [Endpoint(f"{number}.example.com", bad if number % 5 == 0 else good) for number in range(20)]
-        seen = await observe_all(endpoints, a_dialer(CA, deadline=1), NOW)
+        seen = await observe_all(a_dialer(CA, deadline=1), endpoints, NOW)
     assert {endpoint for endpoint, one in seen.items() if isinstance(one, SourceFailure)} == set(endpoints[::5])
     assert len(seen) == 20
 
@@ -324,7 +325,7 @@ async def test_no_more_than_the_bound_are_looked_at_at_once() -> None:
 
     endpoints = [Endpoint(f"{number}.example.com") for number in range(20)]
     dialer = Dialer(a_dialer().guard, resolve)
-    looking = asyncio.create_task(observe_all(endpoints, dialer, NOW, concurrency=4))
+    looking = asyncio.create_task(observe_all(dialer, endpoints, NOW, concurrency=4))
     for _ in range(100):  # turns of the event loop: more than all of them would take
         await asyncio.sleep(0)
     assert len(inside) == 4
@@ -343,7 +344,7 @@ async def test_nothing_is_started_when_the_time_is_up() -> None:
 
     async with serving(counted, CA.issued(names=("*.example.com",)).server_context()) as port:
         endpoints = [Endpoint(f"{number}.example.com", port) for number in range(5)]
-        seen = await observe_all(endpoints, a_dialer(CA), NOW, concurrency=1, may_start=lambda: next(left, False))
+        seen = await observe_all(a_dialer(CA), endpoints, NOW, concurrency=1, may_start=lambda: next(left, False))
         looked_at = len(connections)
     assert looked_at <= 2
     assert [certificate(seen[endpoint]).chain_problem for endpoint in endpoints[:2]] == [None, None]

@@ -11,9 +11,11 @@ from ulid import ULID
 from tests.support.inventory import DAY, T0, a_certificate, a_policy
 from tests.support.rows import POLICY
 from tocsin.delivery.notification import ChannelName, Severity, Status
+from tocsin.delivery.send import NoLongerTrue, Retold
 from tocsin.expiry.alert import CYCLE_LENGTH, alert_id, cycle_of, message_text, remaining_text, subject_text
 from tocsin.expiry.plan import Raise, mark_of, notification_of
-from tocsin.expiry.still_true import AlertFacts, retold, still_true
+from tocsin.expiry.still_true import verdict, why_untrue
+from tocsin.inventory.certificate import Certificate
 from tocsin.inventory.thresholds import Threshold, Unit
 
 CERTIFICATE = a_certificate(
@@ -99,14 +101,14 @@ def test_the_alert_is_a_pending_notification() -> None:
     assert row.subject == "[Tocsin] api.example.com expires in 7 days"
 
 
-FACTS = AlertFacts.of(mark_of(RAISE, CERTIFICATE, T0))
+MARK = mark_of(RAISE, CERTIFICATE, T0)
 
 
 def test_an_alert_is_true_while_its_certificate_is_as_it_was() -> None:
-    assert still_true(FACTS, CERTIFICATE) is None
-    assert still_true(FACTS, replace(CERTIFICATE, owner_id="other", renewal_status="FAILED")) is None
+    assert why_untrue(MARK, CERTIFICATE) is None
+    assert why_untrue(MARK, replace(CERTIFICATE, owner_id="other", renewal_status="FAILED")) is None
     there = EXPIRY.astimezone(timezone(timedelta(hours=5)))
-    assert still_true(FACTS, replace(CERTIFICATE, expires_at=there)) is None
+    assert why_untrue(MARK, replace(CERTIFICATE, expires_at=there)) is None
 
 
 @pytest.mark.parametrize(
@@ -119,15 +121,20 @@ def test_an_alert_is_true_while_its_certificate_is_as_it_was() -> None:
         (replace(CERTIFICATE, revoked_at=T0), "revoked"),
     ],
 )
-def test_an_alert_whose_fact_is_gone_says_why(certificate: object, reason: str) -> None:
+def test_an_alert_whose_fact_is_gone_says_why(certificate: Certificate | None, reason: str) -> None:
     """Contract 4.9 [T]: a renewed certificate makes its alerts superseded, with the reason."""
-    assert reason in (still_true(FACTS, certificate) or "")  # type: ignore[arg-type]  # of the table above
+    found = verdict(notification_of(RAISE, CERTIFICATE, POLICY, T0), MARK, certificate, T0)
+    assert isinstance(found, NoLongerTrue)
+    assert reason in found.reason
+    assert why_untrue(MARK, certificate) == found.reason
 
 
 def test_a_late_delivery_says_what_is_so_when_it_is_sent() -> None:
     """Issue 3: the text of a late delivery is right at the time it is sent."""
     planned = notification_of(RAISE, CERTIFICATE, POLICY, EXPIRY - 7 * DAY)
-    late = retold(planned, FACTS, CERTIFICATE, EXPIRY - 3 * DAY)
+    told = verdict(planned, MARK, CERTIFICATE, EXPIRY - 3 * DAY)
+    assert isinstance(told, Retold)
+    late = told.row
     assert "expires in 7 days" in planned.message
     assert "expires in 3 days" in late.message
     assert "expires in 3 days" in late.subject

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from tests.support.inventory import DAY, T0, PaperCheck, a_certificate, a_policy, an_owner, hours
 from tocsin.expiry.alert import MarkKind
-from tocsin.expiry.plan import NoRecipient, NotDueBefore, People, decide, next_due
+from tocsin.expiry.plan import NoRecipient, NotDueBefore, decide, next_due
+from tocsin.inventory.contacts import People
 from tocsin.inventory.policy import RenewalPolicy
 
 AT_20_DAYS_LEFT = T0 + 25 * DAY

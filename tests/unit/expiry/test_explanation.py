@@ -10,8 +10,9 @@ from tests.support.rows import ACCEPTED, NO_CHANNEL, POLICY, REFUSED, REJECTED
 from tocsin.delivery.attempt import SendResult
 from tocsin.delivery.notification import Notification
 from tocsin.expiry.explanation import Explanation, explain
-from tocsin.expiry.plan import People, Raise, decide, notification_of
+from tocsin.expiry.plan import Raise, decide, notification_of
 from tocsin.inventory.certificate import Certificate, CertificateStatus
+from tocsin.inventory.contacts import People
 from tocsin.inventory.policy import RenewalPolicy
 
 CERTIFICATE = a_certificate()

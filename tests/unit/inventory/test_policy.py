@@ -7,7 +7,7 @@ import pytest
 from tests.support.inventory import DAY, T0, a_policy, a_team, an_owner
 from tocsin.delivery.notification import ChannelName, Severity
 from tocsin.errors import InvalidFieldsError
-from tocsin.inventory.contacts import checked_contact, recipient_of
+from tocsin.inventory.contacts import People, checked_contact
 from tocsin.inventory.policy import default_policy, default_severity, parse_policy
 from tocsin.inventory.thresholds import DEFAULTS, read_threshold
 
@@ -104,15 +104,15 @@ def test_what_has_always_been_there_stays_so() -> None:
 def test_an_owner_resolves_to_the_owners_address_and_a_team_to_its_own() -> None:
     """Contract 4.7 [S]: owners resolve to their email, teams to theirs."""
     email = ChannelName.EMAIL
-    assert recipient_of(email, an_owner(), a_team()) == "ada@example.com"
-    assert recipient_of(email, None, a_team()) == "platform@example.com"
-    assert recipient_of(email, None, None, "noc@example.com") == "noc@example.com"
-    assert recipient_of(email, None, None) is None
+    assert People(an_owner(), a_team()).recipient(email) == "ada@example.com"
+    assert People(None, a_team()).recipient(email) == "platform@example.com"
+    assert People(fallback="noc@example.com").recipient(email) == "noc@example.com"
+    assert People().recipient(email) is None
 
 
 @pytest.mark.parametrize("channel", sorted(set(ChannelName) - {ChannelName.EMAIL}))
 def test_other_channels_know_their_destination(channel: ChannelName) -> None:
-    assert recipient_of(channel, an_owner(), a_team()) == ""
+    assert People(an_owner(), a_team()).recipient(channel) == ""
 
 
 @pytest.mark.parametrize("email", ["", "ada", "ada@", "a b@example.com", "ada@example.com\nBcc: x@example.com"])

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tocsin.errors import InvalidFieldsError
 from tocsin.network.address import AddressGuard
-from tocsin.sources.endpoint import COUNT_LIMIT, TEXT_LIMIT, Endpoint, parse_endpoint, parse_endpoints
+from tocsin.sources.endpoint import TEXT_LIMIT, Endpoint, parse_endpoint
 
 GUARD = AddressGuard()
 ANYWHERE = AddressGuard.allowing(["0.0.0.0/0", "::/0"])
@@ -93,25 +93,6 @@ def test_an_address_that_must_not_be_reached_is_refused_at_the_door(text: str) -
     with pytest.raises(InvalidFieldsError, match="must not be reached"):
         parse_endpoint(text, GUARD)
     parse_endpoint(text, ANYWHERE)
-
-
-def test_every_problem_of_a_list_is_named() -> None:
-    with pytest.raises(InvalidFieldsError) as caught:
-        parse_endpoints(["a.example", "", "A.example:443", "127.0.0.1"], GUARD)
-    assert [(problem.field, problem.detail) for problem in caught.value.problems] == [
-        ("endpoints.1", "must name its host, or give its address in the usual form"),
-        ("endpoints.2", "is repeated"),
-        ("endpoints.3", "is an address that must not be reached"),
-    ]
-
-
-def test_a_good_list() -> None:
-    assert parse_endpoints(["a.example", "b.example:1"], GUARD) == (Endpoint("a.example"), Endpoint("b.example", 1))
-
-
-def test_a_list_that_is_too_long() -> None:
-    with pytest.raises(InvalidFieldsError, match="more than"):
-        parse_endpoints([f"{number}.example" for number in range(COUNT_LIMIT + 1)], GUARD)
 
 
 @given(st.text() | st.from_regex(r"\A[a-zä0-9.\[\]:#-]{0,40}\Z"))

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 from ulid import ULID
 
-from tocsin.delivery.notification import ChannelName, DeliveryPolicy, Severity, Status
+from tocsin.delivery.notification import ChannelName, DeliveryPolicy, Notification, Severity, Status
 from tocsin.sources.failure import FailureKind, SourceFailure
-from tocsin.sources.state import SourceState, alarm_due, alarm_id, notification_of
+from tocsin.sources.state import AlarmRoute, SourceState, alarm_due, alarm_id
 
 T0 = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -15,6 +15,12 @@ SOURCE = "tls:api.example.com:443"
 NEW = SourceState(source=SOURCE)
 TIMEOUT = SourceFailure(FailureKind.TIMEOUT, "the TLS handshake: not done within 10 s")
 REFUSED = SourceFailure(FailureKind.REFUSED, "the host refused the connection")
+ROUTE = AlarmRoute(ChannelName.EMAIL, "ops@example.com", DeliveryPolicy())
+
+
+def due(state: SourceState, now: datetime) -> Notification | None:
+    """Give the alarm that `state` owes."""
+    return alarm_due(state, ROUTE, now)
 
 
 def test_success_is_remembered() -> None:
@@ -31,17 +37,17 @@ def test_it_fails_since_the_first_failure_and_for_the_latest_reason() -> None:
 def test_a_success_ends_it() -> None:
     state = NEW.failed(TIMEOUT, T0).alarmed(T0 + DAY).succeeded(T0 + 2 * DAY)
     assert (state.failing_since, state.alarmed_at) == (None, None)
-    assert alarm_due(state, T0 + 30 * DAY) is None
+    assert due(state, T0 + 30 * DAY) is None
 
 
 def test_the_alarm_is_due_after_a_day_not_before() -> None:
     state = NEW.failed(TIMEOUT, T0)
-    assert alarm_due(state, T0 + DAY - timedelta(seconds=1)) is None
-    assert alarm_due(state, T0 + DAY) is not None
+    assert due(state, T0 + DAY - timedelta(seconds=1)) is None
+    assert due(state, T0 + DAY) is not None
 
 
 def test_a_source_that_was_never_tried_owes_nothing() -> None:
-    assert alarm_due(NEW, T0) is None
+    assert due(NEW, T0) is None
 
 
 def run(outcomes: dict[int, bool], days: int) -> list[tuple[int, str]]:
@@ -51,7 +57,7 @@ def run(outcomes: dict[int, bool], days: int) -> list[tuple[int, str]]:
         now = T0 + hour * HOUR
         works = outcomes.get(hour, works)
         state = state.succeeded(now) if works else state.failed(TIMEOUT, now)
-        if alarm := alarm_due(state, now):
+        if alarm := due(state, now):
             raised.append((hour, alarm.id))
             state = state.alarmed(now)
     return raised
@@ -68,7 +74,7 @@ def test_the_id_is_the_same_however_often_it_is_made() -> None:
     """A crash between the alarm and its mark, or two schedules at once, insert it once: it is there already."""
     state = NEW.failed(TIMEOUT, T0)
     later = state.failed(REFUSED, T0 + DAY)
-    ids = {alarm.id for at in (DAY, 3 * DAY) if (alarm := alarm_due(later, T0 + at))}
+    ids = {alarm.id for at in (DAY, 3 * DAY) if (alarm := due(later, T0 + at))}
     assert ids == {alarm_id(SOURCE, T0)}
     assert len({alarm_id(SOURCE, T0), alarm_id("tls:b.example:443", T0), alarm_id(SOURCE, T0 + HOUR)}) == 3
 
@@ -78,7 +84,7 @@ def test_the_id_is_a_ulid_of_when_it_began() -> None:
 
 
 def test_the_text_says_what_an_operator_needs() -> None:
-    alarm = alarm_due(NEW.succeeded(T0 - HOUR).failed(TIMEOUT, T0), T0 + DAY)
+    alarm = due(NEW.succeeded(T0 - HOUR).failed(TIMEOUT, T0), T0 + DAY)
     assert alarm is not None
     assert alarm.subject == f"[Tocsin] {SOURCE} can't be read"
     assert alarm.message.splitlines()[:3] == [
@@ -89,15 +95,14 @@ def test_the_text_says_what_an_operator_needs() -> None:
 
 
 def test_one_that_was_never_read() -> None:
-    alarm = alarm_due(NEW.failed(SourceFailure(FailureKind.AWS_ERROR, "x" * 10_000), T0), T0 + DAY)
+    alarm = due(NEW.failed(SourceFailure(FailureKind.AWS_ERROR, "x" * 10_000), T0), T0 + DAY)
     assert alarm is not None
     assert "Read last: never" in alarm.message
     assert len(alarm.message) < 2000
 
 
 def test_it_goes_through_the_retry_engine() -> None:
-    alarm = alarm_due(NEW.failed(TIMEOUT, T0), T0 + DAY)
-    assert alarm is not None
-    row = notification_of(alarm, ChannelName.EMAIL, "ops@example.com", DeliveryPolicy(), T0 + DAY)
-    assert (row.id, row.status, row.severity) == (alarm.id, Status.PENDING, Severity.WARNING)
-    assert (row.recipient, row.message, row.due_at is not None) == ("ops@example.com", alarm.message, True)
+    row = due(NEW.failed(TIMEOUT, T0), T0 + DAY)
+    assert row is not None
+    assert (row.id, row.status, row.severity) == (alarm_id(SOURCE, T0), Status.PENDING, Severity.WARNING)
+    assert (row.channel, row.recipient, row.due_at is not None) == (ChannelName.EMAIL, "ops@example.com", True)

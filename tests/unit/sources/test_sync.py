@@ -3,41 +3,48 @@
 Issue 3, item 4: timeouts and refusals are recorded as the source's own state, and never delete a certificate.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import pytest
 
 from tests.support.certificates import a_sight
 from tests.support.engine import Clock
 from tests.support.inventory import T0
+from tests.support.lives import Certificates, Lives
 from tests.support.rows import POLICY
 from tocsin.delivery.notification import ChannelName, Notification, Status
 from tocsin.errors import ConflictError
-from tocsin.inventory.certificate import Source
+from tocsin.inventory.audit import AuditEvent
+from tocsin.inventory.certificate import Certificate, Source
 from tocsin.network.address import AddressGuard
 from tocsin.sources.acm import AccountRead
 from tocsin.sources.endpoint import Endpoint
 from tocsin.sources.failure import FailureKind, SourceFailure
-from tocsin.sources.observed import ObservedCertificate
-from tocsin.sources.state import ALARM_TYPE, SourceState
-from tocsin.sources.sync import AlarmRoute, Sync, Synced
+from tocsin.sources.observed import Observation, ObservedCertificate
+from tocsin.sources.state import ALARM_TYPE, AlarmRoute, SourceState
+from tocsin.sources.sync import STOP_BEFORE, MayStart, Sources, Stores, Synced, source_sync
 
 REFUSED = SourceFailure(FailureKind.REFUSED, "connecting: the port is closed")
 GUARD = AddressGuard.allowing([])
 ACCOUNT = "acm:eu-central-1"
+ROUTE = AlarmRoute(ChannelName.EMAIL, "ops@example.com", POLICY)
 
 
 @dataclass
 class Bench:
-    """A sync whose sources, states and clock the test holds."""
+    """A sync whose sources, states, lease and clock the test holds."""
 
     clock: Clock = field(default_factory=lambda: Clock(T0))
-    shows: dict[str, ObservedCertificate | SourceFailure] = field(default_factory=dict)
-    take: Callable[[ObservedCertificate], bool] = lambda _seen: True
+    shows: dict[str, Observation] = field(default_factory=dict)
+    certificates: Certificates = field(default_factory=Certificates)
     states: dict[str, SourceState] = field(default_factory=dict)
-    alarms: list[Notification] = field(default_factory=list)
-    taken: list[str] = field(default_factory=list)
+    alarms: dict[str, Notification] = field(default_factory=dict)
+    created: list[Notification] = field(default_factory=list)
+    is_free: bool = True
+    seconds: float = 600.0
+    may_start: list[bool] = field(default_factory=list)
 
     def get(self, source: str) -> SourceState:
         return self.states.get(source, SourceState(source=source))
@@ -51,40 +58,56 @@ class Bench:
     def forget(self, source: str) -> None:
         del self.states[source]
 
+    def insert(self, row: Notification) -> Notification:
+        return self.alarms.setdefault(row.id, row)
+
+    def take(self, now: datetime, until: datetime) -> bool:
+        was_free, self.is_free = self.is_free, False
+        return was_free
+
+    def release(self) -> None:
+        self.is_free = True
+
     @property
-    def sync(self) -> Sync:
-        def take(seen: ObservedCertificate) -> bool:
-            self.taken.append(seen.source_ref)
-            return self.take(seen)
+    def refs(self) -> list[str]:
+        """Say where the certificates of the inventory were seen."""
+        return [certificate.source_ref for certificate in self.certificates.things.values()]
 
-        def insert(alarm: Notification) -> Notification:
-            self.alarms.append(alarm)
-            return alarm
+    async def run(self, *texts: str, account: AccountRead | None = None) -> Synced:
+        """Read these endpoints, and an account."""
+        synced = await self.sync("\n".join(texts), account)
+        assert synced is not None
+        return synced
 
-        route = AlarmRoute(ChannelName.EMAIL, "ops@example.com")
-        return Sync(take, self, insert, route, POLICY, self.clock)
+    async def sync(self, listed: str = "", account: AccountRead | None = None) -> Synced | None:
+        """Sync, or find that another sync is at it."""
 
-    async def run(self, *texts: str) -> Synced:
-        """Read these endpoints."""
-
-        async def observe(endpoints: list[Endpoint]) -> Mapping[Endpoint, ObservedCertificate | SourceFailure]:
+        async def observe(
+            endpoints: Iterable[Endpoint], _now: datetime, may_start: MayStart
+        ) -> Mapping[Endpoint, Observation]:
+            self.may_start.append(may_start())
             return {one: self.shows.get(one.host, a_sight(source_ref=str(one))) for one in endpoints}
 
-        synced = Synced()
-        await self.sync.endpoints(texts, GUARD, observe, synced)
-        return synced
+        return await source_sync(
+            self,
+            Sources(lambda: listed, GUARD, observe, None if account is None else lambda _may_start: account),
+            Stores(Lives(self.certificates).lifecycle, self, self),
+            ROUTE,
+            clock=self.clock,
+            remaining=lambda: self.seconds,
+            created=self.created.append,
+        )
 
-    def read(self, *observed: ObservedCertificate, failures: Sequence[SourceFailure] = ()) -> Synced:
-        """Read an account."""
-        synced = Synced()
-        self.sync.account(ACCOUNT, AccountRead(observed, tuple(failures)), synced)
-        return synced
+
+def an_account(*observed: ObservedCertificate, failures: Sequence[SourceFailure] = ()) -> AccountRead:
+    """Make what was read of an account."""
+    return AccountRead(ACCOUNT, list(observed), list(failures))
 
 
 async def test_each_endpoint_is_read_and_recorded() -> None:
     bench = Bench(shows={"b.example.com": REFUSED})
     synced = await bench.run("a.example.com", "b.example.com:8443", "c.example.com:443")
-    assert bench.taken == ["a.example.com:443", "c.example.com:443"]
+    assert bench.refs == ["a.example.com:443", "c.example.com:443"]
     assert synced == Synced(seen=2, changed=2, failing=["tls:b.example.com:8443"])
     assert {name: state.failing_since for name, state in bench.states.items()} == {
         "tls:a.example.com:443": None,
@@ -96,7 +119,7 @@ async def test_each_endpoint_is_read_and_recorded() -> None:
 
 async def test_an_endpoint_that_is_watched_no_more_is_forgotten() -> None:
     bench = Bench()
-    await bench.run("a.example.com", "b.example.com", "no endpoint:")
+    await bench.run("a.example.com", "b.example.com", "no-endpoint:")
     bench.states["acm:eu-central-1"] = SourceState(source="acm:eu-central-1")
     await bench.run("b.example.com")
     assert set(bench.states) == {"tls:b.example.com:443", "acm:eu-central-1"}
@@ -106,7 +129,7 @@ async def test_an_endpoint_that_is_watched_no_more_is_forgotten() -> None:
 async def test_a_line_that_is_no_endpoint_fails_alone(text: str) -> None:
     bench = Bench()
     synced = await bench.run(text, "a.example.com", text)
-    assert bench.taken == ["a.example.com:443"]
+    assert bench.refs == ["a.example.com:443"]
     (name,) = synced.failing
     assert name.startswith("tls:")
     assert len(name) <= 260
@@ -116,33 +139,35 @@ async def test_a_line_that_is_no_endpoint_fails_alone(text: str) -> None:
 
 
 async def test_what_others_change_again_and_again_is_left_to_the_next_sync() -> None:
-    def contended(seen: ObservedCertificate) -> bool:
-        raise ConflictError(seen.id)
+    class Contended(Certificates):
+        def create(self, thing: Certificate, event: AuditEvent) -> Certificate:
+            raise ConflictError(thing.id)
 
-    bench = Bench(take=contended)
+    bench = Bench(certificates=Contended())
     assert await bench.run("a.example.com", "b.example.com") == Synced(seen=2, contended=2)
     assert {state.failing_since for state in bench.states.values()} == {None}
 
 
 async def test_a_certificate_that_cannot_be_taken_fails_its_own_source() -> None:
-    def broken(seen: ObservedCertificate) -> bool:
-        if seen.source_ref.startswith("a."):
-            raise ValueError("s3cret")
-        return True
+    class Broken(Certificates):
+        def create(self, thing: Certificate, event: AuditEvent) -> Certificate:
+            if thing.source_ref.startswith("a."):
+                raise ValueError("s3cret")
+            return super().create(thing, event)
 
-    bench = Bench(take=broken)
+    bench = Bench(certificates=Broken())
     synced = await bench.run("a.example.com", "b.example.com")
     assert synced == Synced(seen=2, changed=1, failing=["tls:a.example.com:443"])
     failure = bench.states["tls:a.example.com:443"].last_failure
     assert str(failure) == "unreadable: a.example.com:443 can't be taken: ValueError"
-    account = bench.read(*(a_sight(source=Source.ACM, source_ref=ref) for ref in ("a.1", "b.2")))
-    assert account == Synced(seen=2, changed=1, failing=[ACCOUNT])
+    account = an_account(*(a_sight(source=Source.ACM, source_ref=ref) for ref in ("a.1", "b.2")))
+    assert await bench.run(account=account) == Synced(seen=2, changed=1, failing=[ACCOUNT])
 
 
-def test_what_was_read_of_an_account_is_taken_although_the_rest_failed() -> None:
+async def test_what_was_read_of_an_account_is_taken_although_the_rest_failed() -> None:
     bench = Bench()
-    synced = bench.read(a_sight(source=Source.ACM), failures=[SourceFailure(FailureKind.DENIED, "no", "arn:x")])
-    assert synced == Synced(seen=1, changed=1, failing=[ACCOUNT])
+    account = an_account(a_sight(source=Source.ACM), failures=[SourceFailure(FailureKind.DENIED, "no", "arn:x")])
+    assert await bench.run(account=account) == Synced(seen=1, changed=1, failing=[ACCOUNT])
     failure = bench.states[ACCOUNT].last_failure
     assert str(failure) == "denied: 1 of 2 certificates can't be read; arn:x: no"
 
@@ -156,7 +181,8 @@ async def test_a_source_that_fails_for_a_day_alarms_once_a_spell() -> None:
         alarmed_after += [hour] * synced.alarms
         bench.clock.forward(hours=1)
     assert alarmed_after == [24]
-    (alarm,) = bench.alarms
+    (alarm,) = bench.alarms.values()
+    assert bench.created == [alarm]
     assert (alarm.type, alarm.status, alarm.recipient) == (ALARM_TYPE, Status.PENDING, "ops@example.com")
     assert "tls:a.example.com:443 can't be read since 2026-03-01 12:00:00 UTC" in alarm.message
     assert "Why: refused: connecting: the port is closed" in alarm.message
@@ -170,7 +196,7 @@ async def test_a_source_that_fails_for_a_day_alarms_once_a_spell() -> None:
     for _ in range(30):
         bench.clock.forward(hours=1)
         await bench.run("a.example.com")
-    assert len({alarm.id for alarm in bench.alarms}) == len(bench.alarms) == 2
+    assert len(bench.alarms) == len(bench.created) == 2
 
 
 async def test_a_success_in_between_begins_a_new_spell() -> None:
@@ -179,11 +205,11 @@ async def test_a_success_in_between_begins_a_new_spell() -> None:
         bench.shows = {} if hour % 20 == 19 else {"a.example.com": REFUSED}
         await bench.run("a.example.com")
         bench.clock.forward(hours=1)
-    assert bench.alarms == []
+    assert bench.alarms == {}
 
 
 async def test_an_alarm_whose_state_was_not_written_is_the_same_alarm() -> None:
-    """A sync that is killed between the two writes makes it again, under the same id."""
+    """A sync that is killed between the two writes makes it again, under the same id: it is created once."""
     bench = Bench(shows={"a.example.com": REFUSED})
     await bench.run("a.example.com")
     bench.clock.forward(days=1)
@@ -191,5 +217,33 @@ async def test_an_alarm_whose_state_was_not_written_is_the_same_alarm() -> None:
     await bench.run("a.example.com")
     bench.states = before
     await bench.run("a.example.com")
-    first, second = bench.alarms
-    assert first.id == second.id
+    assert len(bench.alarms) == len(bench.created) == 1
+
+
+async def test_one_sync_at_a_time() -> None:
+    bench = Bench(is_free=False)
+    assert await bench.sync("a.example.com") is None
+    assert (bench.refs, bench.states) == ([], {})
+
+
+async def test_nothing_is_started_when_the_time_is_nearly_up() -> None:
+    bench = Bench()
+    for bench.seconds in (STOP_BEFORE + 1, STOP_BEFORE):
+        await bench.run("a.example.com")
+    assert bench.may_start == [True, False]
+
+
+async def test_a_list_that_cannot_be_read_keeps_no_account_unread_and_the_lease_by_nobody() -> None:
+    bench = Bench()
+
+    def unavailable() -> str:
+        raise TimeoutError
+
+    async def observe(*_arguments: object) -> Mapping[Endpoint, Observation]:
+        return {}
+
+    sources = Sources(unavailable, GUARD, observe, lambda _may_start: an_account(a_sight(source=Source.ACM)))
+    stores = Stores(Lives(bench.certificates).lifecycle, bench, bench)
+    with pytest.raises(TimeoutError):
+        await source_sync(bench, sources, stores, ROUTE, clock=bench.clock, remaining=lambda: 600.0)
+    assert (len(bench.refs), list(bench.states), bench.is_free) == (1, [ACCOUNT], True)

@@ -18,7 +18,7 @@ from tocsin.delivery.record import Tally
 from tocsin.delivery.send import ATTEMPT_DEADLINE, Delivery, Verdict, Worker
 from tocsin.delivery.store import Fetched
 from tocsin.delivery.sweep import Swept, sweep
-from tocsin.expiry.review import reviewer
+from tocsin.expiry.still_true import reviewer
 from tocsin.storage.codec import Item
 from tocsin.storage.lease import Lease
 from tocsin.storage.notifications.item import SHARDS, read_all

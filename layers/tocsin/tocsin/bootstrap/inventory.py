@@ -1,12 +1,11 @@
-"""The wiring of the inventory, and of the expiry check. `bootstrap` wires the rest."""
+"""The wiring of the inventory, and of the expiry check."""
 
-from functools import cache
+from functools import cache, partial
 
 from tocsin.bootstrap import resources
 from tocsin.delivery.record import Event
-from tocsin.delivery.store import Change
 from tocsin.expiry.check import Checked, expiry_check
-from tocsin.expiry.lifecycle import Books
+from tocsin.expiry.lifecycle import Lifecycle
 from tocsin.expiry.stores import Stores
 from tocsin.inventory.lookup import Resolver
 from tocsin.storage.inventory.lists import InventoryLists
@@ -35,9 +34,10 @@ def source_states() -> SourceStates:
 
 
 @cache
-def books() -> Books:
-    """Open all that a change of a certificate touches."""
-    return Books(records().certificates, resources.alerts(), resources.table(), _superseded)
+def lifecycle() -> Lifecycle:
+    """Open what changes certificates, with all that this means for their alerts."""
+    ended = partial(resources.recorder().observe, Event.SETTLED)
+    return Lifecycle(records().certificates, resources.alerts(), resources.table(), ended)
 
 
 def resolver() -> Resolver:
@@ -69,7 +69,3 @@ def lease(job: str, context: resources.LambdaContext) -> Lease:
     """Make the lease of one job, for this invocation."""
     table = resources.settings().notifications_table
     return Lease(resources.dynamodb(), table, job, holder=context.aws_request_id)
-
-
-def _superseded(change: Change) -> None:
-    resources.recorder().observe(Event.SETTLED, change)

@@ -59,7 +59,7 @@ class Retold:
 
 Verdict = NoLongerTrue | Retold
 Review = Callable[[Sequence[Notification]], Mapping[str, Verdict]]
-"""Asked of claimed rows, just before they are sent: a verdict by id for each that must not go as it stands.
+"""Asked of claimed rows, just before they are sent: a verdict by id; a row without one goes as it stands.
 
 It blocks, and never raises: what can't be reviewed is sent.
 """

@@ -8,10 +8,9 @@ from enum import StrEnum
 from ulid import ULID
 
 from tocsin.delivery.notification import ChannelName, Severity
-from tocsin.expiry.fate import written
 from tocsin.inventory.certificate import Certificate
 from tocsin.inventory.thresholds import Threshold
-from tocsin.text import bounded
+from tocsin.text import bounded, written
 
 ALERT_TYPE = "ExpirationWarning"
 CYCLE_LENGTH = 10

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from tocsin.delivery.notification import DeliveryPolicy, Notification
+from tocsin.delivery.store import Lease
 from tocsin.expiry.alert import Mark
 from tocsin.expiry.plan import (
     Decision,
@@ -24,11 +25,9 @@ from tocsin.expiry.plan import (
     mark_of,
     next_due,
     notification_of,
-    route_id,
 )
 from tocsin.expiry.policy_changes import look_anew
-from tocsin.expiry.stores import Lease, Stores
-from tocsin.expiry.watching import DueCertificate, Found, Raised
+from tocsin.expiry.stores import DueCertificate, Found, Raised, Stores
 from tocsin.inventory.audit import Kind
 from tocsin.inventory.certificate import Certificate
 from tocsin.inventory.lookup import Problem, Resolver
@@ -169,8 +168,8 @@ class _Check:
         decisions = decide(certificate, resolved.policy, resolved.people, marks, now)
         for decision in decisions:
             seen = self._carry_out(decision, certificate, marks, now)
-            self.counts.update(seen)
-            if Seen.STALE in seen:
+            self.counts.update(() if seen is None else (seen,))
+            if seen is Seen.STALE:
                 return
         due_at = next_due(certificate, decisions, now)
         if due_at != certificate.due_at and not self.stores.watchlist.look_again(certificate, due_at):
@@ -178,21 +177,21 @@ class _Check:
 
     def _carry_out(
         self, decision: Decision, certificate: Certificate, marks: dict[str, Mark], now: datetime
-    ) -> tuple[Seen, ...]:
+    ) -> Seen | None:
         """Write what `decision` asks for; say what was seen."""
         match decision:
             case Raise():
-                return (self._raise(decision, certificate, now),)
+                return self._raise(decision, certificate, now)
             case Superseded():
                 self.stores.alerts.record(mark_of(decision, certificate, now))
-                return (Seen.SUPERSEDED,)
+                return Seen.SUPERSEDED
             case NoChannel() | NoRecipient():
-                if route_id(certificate, decision.route) not in marks:
+                if decision.id not in marks:
                     self.stores.alerts.record(mark_of(decision, certificate, now))
-                return (Seen.NO_CHANNEL if isinstance(decision, NoChannel) else Seen.NO_RECIPIENT,)
+                return Seen.NO_CHANNEL if isinstance(decision, NoChannel) else Seen.NO_RECIPIENT
             case Duplicate():
-                return (Seen.DUPLICATE,)
-        return ()
+                return Seen.DUPLICATE
+        return None
 
     def _raise(self, decision: Raise, certificate: Certificate, now: datetime) -> Seen:
         row = notification_of(decision, certificate, self.policy, now)

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from tocsin.delivery.notification import ChannelName, Notification, Severity
+from tocsin.delivery.notification import ChannelName, Notification, Outcome, Severity, Status
 from tocsin.expiry.alert import Mark, MarkKind
-from tocsin.expiry.fate import fate_of, written
 from tocsin.expiry.plan import (
     Decision,
     Duplicate,
@@ -17,15 +16,16 @@ from tocsin.expiry.plan import (
     NoChannel,
     NoRecipient,
     NotDueBefore,
-    People,
     Raise,
     RouteDecision,
     Superseded,
     decide,
 )
 from tocsin.inventory.certificate import Certificate, CertificateStatus
+from tocsin.inventory.contacts import People
 from tocsin.inventory.policy import RenewalPolicy
 from tocsin.inventory.thresholds import Threshold
+from tocsin.text import written
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def explain(
 
 
 def _told(mark: Mark, row: Notification | None) -> Told:
-    arrived, fate = fate_of(row)
+    arrived, fate = _fate(row)
     return Told(
         notification_id=mark.id,
         expires_at=mark.expires_at,
@@ -128,6 +128,26 @@ def _told(mark: Mark, row: Notification | None) -> Told:
         arrived_at=row.sent_at if row and arrived else None,
         fate=fate,
     )
+
+
+def _fate(row: Notification | None) -> tuple[bool | None, str]:
+    """Say whether an alert arrived, and in words."""
+    if row is None:
+        return None, "its record has left by retention"
+    if row.is_owed:
+        return None, _waiting(row)
+    if row.outcome is Outcome.SKIPPED_NO_CHANNEL:
+        return False, f"nothing was sent: {row.channel} is not configured"
+    if row.sent_at is not None:
+        return True, f"{row.channel} accepted it at {written(row.sent_at)}, on attempt {row.retry_count + 1}"
+    stopped = "it was stopped" if row.status is Status.SUPERSEDED else "it could not be delivered"
+    return False, f"{stopped}: {row.last_error}"
+
+
+def _waiting(row: Notification) -> str:
+    if row.status is Status.PENDING or row.due_at is None:
+        return "its first delivery is under way"
+    return f"attempt {row.retry_count} failed: {row.last_error}; again at {written(row.due_at)}"
 
 
 def _recorded_negatives(marks: Iterable[Mark]) -> list[Finding]:
@@ -195,8 +215,8 @@ def _next(decisions: Iterable[Decision]) -> Next | None:
 
 def _summary(told: Sequence[Told], findings: Sequence[Finding], following: Next | None) -> str:
     arrived = sum(one.arrived is True for one in told)
-    said = f"{len(told)} alert(s) raised in this cycle, {arrived} arrived." if told else "Nobody was alerted."
+    so_far = f"{len(told)} alert(s) raised in this cycle, {arrived} arrived." if told else "Nobody was alerted."
     reasons = [f"{one.threshold}: {one.reason}" if one.threshold else one.reason for one in findings]
     why = f" Why: {'; '.join(reasons)}." if reasons and not told else ""
     after = f" Next: threshold {following.threshold} at {written(following.at)}." if following else " Nothing follows."
-    return said + why + after
+    return so_far + why + after

@@ -12,7 +12,7 @@ from datetime import datetime
 from tocsin.delivery.notification import DeliveryPolicy, Notification
 from tocsin.expiry.alert import ALERT_TYPE, Mark, MarkKind, alert_id, message_text, subject_text
 from tocsin.inventory.certificate import Certificate
-from tocsin.inventory.contacts import Owner, Team, recipient_of
+from tocsin.inventory.contacts import People
 from tocsin.inventory.policy import RenewalPolicy, Route
 from tocsin.inventory.thresholds import Threshold, by_urgency
 
@@ -40,6 +40,7 @@ class Superseded:
     """Don't alert: it was first seen late, and a more urgent threshold stands for it."""
 
     route: Route
+    id: str
     by: Threshold
 
 
@@ -48,6 +49,7 @@ class NoChannel:
     """Crossed, but the policy gives its severity no channel."""
 
     route: Route
+    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class NoRecipient:
     """Crossed, but there is nobody to write to; it is raised as soon as there is."""
 
     route: Route
+    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +83,16 @@ class LeftAlone:
     why: str
 
 
-RouteDecision = Raise | Superseded | NoChannel | NoRecipient | NotDueBefore | Duplicate
+Recorded = Raise | Superseded | NoChannel | NoRecipient
+"""What leaves a mark; `id` is the mark's, and the alert's where one is raised."""
+RouteDecision = Recorded | NotDueBefore | Duplicate
 Decision = RouteDecision | LeftAlone
-
-
-@dataclass(frozen=True, slots=True)
-class People:
-    """Whom a certificate's alerts can go to."""
-
-    owner: Owner | None = None
-    team: Team | None = None
-    fallback: str = ""
-    """The stack's own address for what belongs to nobody; empty: there is none."""
+_KINDS: dict[type[Recorded], MarkKind] = {
+    Raise: MarkKind.RAISED,
+    Superseded: MarkKind.SUPERSEDED,
+    NoChannel: MarkKind.NO_CHANNEL,
+    NoRecipient: MarkKind.NO_RECIPIENT,
+}
 
 
 def timeline(certificate: Certificate, policy: RenewalPolicy) -> tuple[Planned, ...]:
@@ -129,23 +130,18 @@ def _decide(
     planned: Planned, certificate: Certificate, people: People, marks: Mapping[str, Mark], now: datetime
 ) -> Decision:
     route = planned.route
-    id_ = route_id(certificate, route)
+    id_ = alert_id(certificate.id, certificate.expires_at, route.threshold, route.channel)
     mark = marks.get(id_)
     if mark is not None and mark.kind.is_final:
         return Duplicate(route, mark)
     if planned.at > now:
         return NotDueBefore(route, planned.at)
     if planned.superseded_by is not None:
-        return Superseded(route, planned.superseded_by)
+        return Superseded(route, id_, planned.superseded_by)
     if route.channel is None:
-        return NoChannel(route)
-    recipient = recipient_of(route.channel, people.owner, people.team, people.fallback)
-    return NoRecipient(route) if recipient is None else Raise(route, id_, recipient)
-
-
-def route_id(certificate: Certificate, route: Route) -> str:
-    """Give the id of the mark, and of the alert, of `route` in the certificate's present cycle."""
-    return alert_id(certificate.id, certificate.expires_at, route.threshold, route.channel)
+        return NoChannel(route, id_)
+    recipient = people.recipient(route.channel)
+    return NoRecipient(route, id_) if recipient is None else Raise(route, id_, recipient)
 
 
 def next_due(certificate: Certificate, decisions: tuple[Decision, ...], now: datetime) -> datetime | None:
@@ -173,18 +169,12 @@ def notification_of(decision: Raise, certificate: Certificate, policy: DeliveryP
     ).accepted(now, policy)
 
 
-def mark_of(decision: Raise | Superseded | NoChannel | NoRecipient, certificate: Certificate, now: datetime) -> Mark:
+def mark_of(decision: Recorded, certificate: Certificate, now: datetime) -> Mark:
     """Write what shall be recorded of a decision."""
-    kinds: dict[type, MarkKind] = {
-        Raise: MarkKind.RAISED,
-        Superseded: MarkKind.SUPERSEDED,
-        NoChannel: MarkKind.NO_CHANNEL,
-        NoRecipient: MarkKind.NO_RECIPIENT,
-    }
     route = decision.route
     return Mark(
-        id=route_id(certificate, route),
-        kind=kinds[type(decision)],
+        id=decision.id,
+        kind=_KINDS[type(decision)],
         certificate_id=certificate.id,
         expires_at=certificate.expires_at,
         threshold=route.threshold,

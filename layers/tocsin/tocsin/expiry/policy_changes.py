@@ -4,8 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from tocsin.expiry.stores import Watchlist
-from tocsin.expiry.watching import ChangedPolicy
+from tocsin.expiry.stores import ChangedPolicy, Watchlist
 
 _PAGE = 100
 _SETTLING = timedelta(minutes=1)

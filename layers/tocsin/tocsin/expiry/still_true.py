@@ -1,43 +1,73 @@
-"""Is what an alert reports still true? Asked again before a retry and before a requeue. Pure."""
+"""Is what an alert reports still true, and in which words? Asked just before it is sent, and before a requeue."""
 
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Protocol
 
 from tocsin.delivery.notification import Notification
+from tocsin.delivery.send import NoLongerTrue, Retold, Review, Verdict
 from tocsin.expiry.alert import Mark, message_text, subject_text
-from tocsin.expiry.fate import written
 from tocsin.inventory.certificate import Certificate
-from tocsin.inventory.thresholds import Threshold
+from tocsin.text import written
 
 
 @dataclass(frozen=True, slots=True)
-class AlertFacts:
-    """What an expiry alert stands on."""
+class Standing:
+    """What an alert stands on, as it is now."""
 
-    certificate_id: str
-    expires_at: datetime
-    threshold: Threshold
-
-    @classmethod
-    def of(cls, mark: Mark) -> "AlertFacts":
-        """Take them from the mark that was written with the alert."""
-        return cls(mark.certificate_id, mark.expires_at, mark.threshold)
+    mark: Mark | None
+    """What was recorded with the alert; null: it is not one of the expiry check's."""
+    certificate: Certificate | None
+    """Null: it was deleted."""
 
 
-def still_true(facts: AlertFacts, certificate: Certificate | None) -> str | None:
-    """Return None while the alert is true; else say why not. `certificate` is what the inventory has now."""
+class Standings(Protocol):
+    """Where what alerts stand on is kept."""
+
+    def standings(self, rows: Sequence[Notification]) -> Mapping[str, Standing]:
+        """Read what each of `rows` stands on, by its id."""
+        ...
+
+
+def reviewer(alerts: Standings, clock: Callable[[], datetime]) -> Review:
+    """Make what `delivery` asks of claimed rows.
+
+    What is not one of the expiry check's own alerts is left as it is: nobody but its sender knows what it stands on.
+    """
+
+    def review(rows: Sequence[Notification]) -> Mapping[str, Verdict]:
+        try:
+            standings = alerts.standings(rows)
+        except Exception:  # an alert that may be true must not wait for the inventory to answer
+            logging.getLogger(__name__).exception("%d alerts could not be reviewed, and go as they are", len(rows))
+            return {}
+        now = clock()
+        own = [(row, standings[row.id]) for row in rows if row.id in standings]
+        return {row.id: verdict(row, on.mark, on.certificate, now) for row, on in own if on.mark is not None}
+
+    return review
+
+
+def verdict(row: Notification, mark: Mark, certificate: Certificate | None, now: datetime) -> Verdict:
+    """Say why `row` is no longer true, or give it in words that are true at `now`: it may come later than planned."""
+    reason = why_untrue(mark, certificate)
+    if certificate is None or reason is not None:
+        return NoLongerTrue(reason or "")
+    subject, message = subject_text(certificate, now), message_text(certificate, mark.threshold, now)
+    return Retold(replace(row, subject=subject, message=message))
+
+
+def why_untrue(mark: Mark, certificate: Certificate | None) -> str | None:
+    """Say why the alert of `mark` is no longer true of what the inventory has now; null: it is."""
     if certificate is None:
         return "the certificate was deleted"
     if certificate.revoked_at is not None:
         return "the certificate was revoked"
     if certificate.archived_at is not None:
         return "the certificate was archived"
-    if certificate.expires_at != facts.expires_at:
-        what = "renewed" if certificate.expires_at > facts.expires_at else "replaced"
+    if certificate.expires_at != mark.expires_at:
+        what = "renewed" if certificate.expires_at > mark.expires_at else "replaced"
         return f"the certificate was {what}: it expires at {written(certificate.expires_at)} now"
     return None
-
-
-def retold(row: Notification, facts: AlertFacts, certificate: Certificate, now: datetime) -> Notification:
-    """Write its words again, true at `now`: for a delivery that comes later than planned."""
-    return replace(row, subject=subject_text(certificate, now), message=message_text(certificate, facts.threshold, now))

@@ -1,26 +1,119 @@
-"""What the expiry check needs of the tables: the ports that `storage` fills."""
+"""The ports that `storage` fills for alerts and the lives of certificates, and the values that pass through them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from enum import Enum
+from typing import Generic, Protocol, TypeVar
 
 from tocsin.delivery.notification import Notification
+from tocsin.delivery.store import Change, Fetched
 from tocsin.expiry.alert import Mark
-from tocsin.expiry.watching import ChangedPolicy, DueCertificate, Found, LeftOver, Raised
+from tocsin.inventory.audit import AuditEvent
 from tocsin.inventory.certificate import Certificate
 
+Thing = TypeVar("Thing")
 
-class Lease(Protocol):
-    """The right to check."""
 
-    def take(self, now: datetime, until: datetime) -> bool:
-        """Take it; tell whether that worked."""
+@dataclass(frozen=True, slots=True)
+class Found(Generic[Thing]):
+    """What reading many gave: things by id, and by id what is wrong with those that can't be read."""
+
+    things: Mapping[str, Thing]
+    broken: Mapping[str, str]
+
+
+class Certificates(Protocol):
+    """The inventory's certificates."""
+
+    def get(self, id_: str) -> Certificate:
+        """Read one; raise NotFoundError."""
         ...
 
-    def release(self) -> None:
-        """Give it back."""
+    def fetch(self, ids: Sequence[str]) -> Found[Certificate]:
+        """Read many, to act on them."""
         ...
+
+    def create(self, thing: Certificate, event: AuditEvent) -> Certificate:
+        """Write a new one; raise ConflictError."""
+        ...
+
+    def update(self, before: Certificate, after: Certificate, event: AuditEvent) -> Certificate:
+        """Replace one; raise PreconditionFailedError."""
+        ...
+
+    def delete(self, thing: Certificate, event: AuditEvent) -> None:
+        """Delete one; raise PreconditionFailedError."""
+        ...
+
+
+class Raised(Enum):
+    """What became of raising an alert."""
+
+    CREATED = "created"
+    DUPLICATE = "duplicate"
+    """It was raised before, or just now by another check; nothing was written."""
+    STALE = "stale"
+    """The certificate changed since it was read; nothing was written."""
+
+
+class Alerts(Protocol):
+    """Alerts and marks."""
+
+    def raise_alert(self, row: Notification, mark: Mark, certificate: Certificate) -> Raised:
+        """Write the alert, its mark and its audit event, or nothing."""
+        ...
+
+    def record(self, mark: Mark) -> bool:
+        """Write the mark of a decision that alerts nobody; tell whether it is new."""
+        ...
+
+    def forget(self, mark: Mark) -> None:
+        """Let what was decided be decided anew."""
+        ...
+
+    def marks_of_cycle(self, certificate: Certificate) -> dict[str, Mark]:
+        """Give the marks of its present cycle by id."""
+        ...
+
+
+class Notifications(Protocol):
+    """What became of alerts that were raised."""
+
+    def fetch(self, ids: Sequence[str]) -> Fetched:
+        """Read many rows."""
+        ...
+
+    def replace(self, change: Change) -> None:
+        """Write one step; raise ConflictError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DueCertificate:
+    """A hint: this certificate may have to be looked at. `key` orders hints, and names a place among them."""
+
+    key: str
+    at: datetime
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedPolicy:
+    """A policy whose certificates must be looked at anew; those up to the key `after` already will be."""
+
+    id: str
+    changed_at: datetime
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOver:
+    """What checks before left to this one."""
+
+    position: str | None
+    """The key behind which the last check left off for lack of time; null: it came to the end."""
+    changed: tuple[ChangedPolicy, ...]
 
 
 class Watchlist(Protocol):
@@ -59,33 +152,9 @@ class Watchlist(Protocol):
         ...
 
 
-class Certificates(Protocol):
-    """The inventory's certificates."""
-
-    def fetch(self, ids: Sequence[str]) -> Found[Certificate]:
-        """Read many, to act on them."""
-        ...
-
-
-class Alerts(Protocol):
-    """Alerts and marks."""
-
-    def raise_alert(self, row: Notification, mark: Mark, certificate: Certificate) -> Raised:
-        """Write the alert, its mark and its audit event, or nothing."""
-        ...
-
-    def record(self, mark: Mark) -> bool:
-        """Write the mark of a decision that alerts nobody; tell whether it is new."""
-        ...
-
-    def marks_of_cycle(self, certificate: Certificate) -> dict[str, Mark]:
-        """Give the marks of its present cycle by id."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """All three."""
+    """What a check works on."""
 
     watchlist: Watchlist
     certificates: Certificates

@@ -22,7 +22,7 @@ from ulid import ULID
 
 from tocsin.errors import FieldProblem, InvalidFieldsError
 from tocsin.inventory.thresholds import Threshold
-from tocsin.text import is_storable
+from tocsin.text import line_problem
 
 NAME_LIMIT = 256
 """Characters in a name; the longest DNS name has 253."""
@@ -168,17 +168,6 @@ def _text_problems(certificate: Certificate) -> Iterable[FieldProblem]:
     for field, text, limit in texts:
         if problem := line_problem(text, limit):
             yield FieldProblem(field, problem)
-
-
-def line_problem(text: str, limit: int) -> str | None:
-    """Say why `text` can't be stored as one line of at most `limit` characters, or None."""
-    if len(text) > limit:
-        return f"is over {limit} characters"
-    if not is_storable(text):
-        return "holds half a character (a lone surrogate)"
-    if any(character < " " or character == "\x7f" for character in text):
-        return "must be one line without control characters"
-    return None
 
 
 def _time_problems(certificate: Certificate) -> Iterable[FieldProblem]:

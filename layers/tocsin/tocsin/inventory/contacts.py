@@ -8,7 +8,8 @@ from typing import Self, TypeVar
 from tocsin.delivery.notification import ChannelName
 from tocsin.delivery.recipient import email_problem
 from tocsin.errors import FieldProblem, InvalidFieldsError
-from tocsin.inventory.certificate import NAME_LIMIT, line_problem
+from tocsin.inventory.certificate import NAME_LIMIT
+from tocsin.text import line_problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,11 +64,22 @@ def _problems(contact: Owner | Team) -> Iterable[FieldProblem]:
         yield FieldProblem("email", problem)
 
 
-def recipient_of(channel: ChannelName, owner: Owner | None, team: Team | None, fallback: str = "") -> str | None:
-    """Say whom an alert goes to: the owner, or else the team, or else the stack's `fallback` address; null: nobody.
+@dataclass(frozen=True, slots=True)
+class People:
+    """Whom a certificate's alerts can go to."""
 
-    Only e-mail needs somebody. The other channels have a destination of their own, named by an empty text.
-    """
-    if channel is not ChannelName.EMAIL:
-        return ""
-    return next((contact.email for contact in (owner, team) if contact is not None), fallback or None)
+    owner: Owner | None = None
+    team: Team | None = None
+    fallback: str = ""
+    """The stack's own address for what belongs to nobody; empty: there is none."""
+
+    def recipient(self, channel: ChannelName) -> str | None:
+        """Say whom an alert goes to: the owner, or else the team, or else the fallback address; null: nobody.
+
+        Only e-mail needs somebody. The other channels have a destination of their own, named by an empty text.
+        """
+        if channel is not ChannelName.EMAIL:
+            return ""
+        return next(
+            (contact.email for contact in (self.owner, self.team) if contact is not None), self.fallback or None
+        )

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from tocsin.errors import InvalidFieldsError, MalformedRowError, NotFoundError
-from tocsin.expiry.plan import People
 from tocsin.inventory.audit import Kind
 from tocsin.inventory.certificate import Certificate
-from tocsin.inventory.contacts import Owner, Team, checked_contact
+from tocsin.inventory.contacts import Owner, People, Team, checked_contact
 from tocsin.inventory.policy import RenewalPolicy, default_policy
 from tocsin.inventory.thresholds import Threshold
 

@@ -11,8 +11,9 @@ from typing import Self
 
 from tocsin.delivery.notification import ChannelName, Severity
 from tocsin.errors import FieldProblem, InvalidFieldsError
-from tocsin.inventory.certificate import NAME_LIMIT, line_problem
+from tocsin.inventory.certificate import NAME_LIMIT
 from tocsin.inventory.thresholds import DEFAULTS, Threshold, Unit, parse_thresholds, read_threshold
+from tocsin.text import line_problem
 
 DEFAULT_CHANNELS = (ChannelName.EMAIL,)
 _WARNING_DAYS = 14

@@ -42,12 +42,14 @@ _OUT_OF_TIME = SourceFailure(FailureKind.TIMEOUT, "there was no time to read all
 """A failure, because the next read begins at the same end of the list: somebody has to know, and give it more time."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class AccountRead:
     """What was read of an account, in part if something failed."""
 
-    observed: tuple[ObservedCertificate, ...]
-    failures: tuple[SourceFailure, ...] = ()
+    source: str
+    """Names it, e.g. `acm:eu-central-1`."""
+    observed: list[ObservedCertificate] = field(default_factory=list)
+    failures: list[SourceFailure] = field(default_factory=list)
     """One each certificate that could not be read; one without a `ref` if the list broke off, or the time was up."""
     undated: int = 0
     """Certificates without dates: not issued yet, or never."""
@@ -65,33 +67,20 @@ class AccountRead:
         return SourceFailure(first.kind, detail)
 
 
-@dataclass(slots=True)
-class _Reading:
-    """What was read so far."""
-
-    observed: list[ObservedCertificate] = field(default_factory=list)
-    failures: list[SourceFailure] = field(default_factory=list)
-    undated: int = 0
-    complete: bool = True
-
-    def done(self) -> AccountRead:
-        return AccountRead(tuple(self.observed), tuple(self.failures), self.undated, self.complete)
-
-
 def observe_account(client: "ACMClient", may_go_on: Callable[[], bool] = lambda: True) -> AccountRead:
     """List and describe every certificate, until `may_go_on` says that the time is up. Raises nothing of AWS's."""
-    reading = _Reading()
+    read = AccountRead(f"acm:{client.meta.region_name}")
     try:
         for arn in _arns(client):
             if not may_go_on():
-                reading.complete = False
-                reading.failures.append(_OUT_OF_TIME)
+                read.complete = False
+                read.failures.append(_OUT_OF_TIME)
                 break
-            _describe(client, arn, reading)
+            _describe(client, arn, read)
     except (ClientError, BotoCoreError) as error:  # the list broke off: what was read stands
-        reading.complete = False
-        reading.failures.append(_failure(error))
-    return reading.done()
+        read.complete = False
+        read.failures.append(_failure(error))
+    return read
 
 
 def _arns(client: "ACMClient") -> Iterator[str]:
@@ -117,19 +106,19 @@ def _values(model: ServiceModel, name: str) -> list[str]:
     return list(shape.enum) if isinstance(shape, StringShape) else []
 
 
-def _describe(client: "ACMClient", arn: str, reading: _Reading) -> None:
+def _describe(client: "ACMClient", arn: str, read: AccountRead) -> None:
     """Add one certificate, or why it can't be read: it doesn't stop the others."""
     try:
         detail = client.describe_certificate(CertificateArn=arn)["Certificate"]
     except client.exceptions.ResourceNotFoundException:
         return  # deleted since it was listed
     except (ClientError, BotoCoreError) as error:
-        reading.failures.append(_failure(error, arn))
+        read.failures.append(_failure(error, arn))
         return
     if "NotAfter" in detail:
-        reading.observed.append(_observed(arn, detail))
+        read.observed.append(_observed(arn, detail))
     else:
-        reading.undated += 1
+        read.undated += 1
 
 
 def _observed(arn: str, detail: "CertificateDetailTypeDef") -> ObservedCertificate:
@@ -145,7 +134,6 @@ def _observed(arn: str, detail: "CertificateDetailTypeDef") -> ObservedCertifica
         expires_at=detail["NotAfter"].astimezone(UTC),
         renewal_status=_renewal(detail),
         revoked_at=_utc(detail.get("RevokedAt")) or (_utc(detail.get("NotBefore")) if _is_revoked(detail) else None),
-        in_use_by=tuple(detail.get("InUseBy", ())),
     )
     return storable(seen)
 

@@ -1,7 +1,6 @@
 """A TLS endpoint as an operator writes it: `host:port`, or `host:port#name` to ask for another name there. Pure."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
@@ -10,12 +9,9 @@ import idna
 from tocsin.errors import FieldProblem, InvalidFieldsError
 from tocsin.network.address import AddressGuard
 
-FIELD = "endpoints"
 DEFAULT_PORT = 443
 TEXT_LIMIT = 600
 """Characters of one endpoint: two names of 253, a port, and some room for names that are not ASCII."""
-COUNT_LIMIT = 500
-"""Endpoints in one list."""
 
 _FORM = re.compile(r"(?:\[(?P<v6>[^\[\]]*)\]|(?P<host>[^:\[\]#]*))(?::(?P<port>[0-9]{1,5}))?(?:#(?P<name>[^:\[\]#]*))?")
 _ANYWHERE = AddressGuard.allowing(["0.0.0.0/0", "::/0"])
@@ -40,25 +36,6 @@ class Endpoint:
     def server_name(self) -> str:
         """Give the name that the certificate must be for."""
         return self.asked_name or self.host
-
-
-def parse_endpoints(texts: Sequence[str], guard: AddressGuard, field: str = FIELD) -> tuple[Endpoint, ...]:
-    """Read a list of endpoints; raise InvalidFieldsError naming each that can't be, e.g. `endpoints.2`."""
-    if len(texts) > COUNT_LIMIT:
-        raise InvalidFieldsError([FieldProblem(field, f"has more than {COUNT_LIMIT} entries")])
-    read: list[Endpoint] = []
-    problems: list[FieldProblem] = []
-    for number, text in enumerate(texts):
-        endpoint = _parse(text, guard)
-        if isinstance(endpoint, str):
-            problems.append(FieldProblem(f"{field}.{number}", endpoint))
-        elif endpoint in read:
-            problems.append(FieldProblem(f"{field}.{number}", "is repeated"))
-        else:
-            read.append(endpoint)
-    if problems:
-        raise InvalidFieldsError(problems)
-    return tuple(read)
 
 
 def parse_endpoint(text: str, guard: AddressGuard, field: str = "endpoint") -> Endpoint:

@@ -9,12 +9,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from tocsin.inventory.certificate import LINE_LIMIT, NAME_LIMIT, NAMES_LIMIT, Source, source_id
+from tocsin.sources.failure import SourceFailure
 from tocsin.text import bounded
 
 NOT_CHECKED = "not checked"
 """The chain problem of a certificate whose chain nobody saw: of a PEM file, of ACM."""
-USERS_LIMIT = 20
-"""Users (load balancers and their like) kept of one certificate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +36,6 @@ class ObservedCertificate:
     renewal_status: str = ""
     """What the source says of its renewal, in the source's own words."""
     revoked_at: datetime | None = None
-    in_use_by: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -50,6 +48,10 @@ class ObservedCertificate:
         return None if self.chain_problem == NOT_CHECKED else self.chain_problem is None
 
 
+Observation = ObservedCertificate | SourceFailure
+"""What a look at a source gave."""
+
+
 def storable(seen: ObservedCertificate) -> ObservedCertificate:
     """Bound every text: a certificate may carry a name of a megabyte, and is still a fact to be watched."""
     return replace(
@@ -60,5 +62,4 @@ def storable(seen: ObservedCertificate) -> ObservedCertificate:
         serial=bounded(seen.serial, NAME_LIMIT),
         chain_problem=None if seen.chain_problem is None else bounded(seen.chain_problem, NAME_LIMIT),
         renewal_status=bounded(seen.renewal_status, NAME_LIMIT),
-        in_use_by=tuple(bounded(user, LINE_LIMIT) for user in seen.in_use_by[:USERS_LIMIT]),
     )

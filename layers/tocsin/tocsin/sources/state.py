@@ -14,7 +14,7 @@ from ulid import ULID
 from tocsin.delivery.notification import ChannelName, DeliveryPolicy, Notification, Severity
 from tocsin.expiry.alert import CYCLE_LENGTH, cycle_of
 from tocsin.sources.failure import SourceFailure
-from tocsin.text import bounded
+from tocsin.text import bounded, written
 
 PATIENCE = timedelta(days=1)
 """How long a source may fail before somebody is told."""
@@ -54,25 +54,31 @@ class SourceState:
 
 
 @dataclass(frozen=True, slots=True)
-class Alarm:
-    """What is to be told about a source. The id is the same however often it is made: insert it if it is absent."""
+class AlarmRoute:
+    """Whom a failing source is told to, and how patiently."""
 
-    id: str
-    subject: str
-    message: str
+    channel: ChannelName
+    recipient: str
+    policy: DeliveryPolicy
 
 
-def alarm_due(state: SourceState, now: datetime) -> Alarm | None:
-    """Give the alarm that `state` owes at `now`, if any."""
+def alarm_due(state: SourceState, route: AlarmRoute, now: datetime) -> Notification | None:
+    """Give the alarm that `state` owes at `now`, if any. The id is the same however often it is made."""
     since = state.failing_since
     if since is None or state.alarmed_at is not None or now - since < PATIENCE:
         return None
     source = bounded(state.source, _TEXT_LIMIT)
-    return Alarm(
+    return Notification(
         id=alarm_id(state.source, since),
+        type=ALARM_TYPE,
+        channel=route.channel,
+        recipient=route.recipient,
         subject=bounded(f"[Tocsin] {source} can't be read", _SUBJECT_LIMIT),
-        message="\n".join(_lines(state, source, since)),
-    )
+        message=_message(state, source, since),
+        severity=Severity.WARNING,
+        created_at=now,
+        updated_at=now,
+    ).accepted(now, route.policy)
 
 
 def alarm_id(source: str, failing_since: datetime) -> str:
@@ -81,33 +87,12 @@ def alarm_id(source: str, failing_since: datetime) -> str:
     return begun + str(ULID(hashlib.sha256(f"{source}\n{begun}".encode()).digest()[:16]))[CYCLE_LENGTH:]
 
 
-def notification_of(
-    alarm: Alarm, channel: ChannelName, recipient: str, policy: DeliveryPolicy, now: datetime
-) -> Notification:
-    """Write the alarm as a notification, for the retry engine."""
-    return Notification(
-        id=alarm.id,
-        type=ALARM_TYPE,
-        channel=channel,
-        recipient=recipient,
-        subject=alarm.subject,
-        message=alarm.message,
-        severity=Severity.WARNING,
-        created_at=now,
-        updated_at=now,
-    ).accepted(now, policy)
-
-
-def _lines(state: SourceState, source: str, since: datetime) -> list[str]:
+def _message(state: SourceState, source: str, since: datetime) -> str:
     why = bounded(str(state.last_failure or "unknown"), _TEXT_LIMIT)
-    success = "never" if state.last_success_at is None else _written(state.last_success_at)
-    return [
-        f"The certificate source {source} can't be read since {_written(since)}.",
-        f"Why: {why}",
-        f"Read last: {success}",
-        "Its certificates stay in the inventory as they were read last; a renewal there would not be seen.",
-    ]
-
-
-def _written(at: datetime) -> str:
-    return at.strftime("%Y-%m-%d %H:%M:%S %Z")
+    success = "never" if state.last_success_at is None else written(state.last_success_at)
+    return (
+        f"The certificate source {source} can't be read since {written(since)}.\n"
+        f"Why: {why}\n"
+        f"Read last: {success}\n"
+        "Its certificates stay in the inventory as they were read last; a renewal there would not be seen."
+    )

@@ -4,23 +4,45 @@ A source that can't be read changes no certificate; it is recorded as failing, a
 """
 
 import logging
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
-from tocsin.delivery.notification import ChannelName, DeliveryPolicy, Notification
+from tocsin.delivery.notification import Notification
+from tocsin.delivery.store import Lease
 from tocsin.errors import ConflictError, InvalidFieldsError
+from tocsin.expiry.lifecycle import Lifecycle
 from tocsin.network.address import AddressGuard
 from tocsin.sources.acm import AccountRead
 from tocsin.sources.endpoint import Endpoint, parse_endpoint
 from tocsin.sources.failure import FailureKind, SourceFailure
-from tocsin.sources.observed import ObservedCertificate
-from tocsin.sources.state import SourceState, alarm_due, notification_of
+from tocsin.sources.intake import ingest
+from tocsin.sources.observed import Observation, ObservedCertificate
+from tocsin.sources.state import AlarmRoute, SourceState, alarm_due
 from tocsin.text import bounded
 
-_log = logging.getLogger(__name__)
+STOP_BEFORE = 25.0
+"""Seconds before the end of its time at which a sync starts no further endpoint or certificate: one takes 10."""
+_ACTOR = "source_sync"
 _NAME_LIMIT = 256
+_BETWEEN = re.compile(r"[,\s]+")
+
+MayStart = Callable[[], bool]
+"""Tells whether there is time for one more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What a sync reads."""
+
+    endpoints: Callable[[], str]
+    """Gives the list of TLS endpoints as the operator wrote it: one a line, or between commas."""
+    guard: AddressGuard
+    observe: Callable[[Iterable[Endpoint], datetime, MayStart], Awaitable[Mapping[Endpoint, Observation]]]
+    account: Callable[[MayStart], AccountRead] | None
+    """Reads the account's ACM; null: the stack does not."""
 
 
 class States(Protocol):
@@ -43,12 +65,21 @@ class States(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class AlarmRoute:
-    """Whom a failing source is told to."""
+class Alarms(Protocol):
+    """Where alarms are written."""
 
-    channel: ChannelName
-    recipient: str
+    def insert(self, row: Notification) -> Notification:
+        """Write a new row, or return the one that is there already."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What a sync works on."""
+
+    lifecycle: Lifecycle
+    states: States
+    alarms: Alarms
 
 
 @dataclass(slots=True)
@@ -66,72 +97,102 @@ class Synced:
     alarms: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Sync:
-    """One sync's collaborators."""
+async def source_sync(
+    lease: Lease,
+    sources: Sources,
+    stores: Stores,
+    route: AlarmRoute,
+    *,
+    clock: Callable[[], datetime],
+    remaining: Callable[[], float],
+    created: Callable[[Notification], None] = lambda _row: None,
+) -> Synced | None:
+    """Read all sources, or do nothing (and return None) while another sync is at it.
 
-    take: Callable[[ObservedCertificate], bool]
-    """Brings one certificate into the inventory; tells whether that changed anything. Raises ConflictError."""
-    states: States
-    insert: Callable[[Notification], Notification]
-    """Writes an alarm, if it is not there."""
+    `remaining` gives the seconds left; `created` hears of each alarm that was raised.
+    """
+    now = clock()
+    if not lease.take(now, now + timedelta(seconds=remaining())):
+        return None
+    try:
+        return await _Sync(sources, stores, route, clock, remaining, created).run()
+    finally:
+        lease.release()
+
+
+@dataclass(slots=True)
+class _Sync:
+    """One run."""
+
+    sources: Sources
+    stores: Stores
     route: AlarmRoute
-    policy: DeliveryPolicy
     clock: Callable[[], datetime]
+    remaining: Callable[[], float]
+    created: Callable[[Notification], None]
+    synced: Synced = field(default_factory=Synced)
 
-    async def endpoints(
-        self,
-        texts: Iterable[str],
-        guard: AddressGuard,
-        observe: Callable[[list[Endpoint]], Awaitable[Mapping[Endpoint, ObservedCertificate | SourceFailure]]],
-        synced: Synced,
-    ) -> None:
+    async def run(self) -> Synced:
+        try:
+            await self._read_endpoints()
+        finally:  # a list of endpoints that can't be read must not keep ACM unread
+            if self.sources.account is not None:
+                self._ingest_account(self.sources.account(self._may_start))
+        return self.synced
+
+    def _may_start(self) -> bool:
+        return self.remaining() > STOP_BEFORE
+
+    async def _read_endpoints(self) -> None:
         """Read each TLS endpoint. A line that is no endpoint is a source that fails; one that is gone is forgotten."""
-        endpoints: list[Endpoint] = []
-        names: set[str] = set()
-        for text in dict.fromkeys(texts):
+        endpoints: dict[Endpoint, str] = {}
+        unreadable: set[str] = set()
+        for text in dict.fromkeys(filter(None, _BETWEEN.split(self.sources.endpoints()))):
             try:
-                endpoints.append(parse_endpoint(text, guard))
+                endpoint = parse_endpoint(text, self.sources.guard)
+                endpoints[endpoint] = f"tls:{endpoint}"
             except InvalidFieldsError as error:
-                names.add(name := f"tls:{bounded(text, _NAME_LIMIT)}")
-                self._note(name, SourceFailure(FailureKind.UNREADABLE, error.detail), synced)
-        for endpoint, seen in (await observe(endpoints)).items():
-            failure = seen if isinstance(seen, SourceFailure) else self._take(seen, synced)
-            self._note(f"tls:{endpoint}", failure, synced)
-        self._forget_all_but(names | {f"tls:{endpoint}" for endpoint in endpoints})
+                unreadable.add(name := f"tls:{bounded(text, _NAME_LIMIT)}")
+                self._note(name, SourceFailure(FailureKind.UNREADABLE, error.detail))
+        for endpoint, seen in (await self.sources.observe(endpoints, self.clock(), self._may_start)).items():
+            failure = seen if isinstance(seen, SourceFailure) else self._ingest(seen)
+            self._note(endpoints[endpoint], failure)
+        self._forget_all_but({*endpoints.values(), *unreadable})
 
     def _forget_all_but(self, names: set[str]) -> None:
-        for state in self.states.every():
+        for state in self.stores.states.every():
             if state.source.startswith("tls:") and state.source not in names:
-                self.states.forget(state.source)
+                self.stores.states.forget(state.source)
 
-    def account(self, name: str, read: AccountRead, synced: Synced) -> None:
+    def _ingest_account(self, read: AccountRead) -> None:
         """Take what was read of an account's ACM; one certificate that can't be read fails the source, not the rest."""
-        failures = [self._take(seen, synced) for seen in read.observed]
-        self._note(name, read.failure or next(filter(None, failures), None), synced)
+        failures = [self._ingest(seen) for seen in read.observed]
+        self._note(read.source, read.failure or next(filter(None, failures), None))
 
-    def _take(self, seen: ObservedCertificate, synced: Synced) -> SourceFailure | None:
+    def _ingest(self, seen: ObservedCertificate) -> SourceFailure | None:
         """Take one certificate; say why that failed, which is its source's failure."""
-        synced.seen += 1
+        self.synced.seen += 1
         try:
-            synced.changed += self.take(seen)
+            result, _ = ingest(self.stores.lifecycle, seen, _ACTOR, self.clock())
+            self.synced.changed += result.is_change
         except ConflictError:
-            synced.contended += 1
+            self.synced.contended += 1
         except Exception as error:  # one certificate that can't be taken must not keep the others out, tick after tick
             logging.getLogger(__name__).exception("the certificate at %s can't be taken", seen.source_ref)
             return SourceFailure(FailureKind.UNREADABLE, f"{seen.source_ref} can't be taken: {type(error).__name__}")
         return None
 
-    def _note(self, source: str, failure: SourceFailure | None, synced: Synced) -> None:
+    def _note(self, source: str, failure: SourceFailure | None) -> None:
         """Record how a source was found, and tell somebody of one that has failed for a day."""
         now = self.clock()
-        before = self.states.get(source)
+        before = self.stores.states.get(source)
         state = before.succeeded(now) if failure is None else before.failed(failure, now)
         if failure is not None:
-            synced.failing.append(source)
-            _log.warning("source %s can't be read: %s", source, failure)
-        if (alarm := alarm_due(state, now)) is not None:
-            self.insert(notification_of(alarm, self.route.channel, self.route.recipient, self.policy, now))
+            self.synced.failing.append(source)
+            logging.getLogger(__name__).warning("source %s can't be read: %s", source, failure)
+        if (alarm := alarm_due(state, self.route, now)) is not None:
+            if self.stores.alarms.insert(alarm) is alarm:  # else an earlier sync, which died just after, has told it
+                self.created(alarm)
             state = state.alarmed(now)
-            synced.alarms += 1
-        self.states.put(state)
+            self.synced.alarms += 1
+        self.stores.states.put(state)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from tocsin.delivery.notification import Notification, Status
 from tocsin.expiry.alert import Mark, MarkKind
-from tocsin.expiry.still_true import AlertFacts
-from tocsin.expiry.watching import Raised, Standing
+from tocsin.expiry.still_true import Standing
+from tocsin.expiry.stores import Raised
 from tocsin.inventory.audit import Action, Kind, event
 from tocsin.inventory.certificate import Certificate
 from tocsin.storage.audit import AuditTrail
@@ -155,7 +155,7 @@ def _standing(items: Mapping[tuple[str, str], Item], certificate_id: str, id_: s
     record = items.get(_place(key(Kind.CERTIFICATE, certificate_id)))
     mark = items.get(_place(mark_key(certificate_id, id_)))
     return Standing(
-        AlertFacts.of(MARK.salvage(mark)) if mark else None,
+        MARK.salvage(mark) if mark else None,
         CERTIFICATE.salvage(record) if record else None,
     )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from tocsin.errors import ConflictError, InUseError, MalformedRowError, NotFoundError, PreconditionFailedError
-from tocsin.expiry.watching import Found
+from tocsin.expiry.stores import Found
 from tocsin.inventory.audit import AuditEvent, Kind
 from tocsin.storage.audit import AuditTrail
 from tocsin.storage.codec import Codec, Item

@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from tocsin.expiry.watching import ChangedPolicy, DueCertificate, LeftOver
+from tocsin.expiry.stores import ChangedPolicy, DueCertificate, LeftOver
 from tocsin.inventory.audit import Kind
 from tocsin.inventory.certificate import Certificate
 from tocsin.inventory.policy import RenewalPolicy

@@ -7,7 +7,7 @@ import ssl
 import pytest
 
 from tocsin.sources.failure import FailureKind
-from tocsin.sources.handshake import failure_of
+from tocsin.sources.tls import failure_of
 
 
 def tls_error(reason: str, kind: type[ssl.SSLError] = ssl.SSLError) -> ssl.SSLError:

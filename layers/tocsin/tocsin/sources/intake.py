@@ -1,0 +1,114 @@
+"""What a source has seen is brought into the inventory.
+
+The operator's part of a certificate (owner, team, policy, archived) is never touched; everything else is the source's
+to say.
+"""
+
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from tocsin.errors import ConflictError, NotFoundError, PreconditionFailedError
+from tocsin.expiry.lifecycle import Lifecycle
+from tocsin.inventory.audit import Action
+from tocsin.inventory.certificate import Certificate, Source
+from tocsin.sources.observed import ObservedCertificate
+
+_TRIES = 3
+_FACTS = (
+    "common_name",
+    "names",
+    "issuer",
+    "serial",
+    "fingerprint_sha256",
+    "not_before",
+    "expires_at",
+    "renewal_status",
+    "chain_verified",
+    "chain_problem",
+    "revoked_at",
+)
+"""What a source says, by the names that both records share."""
+
+
+class Result(StrEnum):
+    """What a sight of a certificate meant."""
+
+    CREATED = "created"
+    RENEWED = "renewed"
+    """Another expiry, an earlier one too: an endpoint went back to an older one, and that is what will expire."""
+    CHANGED = "changed"
+    """The same expiry, but other facts; its alerts stand."""
+    UNCHANGED = "unchanged"
+    OUTDATED = "outdated"
+    """An imported file with an older certificate than is known: files come in any order."""
+
+    @property
+    def is_change(self) -> bool:
+        """Tell whether anything was written."""
+        return self not in (Result.UNCHANGED, Result.OUTDATED)
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """The operator's part of a certificate that is new."""
+
+    owner_id: str | None = None
+    team_id: str | None = None
+    policy_id: str | None = None
+
+
+def ingest(
+    lifecycle: Lifecycle, seen: ObservedCertificate, actor: str, now: datetime, assignment: Assignment = Assignment()
+) -> tuple[Result, Certificate]:
+    """Bring the inventory up to what a source has seen; say what that meant, and how the certificate is now.
+
+    Raises ConflictError where others change the same certificate again and again.
+    """
+    for _ in range(_TRIES):
+        with suppress(ConflictError, PreconditionFailedError):  # somebody else was first: decide on what it is now
+            return _ingested(lifecycle, seen, actor, now, assignment)
+    raise ConflictError(f"certificate {seen.id}")
+
+
+def _ingested(
+    lifecycle: Lifecycle, seen: ObservedCertificate, actor: str, now: datetime, assignment: Assignment
+) -> tuple[Result, Certificate]:
+    try:
+        known = lifecycle.certificates.get(seen.id)
+    except NotFoundError:
+        new = first_sight(seen, now, assignment)
+        lifecycle.create(new, actor)
+        return Result.CREATED, new
+    if seen.source is Source.IMPORT and seen.expires_at < known.expires_at:
+        return Result.OUTDATED, known
+    after = merged(known, seen, now)
+    if after is known:
+        return Result.UNCHANGED, known
+    is_renewal = lifecycle.change(known, after, actor) is Action.CERTIFICATE_RENEWED
+    return Result.RENEWED if is_renewal else Result.CHANGED, after
+
+
+def first_sight(seen: ObservedCertificate, now: datetime, assignment: Assignment = Assignment()) -> Certificate:
+    """Make the certificate that nobody knew of."""
+    facts = _facts(seen) | {"source": seen.source, "source_ref": seen.source_ref} | asdict(assignment)
+    return Certificate(id=seen.id, created_at=now, updated_at=now, watched_since=now, **facts).first_seen(now)
+
+
+def merged(known: Certificate, seen: ObservedCertificate, now: datetime) -> Certificate:
+    """Give the certificate with what was seen of it; the very same one where that says nothing new."""
+    draft = replace(known, **_facts(seen) | {"revoked_at": _revoked_at(known, seen)})
+    return known if draft == known else known.changed(draft, now)
+
+
+def _facts(seen: ObservedCertificate) -> dict[str, Any]:
+    return {fact: getattr(seen, fact) for fact in _FACTS} | {"chain_problem": seen.chain_problem or ""}
+
+
+def _revoked_at(known: Certificate, seen: ObservedCertificate) -> datetime | None:
+    """Keep what an operator said of this very certificate; another one in its place is not revoked with it."""
+    if seen.revoked_at is not None or known.revoked_at is None:
+        return seen.revoked_at
+    return known.revoked_at if (known.serial, known.expires_at) == (seen.serial, seen.expires_at) else None

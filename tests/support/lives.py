@@ -1,0 +1,119 @@
+"""Certificates and their alerts in memory, for what changes them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from tests.support.inventory import T0
+from tests.support.rows import in_status
+from tocsin.delivery.notification import ChannelName, Notification, Severity, Status
+from tocsin.delivery.store import Change, Fetched
+from tocsin.errors import ConflictError, NotFoundError, PreconditionFailedError
+from tocsin.expiry.alert import Mark, MarkKind, alert_id
+from tocsin.expiry.lifecycle import Lifecycle
+from tocsin.expiry.stores import Found, Raised
+from tocsin.inventory.audit import AuditEvent
+from tocsin.inventory.certificate import Certificate
+from tocsin.inventory.thresholds import Threshold
+
+
+@dataclass
+class Certificates:
+    """Certificates in memory; `meanwhile` happens after each read."""
+
+    things: dict[str, Certificate] = field(default_factory=dict)
+    events: list[AuditEvent] = field(default_factory=list)
+    meanwhile: Callable[[], None] = lambda: None
+
+    def get(self, id_: str) -> Certificate:
+        found = self.things.get(id_)
+        self.meanwhile()
+        if found is None:
+            raise NotFoundError(id_)
+        return found
+
+    def fetch(self, ids: Sequence[str]) -> Found[Certificate]:
+        return Found({id_: self.things[id_] for id_ in ids if id_ in self.things}, {})
+
+    def create(self, thing: Certificate, event: AuditEvent) -> Certificate:
+        if thing.id in self.things:
+            raise ConflictError(thing.id)
+        return self._keep(thing, event)
+
+    def update(self, before: Certificate, after: Certificate, event: AuditEvent) -> Certificate:
+        if self.things[before.id].version != before.version:
+            raise PreconditionFailedError(before.id)
+        return self._keep(after, event)
+
+    def delete(self, thing: Certificate, event: AuditEvent) -> None:
+        del self.things[thing.id]
+        self.events.append(event)
+
+    def _keep(self, thing: Certificate, event: AuditEvent) -> Certificate:
+        self.things[thing.id] = thing
+        self.events.append(event)
+        return thing
+
+
+@dataclass
+class Alerts:
+    """Marks and their notifications in memory; who writes a row that has moved on loses."""
+
+    marks: dict[str, Mark] = field(default_factory=dict)
+    rows: dict[str, Notification] = field(default_factory=dict)
+    moved_on: set[str] = field(default_factory=set)
+
+    def raise_alert(self, row: Notification, mark: Mark, certificate: Certificate) -> Raised:
+        self.marks[mark.id], self.rows[row.id] = mark, row
+        return Raised.CREATED
+
+    def record(self, mark: Mark) -> bool:
+        return self.marks.setdefault(mark.id, mark) is mark
+
+    def forget(self, mark: Mark) -> None:
+        del self.marks[mark.id]
+
+    def marks_of_cycle(self, certificate: Certificate) -> dict[str, Mark]:
+        return {id_: mark for id_, mark in self.marks.items() if mark.expires_at == certificate.expires_at}
+
+    def fetch(self, ids: Sequence[str]) -> Fetched:
+        return Fetched(tuple(self.rows[id_] for id_ in ids if id_ in self.rows), ())
+
+    def replace(self, change: Change) -> None:
+        if change.before.id in self.moved_on:
+            raise ConflictError(change.before.id)
+        self.rows[change.after.id] = change.after
+
+
+@dataclass
+class Lives:
+    """The lives of some certificates, and what became of their alerts."""
+
+    certificates: Certificates = field(default_factory=Certificates)
+    alerts: Alerts = field(default_factory=Alerts)
+    ended: list[str] = field(default_factory=list)
+
+    @property
+    def lifecycle(self) -> Lifecycle:
+        return Lifecycle(self.certificates, self.alerts, self.alerts, lambda change: self.ended.append(change.after.id))
+
+    @property
+    def actions(self) -> list[str]:
+        """Name what the audit trail says, in order."""
+        return [event.action for event in self.certificates.events]
+
+    def alerted(self, certificate: Certificate, days: int, status: Status) -> str:
+        """Raise an alert that got into `status`; give its id."""
+        threshold = Threshold(days)
+        id_ = alert_id(certificate.id, certificate.expires_at, threshold, ChannelName.EMAIL)
+        mark = Mark(
+            id=id_,
+            kind=MarkKind.RAISED,
+            certificate_id=certificate.id,
+            expires_at=certificate.expires_at,
+            threshold=threshold,
+            severity=Severity.WARNING,
+            channel=ChannelName.EMAIL,
+            at=T0,
+        )
+        self.alerts.raise_alert(in_status(status, id=id_), mark, certificate)
+        return id_

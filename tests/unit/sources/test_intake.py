@@ -1,0 +1,212 @@
+"""What a sight of a certificate means for the inventory (issue 3, item 4: "a renewed certificate seen at a source").
+
+What others change meanwhile is never overwritten.
+"""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.support.certificates import NOT_AFTER, a_sight
+from tests.support.inventory import DAY, T0
+from tests.support.lives import Lives
+from tocsin.errors import ConflictError
+from tocsin.inventory.audit import Action
+from tocsin.inventory.certificate import Certificate, Source, checked
+from tocsin.sources.intake import Assignment, Result, first_sight, ingest, merged
+from tocsin.sources.observed import NOT_CHECKED, ObservedCertificate
+
+LATER = T0 + timedelta(days=3)
+SEEN = a_sight()
+RENEWED = a_sight(expires_at=NOT_AFTER + 60 * DAY, not_before=NOT_AFTER - 30 * DAY, serial="def")
+NOBODYS = Assignment()
+OPERATORS = {"owner_id": "o1", "team_id": "t1", "policy_id": "p1", "archived_at": T0}
+
+
+def known(**fields: Any) -> Certificate:
+    """Make the certificate that SEEN created at T0, and what an operator did to it."""
+    return replace(first_sight(SEEN, T0), **fields)
+
+
+def differing(before: Certificate, after: Certificate) -> set[str]:
+    """Name the facts that differ: what a change always moves is none."""
+    moved = {"updated_at", "version", "watched_since", "due_at"}
+    return {
+        name for name in Certificate.__slots__ if getattr(before, name) != getattr(after, name) and name not in moved
+    }
+
+
+def test_what_is_new_is_watched_at_once() -> None:
+    new = known()
+    assert (new.id, new.source, new.source_ref) == (SEEN.id, Source.TLS, "api.example.com:443")
+    assert (new.common_name, new.names, new.issuer) == (SEEN.common_name, SEEN.names, SEEN.issuer)
+    assert (new.serial, new.fingerprint_sha256) == (SEEN.serial, SEEN.fingerprint_sha256)
+    assert (new.not_before, new.expires_at, new.chain_verified) == (SEEN.not_before, SEEN.expires_at, True)
+    assert (new.created_at, new.watched_since, new.due_at, new.version) == (T0, T0, T0, 1)
+    assert checked(new) == new
+
+
+def test_the_same_again_changes_nothing() -> None:
+    before = known()
+    assert merged(before, SEEN, LATER) is before
+
+
+def test_a_renewed_one_restarts_the_watch() -> None:
+    after = merged(known(), RENEWED, LATER)
+    assert differing(known(), after) == {"serial", "not_before", "expires_at"}
+    assert (after.expires_at, after.serial, after.version) == (RENEWED.expires_at, "def", 2)
+    assert (after.watched_since, after.due_at, after.created_at) == (LATER, LATER, T0)
+
+
+@pytest.mark.parametrize(
+    ("fields", "names"),
+    [
+        ({"names": ("api.example.com",)}, {"names"}),
+        ({"serial": "def", "fingerprint_sha256": "e" * 64}, {"serial", "fingerprint_sha256"}),  # a new key, same dates
+        ({"chain_problem": "self-signed"}, {"chain_verified", "chain_problem"}),
+        ({"chain_problem": NOT_CHECKED}, {"chain_verified", "chain_problem"}),
+        ({"renewal_status": "FAILED: CAA_ERROR"}, {"renewal_status"}),
+        ({"revoked_at": T0}, {"revoked_at"}),
+    ],
+)
+def test_other_facts_of_the_same_cycle(fields: dict[str, Any], names: set[str]) -> None:
+    after = merged(known(), a_sight(**fields), LATER)
+    assert differing(known(), after) == names
+    assert (after.updated_at, after.version) == (LATER, 2)
+
+
+def test_a_failed_renewal_does_not_restart_or_stop_the_watch() -> None:
+    """Contract 4.5: "a failed or stuck renewal does not silence the alert"."""
+    after = merged(known(due_at=NOT_AFTER - 30 * DAY), a_sight(renewal_status="FAILED"), LATER)
+    assert (after.watched_since, after.due_at, after.is_watched) == (T0, NOT_AFTER - 30 * DAY, True)
+    assert after.renewal_status == "FAILED"
+
+
+def test_the_operators_part_is_never_touched() -> None:
+    after = merged(known(**OPERATORS), RENEWED, LATER)
+    assert {field: getattr(after, field) for field in OPERATORS} == OPERATORS
+    assert after.expires_at == RENEWED.expires_at
+    assert after.due_at is None  # archived: left alone
+
+
+def test_a_revoked_certificate_stays_revoked_while_it_is_the_same() -> None:
+    before = known(revoked_at=T0)
+    assert merged(before, SEEN, LATER) is before
+    after = merged(before, a_sight(issuer="CN=x"), LATER)
+    assert (after.issuer, after.revoked_at) == ("CN=x", T0)
+
+
+def test_another_certificate_in_place_of_a_revoked_one_is_watched() -> None:
+    """Else nobody would ever be told of it."""
+    after = merged(known(revoked_at=T0, due_at=None), a_sight(serial="def"), LATER)
+    assert (after.revoked_at, after.is_watched, after.due_at) == (None, True, LATER)
+
+
+def test_which_row_it_is_does_not_depend_on_what_is_seen_there() -> None:
+    again = a_sight(common_name="other", serial="1", expires_at=NOT_AFTER + DAY)
+    elsewhere = [a_sight(source_ref="api.example.com:8443"), a_sight(source=Source.ACM)]
+    assert again.id == SEEN.id
+    assert SEEN.id not in {one.id for one in elsewhere}
+
+
+def ingested(lives: Lives, *sights: ObservedCertificate, assignment: Assignment = NOBODYS) -> list[Result]:
+    """Bring in one sight after the other, at T0."""
+    return [ingest(lives.lifecycle, seen, "a source", T0, assignment)[0] for seen in sights]
+
+
+def some_lives() -> Lives:
+    """Make lives in which SEEN is known."""
+    lives = Lives()
+    ingested(lives, SEEN)
+    return lives
+
+
+def current(lives: Lives) -> Certificate:
+    """Give the only certificate."""
+    (found,) = lives.certificates.things.values()
+    return found
+
+
+def test_a_sight_creates_then_changes_nothing_then_renews() -> None:
+    lives = Lives()
+    assert ingested(lives, SEEN, SEEN) == [Result.CREATED, Result.UNCHANGED]
+    assert current(lives).version == 1
+    assert ingested(lives, RENEWED) == [Result.RENEWED]
+    assert (current(lives).version, current(lives).expires_at) == (2, RENEWED.expires_at)
+    assert lives.actions == [Action.CERTIFICATE_CREATED, Action.CERTIFICATE_RENEWED]
+
+
+def test_other_facts_are_no_renewal() -> None:
+    lives = some_lives()
+    assert ingested(lives, a_sight(issuer="CN=x")) == [Result.CHANGED]
+    assert lives.actions[1:] == [Action.CERTIFICATE_UPDATED]
+
+
+def test_it_says_how_the_certificate_is_now() -> None:
+    lives = some_lives()
+    for seen in (SEEN, RENEWED):
+        assert ingest(lives.lifecycle, seen, "a source", T0)[1] == current(lives)
+
+
+def test_an_older_one_at_an_endpoint_is_a_fact_too() -> None:
+    """A rollback: what is served is what will expire."""
+    lives = some_lives()
+    assert ingested(lives, a_sight(expires_at=NOT_AFTER - DAY)) == [Result.RENEWED]
+    assert current(lives).expires_at == NOT_AFTER - DAY
+
+
+def test_an_older_file_changes_nothing() -> None:
+    """Files are imported in any order: the latest certificate stays."""
+    lives = Lives()
+    older, file, newer = (a_sight(source=Source.IMPORT, expires_at=NOT_AFTER + days * DAY) for days in (-60, 0, 1))
+    assert ingested(lives, file, older) == [Result.CREATED, Result.OUTDATED]
+    assert (current(lives).version, current(lives).expires_at) == (1, NOT_AFTER)
+    assert ingested(lives, newer) == [Result.RENEWED]
+
+
+def test_the_assignment_is_that_of_a_new_certificate() -> None:
+    lives = Lives()
+    ingested(lives, SEEN, assignment=Assignment("o1", None, "p1"))
+    ingested(lives, RENEWED, assignment=Assignment("o2", "t2", "p2"))
+    after = current(lives)
+    assert (after.owner_id, after.team_id, after.policy_id) == ("o1", None, "p1")
+
+
+def test_what_an_operator_changes_meanwhile_is_kept() -> None:
+    """Issue 3, item 1: nobody is overwritten unseen, not by a source either."""
+    lives = some_lives()
+
+    def change() -> None:
+        lives.certificates.meanwhile = lambda: None
+        lives.certificates.things[SEEN.id] = current(lives).changed(replace(current(lives), owner_id="o1"), T0)
+
+    lives.certificates.meanwhile = change
+    assert ingested(lives, RENEWED) == [Result.RENEWED]
+    after = current(lives)
+    assert (after.owner_id, after.expires_at, after.version) == ("o1", RENEWED.expires_at, 3)
+
+
+def test_what_somebody_else_creates_meanwhile_is_updated() -> None:
+    lives = Lives()
+
+    def create() -> None:
+        lives.certificates.meanwhile = lambda: None
+        ingested(lives, SEEN)
+
+    lives.certificates.meanwhile = create
+    assert ingested(lives, RENEWED) == [Result.RENEWED]
+    assert current(lives).version == 2
+
+
+def test_endless_contention_is_named() -> None:
+    lives = some_lives()
+
+    def change() -> None:
+        lives.certificates.things[SEEN.id] = current(lives).changed(replace(current(lives), owner_id="again"), T0)
+
+    lives.certificates.meanwhile = change
+    with pytest.raises(ConflictError):
+        ingested(lives, RENEWED)
+    assert current(lives).expires_at == SEEN.expires_at
