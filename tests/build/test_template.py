@@ -27,7 +27,7 @@ def statements() -> Iterator[tuple[str, Any]]:
     """Every permission that a role has, with where it stands."""
     for name, role in of_type("AWS::IAM::Role"):
         for policy in role["Properties"].get("Policies", []):
-            yield from ((f"{name}/{policy['PolicyName']}", one) for one in policy["PolicyDocument"]["Statement"])
+            yield from ((name, one) for one in policy["PolicyDocument"]["Statement"])
     for name, policy in of_type("AWS::IAM::ManagedPolicy"):
         yield from ((name, one) for one in policy["Properties"]["PolicyDocument"]["Statement"])
 
@@ -50,7 +50,7 @@ def test_a_permission_on_everything_is_either_the_streams_or_embedded() -> None:
     """`*` as a resource: only where AWS takes no resource, or in policies that no account ever has."""
     allowed = [(where, statement) for where, statement in statements() if statement["Effect"] == "Allow"]
     everywhere = {where for where, statement in allowed if "*" in listed(statement["Resource"])}
-    assert everywhere == {"DispatchRole/stream", "SourceSyncRole/sources", "EmbeddedSendPolicy", "EmbeddedReadPolicy"}
+    assert everywhere == {"DispatchRole", "SourceSyncRole", "EmbeddedSendPolicy", "EmbeddedReadPolicy"}
     embedded = [found for name, found in of_type("AWS::IAM::ManagedPolicy") if name.startswith("Embedded")]
     assert {policy["Condition"] for policy in embedded} == {"IsEmbedded"}
     assert template()["Conditions"]["IsEmbedded"] == ["Environment", "local"]
