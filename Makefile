@@ -85,8 +85,21 @@ demo: $(TOOLS) ## Watch certificates alert, and a notification fail, retry, die 
 test: $(TOOLS) dynamodb ## Run every test. One of them: make test ARGS="-k requeue"
 	@$(PY) -m pytest -n 3 $(ARGS)
 
-check: $(TOOLS) ## Lint, types, template.
-	@$(PY) -m build.check
+CLEAN := env $(addprefix -u ,$(filter AWS_% SAM_CLI_% MINISTACK_%,$(shell env | cut -d= -f1))) SAM_CLI_TELEMETRY=0
+ONE = printf '%s\n' '$(1)'; $(2) || failed="$$failed $(1)"
+MYPY := .venv/bin/mypy --no-error-summary
+
+check: $(TOOLS) ## Lint, order of packages, types, template: all of them, and then which failed.
+	@failed=; \
+	$(call ONE,lint,.venv/bin/ruff check --quiet .); \
+	$(call ONE,format,.venv/bin/ruff format --check --quiet .); \
+	$(call ONE,environment,.venv/bin/ruff check --quiet --config .ci/environment.toml layers/tocsin/tocsin functions); \
+	$(call ONE,order,PYTHONPATH=layers/tocsin .venv/bin/lint-imports --no-cache --no-logo --config pyproject.toml); \
+	$(call ONE,types,$(MYPY) layers/tocsin/tocsin local build demo tests); \
+	for app in functions/*/app.py; do $(call ONE,types-of-functions,MYPYPATH=$$(dirname $$app) $(MYPY) $$app); done; \
+	$(call ONE,template,$(CLEAN) .venv/bin/cfn-lint template.yaml); \
+	$(call ONE,sam-validate,$(CLEAN) $(SAM) validate --region us-east-1 --template-file template.yaml >/dev/null); \
+	if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; fi; echo "All checks passed."
 
 fix: .venv/.ready ## Let the linter mend and format what it can.
 	@.venv/bin/ruff check --fix --quiet . || true

@@ -3,23 +3,25 @@
 With ONCE=1 it ends with the story, and the exit code says whether all of it was seen. Else it stays up until Ctrl-C.
 """
 
+import fcntl
 import os
+import signal
 import sys
 import time
-from contextlib import nullcontext, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext, suppress
+from pathlib import Path
+from types import FrameType
 
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from urllib3.exceptions import HTTPError
 
 from build.toolchain import LOCAL, ROOT, ToolError
-from demo.facts import facts
-from demo.hook import ALWAYS_DOWN, Hook
-from demo.process import alone, interruptible
-from demo.story import Story
-from demo.teller import Teller, Verdict
-from demo.view import View
-from demo.world import Aws, World
+from demo.picture import Picture
+from demo.receiver import ALWAYS_DOWN, Hook
+from demo.story import CHECKS, NotSeenError, Story
+from demo.world import UnexpectedAnswerError, World
 from local.embedded import down, up
 from local.seed import webhook_secret
 from local.stack import Stack
@@ -34,6 +36,7 @@ IDLE = 1.0
 """Seconds between two looks at the API once the story is told."""
 INTERRUPTED = 130
 """The exit code that shells give for Ctrl-C."""
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 INTRODUCTION = (
     "Tocsin delivers alerts, and never drops one silently. This is the real stack: template.yaml, deployed "
     "by sam deploy, to an AWS that runs on this machine and enforces IAM."
@@ -69,26 +72,57 @@ def main() -> int:
     return 1
 
 
+@contextmanager
+def alone(home: Path) -> Iterator[None]:
+    """Have the directory for ourselves, or say who has it. The lock goes with the process, however that ends."""
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise ToolError(f"A demo is running here already. To end it: kill {lock.read()}") from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
 def _demo(console: Console, *, once: bool, moves: bool) -> int:
-    """Start, tell, stop."""
+    """Start, tell, stop. SIGTERM and a closed terminal end it as Ctrl-C does; nothing interrupts the clearing up."""
     down(HOME)  # what a demo that was killed has left
     code = INTERRUPTED
+    for number in SIGNALS:
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup means it
+            signal.signal(number, _interrupt)
     try:
-        with interruptible():
-            stack = _started(console, moves=moves)
-            with Hook() as hook, View(console, time.monotonic, moves=moves) as view:
-                world = World(stack.api, hook, Aws(stack), webhook_secret(stack.name))
-                teller = Teller(world, view, time.monotonic, time.sleep, reading=0.0 if once else READING)
-                code = _told(teller, view)
-                if code == 0 and not once:
-                    _stay(teller, view, hook)
+        stack = _started(console, moves=moves)
+        with closing(Hook()) as hook, closing(Picture(console, moves=moves)) as picture:
+            reading = 0.0 if once else READING
+            story = Story(World(stack), hook, picture, webhook_secret(stack.name), reading=reading)
+            code = told(story, picture)
+            if code == 0 and not once:
+                picture.say(INVITATION.format(env=_shown("stack.env"), good=hook.url(), bad=hook.url(ALWAYS_DOWN)))
+                while True:
+                    story.watch(IDLE)
     except KeyboardInterrupt:
         pass
     finally:
+        _deafen()
         with suppress(OSError):  # the terminal may be gone
             console.print("Stopping.")
         down(HOME)
     return code
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    _deafen()
+    raise KeyboardInterrupt
+
+
+def _deafen() -> None:
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _started(console: Console, *, moves: bool) -> Stack:
@@ -104,23 +138,17 @@ def _started(console: Console, *, moves: bool) -> Stack:
     return stack
 
 
-def _told(teller: Teller, view: View) -> int:
+def told(story: Story, picture: Picture) -> int:
     """Tell the story and its end; the exit code."""
-    began = time.monotonic()
-    all_seen = teller.tell(Story(teller.world).acts())
-    seen = sum(finding.verdict is Verdict.SEEN for finding in teller.findings)
-    view.say("", *facts(teller.world))
-    view.say(f"Checks     {seen} of {len(teller.findings)} ok, in {time.monotonic() - began:.0f} s")
-    if not all_seen:
-        view.say(f"Logs       {_shown('*.log')}")
-    return 0 if all_seen else 1
-
-
-def _stay(teller: Teller, view: View, hook: Hook) -> None:
-    """Keep the picture moving for whoever tries something, until Ctrl-C."""
-    view.say(INVITATION.format(env=_shown("stack.env"), good=hook.url(), bad=hook.url(ALWAYS_DOWN)))
-    while True:
-        teller.watch(IDLE)
+    began, code = time.monotonic(), 0
+    try:
+        story.tell()
+    except (NotSeenError, UnexpectedAnswerError) as why:
+        picture.say("", f"It ended early: {why}", f"Logs       {_shown('*.log')}")
+        code = 1
+    picture.say("", *story.facts())
+    picture.say(f"Checks     {story.seen} of {CHECKS} ok, in {time.monotonic() - began:.0f} s")
+    return code
 
 
 def _shown(name: str) -> str:

@@ -1,213 +1,344 @@
-"""The story: a receiver's outage, what it does to alerts, and how they survive it."""
+"""The story: certificates about to expire, a receiver's outage, what it does to alerts, and how they survive it."""
 
-from collections.abc import Mapping
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 
-from demo.evidence import Cast, Evidence
-from demo.teller import Act, Check
-from demo.world import World
+from standardwebhooks import Webhook, WebhookVerificationError
 
-QUICKLY, SOON, LIFE = 20.0, 30.0, 60.0
-"""Seconds: for what happens at once, for what takes a sweep or two, and for what is left of a life."""
+from demo.picture import Picture
+from demo.receiver import Hook, Received
+from demo.world import Row, UnexpectedAnswerError, World
+
+POLL, FRAME = 0.5, 0.1
+"""Seconds between two looks at the API, and between two pictures; in between only the countdowns change."""
+PATIENCE = 60.0
+"""Seconds that a check may take, from the moment that the one before it was seen: a whole life takes 20."""
+WAITS = [1.0, 2.0, 4.0, 8.0]
+"""Seconds: what are minutes in a real stack."""
+TWICE = 2
+CHECKS = 26
+Seen = str | bool
+"""What was seen, in words; False while it is not."""
 
 WEBHOOKS = [
-    {
-        "type": "RenewalFailure",
-        "channel": "Webhook",
-        "severity": "critical",
-        "subject": "api.example not renewed",
-        "certificate_id": "api.example",
-    },
-    {
-        "type": "ExpirationWarning",
-        "channel": "Webhook",
-        "severity": "warning",
-        "subject": "pay.example: 7 days left",
-        "certificate_id": "pay.example",
-    },
-    {
-        "type": "DeploymentFailure",
-        "channel": "Webhook",
-        "severity": "warning",
-        "subject": "edge-3: old certificate",
-    },
+    {"type": "RenewalFailure", "severity": "critical", "subject": "api.example not renewed", "certificate_id": "api"},
+    {"type": "ExpirationWarning", "severity": "warning", "subject": "pay.example: 7 days left"},
+    {"type": "DeploymentFailure", "severity": "warning", "subject": "edge-3: old certificate"},
 ]
+LATE = {"type": "PolicyViolation", "severity": "critical", "subject": "vpn.example: weak key"}
 MAIL = {
     "type": "ExpirationWarning",
     "channel": "Email",
     "recipient": "ops@shop.example",
     "subject": "shop.example: 30 days left",
-    "certificate_id": "shop.example",
 }
 TOPIC = {"type": "RenewalSuccess", "channel": "SNS", "subject": "www.example renewed"}
 UNCONFIGURED = {"type": "Custom:disk", "channel": "Slack", "subject": "db-1: disk 90 % full"}
-LATE = {
-    "type": "PolicyViolation",
-    "channel": "Webhook",
-    "severity": "critical",
-    "subject": "vpn.example: weak key",
-    "certificate_id": "vpn.example",
-}
-
-
 OWNER = {"name": "Kim", "email": "kim@shop.example"}
 TO_THE_WEBHOOK = {"name": "calls the webhook", "channels": {"warning": ["Webhook"]}}
-EXPIRING, RENEWED = "www.shop.example", "edge.shop.example"
-FEW_DAYS = {EXPIRING: 5, RENEWED: 6}
-RENEWED_FOR = 90
-"""Days."""
+EXPIRING, RENEWED, TAG = "www.shop.example", "edge.shop.example", "[threshold:7]"
+
+
+class NotSeenError(Exception):
+    """Something that the story tells was not observed."""
 
 
 class Story:
-    """What is done in it, and what must be seen."""
+    """One telling. Each check says what it saw, and nothing while it does not see it."""
 
-    def __init__(self, world: World) -> None:
-        """Nothing has happened yet."""
+    def __init__(self, world: World, hook: Hook, picture: Picture, secret: str, *, reading: float = 0.0) -> None:
+        """`secret` signs webhooks; `reading` is the time in seconds that a reader is given for an act's heading."""
         self._world = world
-        self._cast = Cast()
-        self._seen = Evidence(world, self._cast)
+        self._hook = hook
+        self._picture = picture
+        self._secret = secret
+        self._reading = reading
+        self._acts = 0
+        self.seen = 0
+        """Checks that came true."""
 
-    def acts(self) -> list[Act]:
-        """The story, in order."""
+    def tell(self) -> None:
+        """Tell it; raise NotSeenError at the first thing that is not observed."""
+        for act in (self._expiry, self._alerts, self._outage, self._silence):
+            act()
+        for act in (self._renewal, self._death, self._latecomer, self._recovery):
+            act()
+
+    def watch(self, seconds: float = POLL) -> None:
+        """Look once, and keep the picture moving until it is time for the next look."""
+        self._world.look()
+        until = time.monotonic() + seconds
+        while True:
+            self._picture.draw([*self._world.rows.values()], self._hook.mood)
+            if time.monotonic() >= until:
+                return
+            time.sleep(FRAME)
+
+    def check(self, name: str, evidence: Callable[[], Seen], patience: float = PATIENCE) -> None:
+        """Look for evidence for so many seconds; raise NotSeenError if there is none."""
+        deadline, problem = time.monotonic() + patience, ""
+        while True:
+            self.watch()
+            try:
+                if (found := evidence()) and isinstance(found, str):
+                    self.seen += 1
+                    return self._picture.found("ok", name, found, "green")
+            except UnexpectedAnswerError as why:
+                problem = f"; {why}"
+            if time.monotonic() >= deadline:
+                self._picture.found("NOT SEEN", name, f"not within {patience:g} s{problem}", "bold red")
+                raise NotSeenError(name)
+
+    def facts(self) -> list[str]:
+        """What a telling left behind, counted where it can be counted from outside."""
+        rows, received = self._world.rows.values(), self._hook.received
+        states = ", ".join(f"{count} x {what}" for what, count in Counter(row.state for row in rows).most_common())
+        statuses = ", ".join(f"{count} x {what}" for what, count in Counter(r.status for r in received).most_common())
+        ids = {seen.request.headers.get("webhook-id") for seen in received}
+        attempts = sum(len(row.attempts) for row in rows)
         return [
-            self._expiry(),
-            self._alerts(),
-            self._outage(),
-            self._silence(),
-            self._renewal(),
-            self._dead(),
-            self._late(),
-            self._recovery(),
+            f"API        {len(rows)} notifications ({states}), {attempts} attempts in their histories",
+            f"Receiver   {len(received)} requests ({statuses}), {len(ids)} webhook-ids",
         ]
 
     # ── The acts ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _expiry(self) -> Act:
-        return Act(
+    def _expiry(self) -> None:
+        self._act(
             "Two certificates that expire within a week",
             "Nobody creates an alert. The scheduled check does: one to the owner, one to a webhook.",
-            [
-                Check("the check raises one alert for each", SOON, self._seen.raised),
-                Check("the owner gets an e-mail", SOON, self._seen.owner_told),
-                Check("GET /certificates/{id}/explain says so", QUICKLY, self._seen.explained),
-                Check("and why 30 and 14 days told nobody", QUICKLY, self._seen.wider_ones_superseded),
-            ],
-            self._watch_certificates,
         )
+        world = self._world
+        world.send_webhooks_to(self._hook.url())
+        expiring = world.post("/certificates", _certificate(EXPIRING, 5) | {"owner_id": world.post("/owners", OWNER)})
+        self._policy = world.post("/renewal-policies", TO_THE_WEBHOOK)
+        self._renewed = world.post("/certificates", _certificate(RENEWED, 6) | {"policy_id": self._policy})
 
-    def _alerts(self) -> Act:
-        return Act(
+        def raised() -> Seen:
+            found = [world.listed(f"/certificates/{id_}/notifications") for id_ in (expiring, self._renewed)]
+            if not all(len(alerts) == 1 and TAG in alerts[0].message for alerts in found):
+                return False
+            self._alert, self._stale = (alerts[0].id for alerts in found)
+            channels = " and ".join(alerts[0].channel for alerts in found)
+            return {self._alert, self._stale} <= world.rows.keys() and f"{TAG}, {channels}"
+
+        def mailed() -> Seen:
+            alert, mails = world.rows[self._alert], world.mails()
+            arrived = alert.is_delivered and alert.id in mails and alert.recipient in mails
+            return arrived and f"SES has sent it to {alert.recipient}"
+
+        def explained() -> Seen:
+            said = world.call("GET", f"/certificates/{expiring}/explain").json()
+            arrived = [one["notification_id"] for one in said["told"] if one["arrived"]]
+            return arrived == [self._alert] and f'"{said["summary"].split(" Next")[0]}"'
+
+        def superseded() -> Seen:
+            findings = world.call("GET", f"/certificates/{expiring}/explain").json()["findings"]
+            late = {one["threshold"] for one in findings if one["reason"].startswith("superseded by threshold 7")}
+            return late == {"30", "14"} and "superseded by 7: they were crossed already when it was first seen"
+
+        self.check("the check raises one alert for each", raised)
+        self.check("the owner gets an e-mail", mailed)
+        self.check("GET /certificates/{id}/explain says so", explained)
+        self.check("and why 30 and 14 days told nobody", superseded)
+
+    def _alerts(self) -> None:
+        self._act(
             "A critical alert, and five others",
             "Three to a webhook, one by e-mail, one to SNS, one to Slack, which nobody has configured.",
-            [
-                Check("a request without a signature is refused", QUICKLY, self._seen.unsigned),
-                Check("six alerts are accepted", QUICKLY, self._seen.accepted),
-            ],
-            self._create_all,
         )
+        self._webhooks = [self._create(alert) for alert in WEBHOOKS]
+        self._others = [self._create(alert) for alert in (MAIL, TOPIC, UNCONFIGURED)]
+        expected = {*self._webhooks, *self._others, self._alert, self._stale}
+        forbidden = HTTPStatus.FORBIDDEN.value
+        self.check("a request without a signature is refused", lambda: self._world.unsigned() == forbidden and "403")
+        self.check("six alerts are accepted", lambda: self._world.rows.keys() == expected and "6 x 202")
 
-    def _outage(self) -> Act:
-        return Act(
+    def _outage(self) -> None:
+        self._act(
             "The webhook's receiver is down",
             "It answers 503. A failed alert waits 1 minute, then 2, 4 and 8. (Here a minute lasts a second.)",
-            [
-                Check("the receiver refuses all three", SOON, self._seen.refused),
-                Check("the sweep tries them again", SOON, self._seen.tried_again),
-            ],
+        )
+        down = HTTPStatus.SERVICE_UNAVAILABLE
+        self.check(
+            "the receiver refuses all three",
+            lambda: (
+                all([seen.status for seen in self._received(row.id)[:1]] == [down] for row in self._rows())
+                and all(row.retry_count for row in self._rows())
+                and f'"{self._rows()[0].error}"'
+            ),
+        )
+        self.check(
+            "the sweep tries them again",
+            lambda: (
+                all(row.retry_count >= TWICE and len(self._received(row.id)) >= TWICE for row in self._rows())
+                and "the receiver has seen each of them twice"
+            ),
         )
 
-    def _silence(self) -> Act:
-        return Act(
-            "Now nothing even listens there",
-            "Connections are refused. Whatever goes another way is not held up.",
-            [
-                Check("the rows name the new error", SOON, self._seen.unreachable),
-                Check("the e-mail has arrived", SOON, self._seen.mailed),
-                Check("the SNS message has arrived", SOON, self._seen.published),
-                Check("nothing was sent to Slack, and the row says so", SOON, self._seen.skipped),
-            ],
-            self._world.hook.go_away,
-        )
+    def _silence(self) -> None:
+        self._act("Now nothing even listens there", "Connections are refused. What goes another way is not held up.")
+        self._hook.go_away()
+        world, (mail, topic, unconfigured) = self._world, self._others
 
-    def _renewal(self) -> Act:
-        return Act(
+        def skipped() -> Seen:
+            found = world.listed(outcome="skipped_no_channel")
+            return [row.id for row in found] == [unconfigured] and f'"{found[0].error}"'
+
+        self.check(
+            "the rows name the new error",
+            lambda: all("connect" in row.error for row in self._rows()) and f'"{self._rows()[0].error}"',
+        )
+        self.check(
+            "the e-mail has arrived",
+            lambda: world.rows[mail].is_delivered and mail in world.mails() and "SES has sent it",
+        )
+        self.check(
+            "the SNS message has arrived",
+            lambda: (
+                world.rows[topic].is_delivered and topic in world.messages() and "it is in a queue behind the topic"
+            ),
+        )
+        self.check("nothing was sent to Slack, and the row says so", skipped)
+
+    def _renewal(self) -> None:
+        self._act(
             f"Meanwhile {RENEWED} is renewed",
             "What the alert about its old certificate says is not true any more: nobody must get it now.",
-            [Check("it is superseded, and says why", SOON, self._seen.superseded)],
-            self._renew,
         )
+        path = f"/certificates/{self._renewed}"
+        version = self._world.call("GET", path).headers["ETag"]
+        fields = _certificate(RENEWED, 90) | {"policy_id": self._policy}
+        self._world.call("PUT", path, json_body=fields, headers={"If-Match": version})
 
-    def _dead(self) -> Act:
-        return Act(
+        def superseded() -> Seen:
+            alert = self._world.rows[self._stale]
+            return alert.status == "superseded" and "was renewed" in alert.error and f'"{alert.error}"'
+
+        self.check("it is superseded, and says why", superseded)
+
+    def _death(self) -> None:
+        self._act(
             "Dead, but not lost",
             "The fifth failure is the last: the alert is a dead letter, and waits for an operator.",
-            [
-                Check("all three die after five attempts", LIFE, self._seen.dead),
-                Check("each wait was twice as long as the one before", QUICKLY, self._seen.waits),
-                Check("GET /stats/summary counts them", QUICKLY, self._seen.counted),
-                Check("GET /notifications?status=dead lists them", QUICKLY, self._seen.listed),
-                Check("the dead-letter alarm goes off", SOON, self._seen.alarmed),
-            ],
+        )
+        end = ("dead", len(WAITS), None)
+        self.check(
+            "all three die after five attempts",
+            lambda: (
+                all((row.status, row.retry_count, row.next_retry_at) == end for row in self._rows())
+                and all(len(row.life) == row.max_attempts for row in self._rows())
+                and "retry_count 4, next_retry_at null"
+            ),
+        )
+        self.check(
+            "each wait was twice as long as the one before",
+            lambda: (
+                all([done.wait for done in row.life] == [*WAITS, None] for row in self._rows()) and "1, 2, 4 and 8 s"
+            ),
+        )
+        self.check("GET /stats/summary counts them", lambda: self._counted(len(self._webhooks)))
+        self.check(
+            "GET /notifications?status=dead lists them",
+            lambda: {row.id for row in self._world.listed(status="dead")} == {*self._webhooks} and "exactly those 3",
+        )
+        self.check(
+            "the dead-letter alarm goes off",
+            lambda: self._world.alarm("dead-letters") == "ALARM" and "CloudWatch says ALARM",
         )
 
-    def _late(self) -> Act:
-        return Act(
-            "One more alert, while the receiver is still away",
-            "It backs off like the others.",
-            [Check("it fails, and has attempts left", SOON, self._seen.late_waits)],
-            self._create_late,
-        )
+    def _latecomer(self) -> None:
+        self._act("One more alert, while the receiver is still away", "It backs off like the others.")
+        self._late = self._create(LATE)
 
-    def _recovery(self) -> Act:
-        return Act(
+        def waiting() -> Seen:
+            late = self._world.rows[self._late]
+            return late.status == "failed" and late.retry_count >= TWICE and f"failed {late.retry_count} times"
+
+        self.check("it fails, and has attempts left", waiting)
+
+    def _recovery(self) -> None:
+        self._act(
             "The receiver is back",
             "The operator requeues the dead letters: POST /notifications/{id}/requeue, once for each.",
-            [
-                Check("they have a full budget again, and their history", QUICKLY, self._seen.requeued),
-                Check("all three arrive, once each", SOON, self._seen.arrived),
-                Check("each under the webhook-id that it always had", QUICKLY, self._seen.same_ids),
-                Check("standardwebhooks verifies every signature", QUICKLY, self._seen.signed),
-                Check("the late alert arrives without anybody's help", SOON, self._seen.late_arrived),
-                Check("the superseded one does not", QUICKLY, self._seen.never_delivered),
-                Check("no dead letter is left", QUICKLY, self._seen.none_dead),
-            ],
-            self._recover,
         )
+        self._hook.answer(HTTPStatus.NO_CONTENT)
+        answers = [self._world.requeue(id_) for id_ in self._webhooks]
+        fresh = ("pending", 0, None)
 
-    # ── What is done ─────────────────────────────────────────────────────────────────────────────────────────────────
+        def same_ids() -> Seen:  # by what the bodies are about, not by the header that is in question
+            received = [seen for id_ in self._webhooks for seen in self._received(id_)]
+            same = all(seen.request.headers.get("webhook-id") == seen.about for seen in received)
+            return same and f"{len(received)} requests, {len(self._webhooks)} ids"
 
-    def _watch_certificates(self) -> None:
-        self._world.elsewhere.send_webhooks_to(self._world.hook.url())
-        self._cast.expiring = self._world.make(
-            "/certificates", _certificate(EXPIRING) | {"owner_id": self._world.make("/owners", OWNER)}
+        def signed() -> Seen:  # every request that came, refused or not; and the check can fail
+            received = list(self._hook.received)
+            genuine = all(self._verifies(seen, seen.request.body) for seen in received)
+            forged = any(self._verifies(seen, seen.request.body + b" ") for seen in received)
+            return genuine and not forged and f"{len(received)} of {len(received)}; with one byte more, none"
+
+        def late_arrived() -> Seen:
+            late = self._world.rows[self._late]
+            return self._arrived(late) and late.retry_count >= TWICE and f"on attempt {len(late.life)}"
+
+        def never_delivered() -> Seen:
+            statuses = [seen.status for seen in self._received(self._stale)]
+            never = self._world.rows[self._stale].status == "superseded" and HTTPStatus.NO_CONTENT not in statuses
+            return never and f"refused {len(statuses)} times during the outage, and not sent again"
+
+        self.check(
+            "they have a full budget again, and their history",
+            lambda: (
+                all((row.status, row.retry_count, row.last_error) == fresh for row in answers)
+                and all(len(row.attempts) == row.max_attempts for row in answers)
+                and "200, pending, 0 of 5 attempts used"
+            ),
         )
-        self._cast.policy = self._world.make("/renewal-policies", TO_THE_WEBHOOK)
-        self._cast.renewed = self._world.make("/certificates", _certificate(RENEWED) | {"policy_id": self._cast.policy})
+        self.check(
+            "all three arrive, once each",
+            lambda: all(map(self._arrived, self._rows())) and "sent, and accepted by the receiver",
+        )
+        self.check("each under the webhook-id that it always had", same_ids)
+        self.check("standardwebhooks verifies every signature", signed)
+        self.check("the late alert arrives without anybody's help", late_arrived)
+        self.check("the superseded one does not", never_delivered)
+        self.check("no dead letter is left", lambda: self._counted(0))
 
-    def _renew(self) -> None:
-        fields = _certificate(RENEWED, RENEWED_FOR) | {"policy_id": self._cast.policy}
-        self._world.renew(self._cast.renewed, fields)
+    # ── What is done and seen ────────────────────────────────────────────────────────────────────────────────────────
 
-    def _create_all(self) -> None:
-        self._cast.webhooks = [self._create(alert) for alert in WEBHOOKS]
-        self._cast.mail = self._create(MAIL)
-        self._cast.topic = self._create(TOPIC)
-        self._cast.unconfigured = self._create(UNCONFIGURED)
+    def _act(self, title: str, text: str) -> None:
+        self._acts += 1
+        self._picture.act(self._acts, title, text)
+        self.watch(self._reading)
 
     def _create(self, alert: Mapping[str, str]) -> str:
-        to = {"recipient": self._world.hook.url()} if alert["channel"] == "Webhook" else {}
-        return self._world.create({"message": f"{alert['subject']}.", **alert, **to}).id
+        to = {} if "channel" in alert else {"channel": "Webhook", "recipient": self._hook.url()}
+        return self._world.post("/notifications", {"message": f"{alert['subject']}.", **alert, **to})
 
-    def _create_late(self) -> None:
-        self._cast.late = self._create(LATE)
+    def _rows(self) -> list[Row]:
+        return [self._world.rows[id_] for id_ in self._webhooks]
 
-    def _recover(self) -> None:
-        self._world.hook.answer(HTTPStatus.NO_CONTENT)
-        self._cast.requeued = [self._world.requeue(id_) for id_ in self._cast.webhooks]
+    def _counted(self, expected: int) -> Seen:
+        return self._world.count_dead() == expected and f"notifications_dead {expected}"
+
+    def _received(self, id_: str) -> list[Received]:
+        return [seen for seen in self._hook.received if seen.about == id_]
+
+    def _arrived(self, row: Row) -> bool:
+        """Tell whether it arrived once, by the receiver's own count."""
+        return row.is_delivered and [r.status for r in self._received(row.id)].count(HTTPStatus.NO_CONTENT) == 1
+
+    def _verifies(self, seen: Received, body: bytes) -> bool:
+        try:
+            Webhook(self._secret).verify(body, dict(seen.request.headers))
+        except WebhookVerificationError:
+            return False
+        return True
 
 
-def _certificate(name: str, days: int | None = None) -> dict[str, str]:
+def _certificate(name: str, days: int) -> dict[str, str]:
     """Describe a certificate that expires in so many days, and half an hour: so that whole days are left."""
-    left = timedelta(days=FEW_DAYS[name] if days is None else days, minutes=30)
-    return {"common_name": name, "expires_at": (datetime.now(UTC) + left).isoformat()}
+    return {"common_name": name, "expires_at": (datetime.now(UTC) + timedelta(days=days, minutes=30)).isoformat()}

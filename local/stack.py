@@ -16,10 +16,6 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 
-class SweepFailedError(Exception):
-    """The sweep ended with an error."""
-
-
 @dataclass(frozen=True)
 class Answer:
     """What the API answered."""
@@ -79,14 +75,6 @@ class Stack:
     def client(self, service: str) -> Any:  # noqa: ANN401 - its type depends on the name
         """A client of one AWS service; the caller annotates it with its type from boto3-stubs."""
         return self.session().client(service, endpoint_url=self.endpoint_url)  # type: ignore[call-overload]  # any service
-
-    def sweep(self) -> dict[str, Any]:
-        """Invoke the retry sweep as its schedule does, wait for it, and give what it counted."""
-        answer = self.client("lambda").invoke(FunctionName=f"{self.name}-retry-sweep:live", Payload=b"{}")
-        payload: dict[str, Any] = json.loads(answer["Payload"].read())
-        if "FunctionError" in answer:
-            raise SweepFailedError(payload.get("errorMessage", payload))
-        return payload
 
     @cached_property
     def api(self) -> "SignedApi":

@@ -12,15 +12,13 @@ from tests.support.database import Database, a_database
 
 DEAR = {"tests/e2e/": "stack", "tests/docs/test_quickstart.py": "quickstart"}
 """Where tests share a deployed stack, which is dear: one worker of xdist runs all of them."""
-ALONE = ("tests/e2e/test_demo.py",)
-"""The exceptions."""
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
     """Gives every test to whichever worker is free, and those that share a stack to one of them."""
 
     def _split_scope(self, nodeid: str) -> str:
-        shared = (name for place, name in DEAR.items() if nodeid.startswith(place) and not nodeid.startswith(ALONE))
+        shared = (name for place, name in DEAR.items() if nodeid.startswith(place))
         return next(shared, nodeid)
 
 

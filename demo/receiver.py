@@ -7,8 +7,7 @@ import threading
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from http import HTTPStatus
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from build.toolchain import ToolError
 from local.loopback import listens
@@ -35,26 +34,19 @@ class Received:
 
 
 class Hook:
-    """A receiver on loopback, in a thread of its own for as long as the block runs. It begins by answering 503."""
+    """A receiver on loopback, in a thread of its own until it is closed. It begins by answering 503."""
 
     def __init__(self) -> None:
-        """Nothing listens yet."""
+        """Listen."""
         self.received: list[Received] = []
-        self._status = HTTPStatus.SERVICE_UNAVAILABLE
         self._listens = False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="receiver", daemon=True)
-        self._receiver = Receiver(self._behave, port=_free_port())
-
-    def __enter__(self) -> Self:
-        """Listen."""
+        self._receiver = Receiver(self._behave, port=next(p for p in random.sample(PORTS, 100) if not listens(p)))
         self._thread.start()
-        self.answer(self._status)
-        return self
+        self.answer(HTTPStatus.SERVICE_UNAVAILABLE)
 
-    def __exit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None, _tb: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
         """Stop listening."""
         self.go_away()
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -93,7 +85,3 @@ class Hook:
             asyncio.run_coroutine_threadsafe(step, self._loop).result()
         except OSError as error:
             raise ToolError(f"The demo's receiver can't listen on port {self._receiver.port}: {error}") from error
-
-
-def _free_port() -> int:
-    return next(port for port in random.sample(PORTS, len(PORTS)) if not listens(port))
