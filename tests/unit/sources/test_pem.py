@@ -24,10 +24,10 @@ TWO = CA.issued(common_name="other.example.com", names=("other.example.com",))
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
-def problems(text: str, field: str = "pem") -> list[str]:
+def problems(text: str) -> list[str]:
     """Give what is wrong with `text`, each beginning with the field's name."""
     with pytest.raises(InvalidFieldsError) as caught:
-        read_pem(text, field)
+        read_pem(text)
     return [f"{problem.field} {problem.detail}" for problem in caught.value.problems]
 
 
@@ -137,9 +137,9 @@ def test_what_is_no_pem_is_an_error_that_names_the_field(text: str, why: str) ->
 def test_one_bad_certificate_refuses_the_file_and_says_which() -> None:
     """Issue 3, bad input: "and nothing written"; all problems at once."""
     bad = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
-    assert problems(ONE.pem + bad + TWO.pem + bad, "body.pem") == [
-        "body.pem certificate 2 can't be read",
-        "body.pem certificate 4 can't be read",
+    assert problems(ONE.pem + bad + TWO.pem + bad) == [
+        "pem certificate 2 can't be read",
+        "pem certificate 4 can't be read",
     ]
 
 

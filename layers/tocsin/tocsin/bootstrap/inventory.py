@@ -17,7 +17,7 @@ from tocsin.storage.lease import Lease
 
 @cache
 def records() -> Inventory:
-    """Open the inventory's shelves."""
+    """Open the records of the inventory: certificates, policies, owners, teams."""
     return Inventory(resources.dynamodb(), resources.settings().inventory_table, resources.audit_trail())
 
 
@@ -42,9 +42,9 @@ def lifecycle() -> Lifecycle:
 
 def resolver() -> Resolver:
     """Make what looks up policies and people; it remembers them, so make one a run."""
-    shelves = records()
+    kept = records()
     fallback = resources.settings().fallback_email
-    return Resolver(shelves.policies, shelves.owners, shelves.teams, fallback_email=fallback)
+    return Resolver(kept.policies, kept.owners, kept.teams, fallback_email=fallback)
 
 
 def run_expiry_check(context: resources.LambdaContext) -> Checked | None:

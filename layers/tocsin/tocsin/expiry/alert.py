@@ -15,7 +15,7 @@ from tocsin.text import bounded, written
 ALERT_TYPE = "ExpirationWarning"
 CYCLE_LENGTH = 10
 """Characters at the start of an alert's id that name the cycle: the time part of a ULID."""
-_SUBJECT_LIMIT = 200
+SUBJECT_LIMIT = 200
 """Bytes; mail programs show fewer."""
 _TEXT_LIMIT = 256
 """Bytes of each piece of foreign text in a message."""
@@ -56,9 +56,13 @@ class Mark:
 
 def alert_id(certificate_id: str, expires_at: datetime, threshold: Threshold, channel: ChannelName | None) -> str:
     """Derive the id of an alert: a ULID whose time part is the cycle, and whose rest is a hash of all four."""
-    instant = expires_at.astimezone(UTC)
-    digest = hashlib.sha256("\n".join((certificate_id, instant.isoformat(), str(threshold), channel or "-")).encode())
-    return cycle_of(instant) + str(ULID(digest.digest()[:16]))[CYCLE_LENGTH:]
+    instant = expires_at.astimezone(UTC).isoformat()
+    return derived_id(expires_at, "\n".join((certificate_id, instant, str(threshold), channel or "-")))
+
+
+def derived_id(at: datetime, text: str) -> str:
+    """Derive an id: a ULID of that instant (to the millisecond), whose rest is a hash of `text`."""
+    return cycle_of(at) + str(ULID(hashlib.sha256(text.encode()).digest()[:16]))[CYCLE_LENGTH:]
 
 
 def cycle_of(expires_at: datetime) -> str:
@@ -69,7 +73,7 @@ def cycle_of(expires_at: datetime) -> str:
 
 def subject_text(certificate: Certificate, now: datetime) -> str:
     """Give a subject that is true at `now`."""
-    return bounded(f"[Tocsin] {certificate.common_name} {remaining_text(certificate.expires_at, now)}", _SUBJECT_LIMIT)
+    return bounded(f"[Tocsin] {certificate.common_name} {remaining_text(certificate.expires_at, now)}", SUBJECT_LIMIT)
 
 
 def message_text(certificate: Certificate, threshold: Threshold, now: datetime) -> str:

@@ -108,8 +108,10 @@ def _planned(route: Route, certificate: Certificate, policy: RenewalPolicy, orde
     known = policy.known_since(route, certificate.watched_since)
     if crosses_at > known or route.channel is None:
         return Planned(route, max(crosses_at, known))
-    told = {other.threshold for other in policy.routes if other.channel is not None}
-    most_urgent = next(threshold for threshold in order if threshold in told and threshold.crossed(certificate, known))
+    with_channel = {other.threshold for other in policy.routes if other.channel is not None}
+    most_urgent = next(
+        threshold for threshold in order if threshold in with_channel and threshold.crossed(certificate, known)
+    )
     return Planned(route, known, None if most_urgent == route.threshold else most_urgent)
 
 

@@ -15,8 +15,8 @@ Thing = TypeVar("Thing")
 Thing_co = TypeVar("Thing_co", covariant=True)
 
 
-class Shelf(Protocol[Thing_co]):
-    """Where things of one kind are."""
+class Records(Protocol[Thing_co]):
+    """Where things of one kind are kept."""
 
     def read(self, id_: str) -> Thing_co:
         """Read one to act on it; raise NotFoundError or MalformedRowError."""
@@ -47,13 +47,13 @@ class Resolver:
 
     def __init__(
         self,
-        policies: Shelf[RenewalPolicy],
-        owners: Shelf[Owner],
-        teams: Shelf[Team],
+        policies: Records[RenewalPolicy],
+        owners: Records[Owner],
+        teams: Records[Team],
         *,
         fallback_email: str = "",
     ) -> None:
-        """Read from the three shelves; `fallback_email` gets what belongs to nobody (empty: nobody does)."""
+        """Read from all three; `fallback_email` gets what belongs to nobody (empty: nobody does)."""
         self._policies = _Memory(Kind.POLICY, policies.read)
         self._owners = _Memory(Kind.OWNER, lambda id_: checked_contact(owners.read(id_)))
         self._teams = _Memory(Kind.TEAM, lambda id_: checked_contact(teams.read(id_)))

@@ -38,11 +38,11 @@ class Endpoint:
         return self.asked_name or self.host
 
 
-def parse_endpoint(text: str, guard: AddressGuard, field: str = "endpoint") -> Endpoint:
-    """Read one endpoint; raise InvalidFieldsError naming `field`. A name is checked again when it is resolved."""
+def parse_endpoint(text: str, guard: AddressGuard) -> Endpoint:
+    """Read one endpoint; raise InvalidFieldsError. A name is checked again when it is resolved."""
     endpoint = _parse(text, guard)
     if isinstance(endpoint, str):
-        raise InvalidFieldsError([FieldProblem(field, endpoint)])
+        raise InvalidFieldsError([FieldProblem("endpoint", endpoint)])
     return endpoint
 
 

@@ -15,7 +15,7 @@ from tocsin.inventory.certificate import Source
 from tocsin.sources.observed import ObservedCertificate
 from tocsin.sources.x509 import UnreadableCertificateError, read_der
 
-FIELD = "pem"
+_FIELD = "pem"
 TEXT_LIMIT = 512 * 1024
 """Characters of text: some 250 certificates of the usual size."""
 COUNT_LIMIT = 200
@@ -26,20 +26,20 @@ _DASHES = "-----"
 _END = re.compile(r"-----END (X509 )?CERTIFICATE-----")
 
 
-def read_pem(text: str, field: str = FIELD) -> tuple[ObservedCertificate, ...]:
+def read_pem(text: str) -> tuple[ObservedCertificate, ...]:
     """Read all certificates in `text`, CAs' too; the same one twice counts once.
 
-    Raises InvalidFieldsError naming `field`, and each certificate that can't be read by its number: all or nothing.
+    Raises InvalidFieldsError naming each certificate that can't be read by its number: all or nothing.
     """
     if len(text) > TEXT_LIMIT:
-        raise InvalidFieldsError([FieldProblem(field, f"is over {TEXT_LIMIT} characters")])
+        raise InvalidFieldsError([FieldProblem(_FIELD, f"is over {TEXT_LIMIT} characters")])
     blocks = list(_blocks(text))
     if not blocks:
-        raise InvalidFieldsError([FieldProblem(field, "holds no certificate (-----BEGIN CERTIFICATE-----)")])
+        raise InvalidFieldsError([FieldProblem(_FIELD, "holds no certificate (-----BEGIN CERTIFICATE-----)")])
     if len(blocks) > COUNT_LIMIT:
-        raise InvalidFieldsError([FieldProblem(field, f"holds more than {COUNT_LIMIT} certificates")])
+        raise InvalidFieldsError([FieldProblem(_FIELD, f"holds more than {COUNT_LIMIT} certificates")])
     read = [_read(block, f"certificate {number}") for number, block in enumerate(blocks, 1)]
-    problems = [FieldProblem(field, one) for one in read if isinstance(one, str)]
+    problems = [FieldProblem(_FIELD, one) for one in read if isinstance(one, str)]
     if problems:
         raise InvalidFieldsError(problems)
     return _told_apart(one for one in read if not isinstance(one, str))

@@ -4,15 +4,12 @@ Each TLS endpoint is a source (`tls:host:port`), an account in a region is one (
 for a day alerts itself, once each time it begins to fail; success ends that.
 """
 
-import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Self
 
-from ulid import ULID
-
 from tocsin.delivery.notification import ChannelName, DeliveryPolicy, Notification, Severity
-from tocsin.expiry.alert import CYCLE_LENGTH, cycle_of
+from tocsin.expiry.alert import SUBJECT_LIMIT, cycle_of, derived_id
 from tocsin.sources.failure import SourceFailure
 from tocsin.text import bounded, written
 
@@ -21,8 +18,6 @@ PATIENCE = timedelta(days=1)
 ALARM_TYPE = "Custom:SourceFailing"
 _TEXT_LIMIT = 512
 """Bytes of each piece of foreign text in an alarm."""
-_SUBJECT_LIMIT = 200
-"""Bytes; mail programs show fewer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,22 +35,22 @@ class SourceState:
     """When this failing was told to somebody."""
 
     def succeeded(self, now: datetime) -> Self:
-        """Take that it was read."""
+        """Note that it was read."""
         return replace(self, last_attempt_at=now, last_success_at=now, failing_since=None, alarmed_at=None)
 
     def failed(self, failure: SourceFailure, now: datetime) -> Self:
-        """Take that it could not be read, or not all of it."""
+        """Note that it could not be read, or not all of it."""
         since = self.failing_since or now
         return replace(self, last_attempt_at=now, last_failure=failure, failing_since=since)
 
     def alarmed(self, now: datetime) -> Self:
-        """Take that somebody was told."""
+        """Note that somebody was told."""
         return replace(self, alarmed_at=now)
 
 
 @dataclass(frozen=True, slots=True)
 class AlarmRoute:
-    """Whom a failing source is told to, and how patiently."""
+    """Whom a failing source is told to, and how that is delivered."""
 
     channel: ChannelName
     recipient: str
@@ -73,7 +68,7 @@ def alarm_due(state: SourceState, route: AlarmRoute, now: datetime) -> Notificat
         type=ALARM_TYPE,
         channel=route.channel,
         recipient=route.recipient,
-        subject=bounded(f"[Tocsin] {source} can't be read", _SUBJECT_LIMIT),
+        subject=bounded(f"[Tocsin] {source} can't be read", SUBJECT_LIMIT),
         message=_message(state, source, since),
         severity=Severity.WARNING,
         created_at=now,
@@ -82,9 +77,8 @@ def alarm_due(state: SourceState, route: AlarmRoute, now: datetime) -> Notificat
 
 
 def alarm_id(source: str, failing_since: datetime) -> str:
-    """Derive the id of an alarm: a ULID of when the failing began (to the millisecond), and of a hash."""
-    begun = cycle_of(failing_since)
-    return begun + str(ULID(hashlib.sha256(f"{source}\n{begun}".encode()).digest()[:16]))[CYCLE_LENGTH:]
+    """Derive the id of an alarm from its source and from when the failing began, to the millisecond."""
+    return derived_id(failing_since, f"{source}\n{cycle_of(failing_since)}")
 
 
 def _message(state: SourceState, source: str, since: datetime) -> str:

@@ -165,19 +165,19 @@ class _Sync:
                 self.stores.states.forget(state.source)
 
     def _ingest_account(self, read: AccountRead) -> None:
-        """Take what was read of an account's ACM; one certificate that can't be read fails the source, not the rest."""
+        """Ingest what was read of ACM; one certificate that can't be read fails the source, not the rest."""
         failures = [self._ingest(seen) for seen in read.observed]
         self._note(read.source, read.failure or next(filter(None, failures), None))
 
     def _ingest(self, seen: ObservedCertificate) -> SourceFailure | None:
-        """Take one certificate; say why that failed, which is its source's failure."""
+        """Ingest one certificate; say why that failed, which is its source's failure."""
         self.synced.seen += 1
         try:
             result, _ = ingest(self.stores.lifecycle, seen, _ACTOR, self.clock())
             self.synced.changed += result.is_change
         except ConflictError:
             self.synced.contended += 1
-        except Exception as error:  # one certificate that can't be taken must not keep the others out, tick after tick
+        except Exception as error:  # one that can't be ingested must not keep the others out, tick after tick
             logging.getLogger(__name__).exception("the certificate at %s can't be taken", seen.source_ref)
             return SourceFailure(FailureKind.UNREADABLE, f"{seen.source_ref} can't be taken: {type(error).__name__}")
         return None
