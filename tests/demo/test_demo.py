@@ -126,4 +126,4 @@ def test_the_picture_fits_the_terminal(width: int) -> None:
     assert len(lines) == len(rows)
     assert max(map(len, lines)) <= width
     assert first.split() == ["id", "about", "channel", "status", "attempts", "next", "last", "error"]
-    assert " Webhook failed  ✗···· 1/5  1.0 s HTTP 503" in lines[0]
+    assert " Webhook failed ✗···· 1/5  1.0 s HTTP 503" in lines[0]
