@@ -1,10 +1,12 @@
 """Every command of the documents: make knows its target, AWS knows its options, and what it sends is signed well."""
 
+import json
 import os
 import re
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +28,7 @@ OF_THE_SHELL = {
     "make",
     "aws",
     "curl",
+    "awscurl",
     "cat",
     "echo",
     "cd",
@@ -167,6 +170,30 @@ def test_requests_are_signed_as_aws_wants_and_lead_to_routes(page_name: str, tok
     for method, path in gateway.requests:
         route = path.replace("01JZ8W3T5N6V0QJ4X2M7C9K1RB", "{id}")
         assert f"{method} {route}" in routes()
+
+
+def test_the_readmes_python_sends_an_alert() -> None:
+    """As it stands there, in an interpreter of its own, to a gateway that checks the signature."""
+    (example,) = blocks(page("README.md"), "python")
+    with a_gateway() as gateway:
+        environment = {
+            "AWS_ACCESS_KEY_ID": "AKID",
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_DEFAULT_REGION": REGION,
+            "TOCSIN_API_URL": gateway.url,
+        }
+        command = [sys.executable, "-c", example.text]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (gateway.requests, gateway.problems) == ([("POST", "/notifications")], [])
+
+
+def test_the_readmes_alerts_are_accepted() -> None:
+    """The bodies of both examples, as the API reads them."""
+    (python,), (shell, *_) = blocks(page("README.md"), "python"), blocks(page("README.md"), *SHELL)
+    in_python = re.findall(r"^alert = (\{.*\})$", python.text, re.MULTILINE)
+    in_shell = re.findall(r"-d '(\{.*\})'", shell.text)
+    assert [json.loads(text) for text in in_python] == [json.loads(text) for text in in_shell] != []
 
 
 def _quoted(word: str) -> str:

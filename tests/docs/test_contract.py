@@ -7,14 +7,14 @@ from tests.docs.markdown import page
 
 ROOT = Path(__file__).parents[2]
 NOT_YET = {"3.4", "3.5"}
-"""The CLI, the MCP server and the page: they come with the operators' tools, and docs/contract.md says so."""
+"""The CLI, the MCP server and the page: they come with the operators' tools, and the contract says so."""
 
 
 def asked_for() -> set[str]:
     """Give the numbers of the lines marked [S], as `section.line`."""
     lines: set[str] = set()
     section, line = "", ""
-    for text in page("docs/contract.md").read_text().splitlines():
+    for text in page("docs/contributing/contract.md").read_text().splitlines():
         if heading := re.match(r"## (\d+)\.", text):
             section = heading[1]
         if item := re.match(r"(\d+)\. ", text):

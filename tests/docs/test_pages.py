@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,15 @@ CONNECTORS = page("docs/connectors.md")
 
 
 def test_the_readme_is_short() -> None:
-    """At most 120 lines."""
-    assert len(page("README.md").read_text().splitlines()) <= 120
+    """At most 90 lines."""
+    assert len(page("README.md").read_text().splitlines()) <= 90
+
+
+def test_the_newest_release_of_the_changelog_is_the_projects_version() -> None:
+    newest = re.findall(r"^## \[(\d+\.\d+\.\d+)\] - \d{4}-\d\d-\d\d$", page("CHANGELOG.md").read_text(), re.MULTILINE)[
+        0
+    ]
+    assert newest == tomllib.loads(page("pyproject.toml").read_text())["project"]["version"]
 
 
 @every_page

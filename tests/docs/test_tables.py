@@ -12,11 +12,13 @@ from tests.docs.template import actions_of_roles, resources, template
 from tests.support.channels import NOW, a_notification
 from tocsin.delivery.attempt import Accepted, FailureClass, NotConfigured, Refused
 from tocsin.delivery.notification import DeliveryPolicy, Notification, Status
+from tocsin.delivery.send import STOP_BEFORE
 from tocsin.delivery.snapshot import Snapshot, prometheus_text
 from tocsin.errors import TransitionRefusedError
 from tocsin.observability import _UNITS, Metric
 
 ARCHITECTURE = page("docs/architecture.md")
+REFERENCE = page("docs/reference.md")
 OPERATIONS = page("docs/operations.md")
 CONNECTORS = page("docs/connectors.md")
 
@@ -41,13 +43,13 @@ def test_metrics() -> None:
         (metric.value, _UNITS[metric].value if metric in _UNITS else "Count", "yes" if place < first_gauge else "no")
         for place, metric in enumerate(Metric)
     ]
-    rows = only(tables(ARCHITECTURE, "Metrics"))
+    rows = only(tables(REFERENCE, "Metrics"))
     assert [(row["metric"].strip("`"), row["unit"], row["by channel"]) for row in rows] == emitted
 
 
 def test_alarms() -> None:
     """Every alarm with its condition, and a section of the runbook."""
-    rows = {row["alarm"].strip("`"): row for row in only(tables(ARCHITECTURE, "Alarms"))}
+    rows = {row["alarm"].strip("`"): row for row in only(tables(REFERENCE, "Alarms"))}
     alarms = {
         alarm["AlarmName"].removeprefix("${AWS::StackName}-"): alarm
         for alarm in resources("AWS::CloudWatch::Alarm").values()
@@ -81,7 +83,7 @@ def condition_of(alarm: Mapping[str, Any]) -> str:
 
 def test_permissions() -> None:
     """Every role, with exactly the actions that it has in an account."""
-    described = {row["role"].strip("`"): codes(row["actions"]) for row in only(tables(ARCHITECTURE, "Permissions"))}
+    described = {row["role"].strip("`"): codes(row["actions"]) for row in only(tables(REFERENCE, "Permissions"))}
     assert {role: set(actions) for role, actions in described.items()} == actions_of_roles()
     assert not any("Scan" in action for actions in described.values() for action in actions)
 
@@ -158,13 +160,20 @@ def test_write_units_add_up() -> None:
 
 
 def test_costs_add_up() -> None:
-    """The arithmetic of the price tables, in operations and in the README."""
+    """The arithmetic of the price table; the README names its sum."""
     dollars = [row["sum"] for row in tables(OPERATIONS, "Costs")[0]]
     *parts, total = [float(re.sub(r"[*$]", "", cell)) for cell in dollars]
     assert round(sum(parts), 2) == total
-    *parts, total = [
-        float(re.sub(r"[*$]", "", cell))
-        for row in only(tables(page("README.md"), "What it costs"))
-        for cell in [list(row.values())[-1]]
-    ]
-    assert round(sum(parts), 2) == total
+    assert f"${total} for a million notifications" in page("README.md").read_text()
+
+
+def test_a_worker_stops_claiming_as_long_before_its_end_as_the_page_says() -> None:
+    (seconds,) = re.findall(r"stops claiming (\d+) seconds before", ARCHITECTURE.read_text())
+    assert float(seconds) == STOP_BEFORE
+
+
+def test_the_tour_leads_to_files() -> None:
+    """Seven, each of which exists."""
+    files = [codes(row["open"])[0] for row in only(tables(ARCHITECTURE, "A tour of seven files"))]
+    assert len(files) == 7
+    assert all((ROOT / file).is_file() for file in files), files

@@ -3,7 +3,7 @@
 First a strict handshake; if the chain doesn't verify, a lenient one that only reads, and the reason is kept beside what
 was read. Nothing is ever sent over these connections, so a handshake that trusts everybody risks nothing but a wrong
 date. An endpoint is an address that a user gave: every address that its name resolves to is checked, and the
-connection goes to the very one that was checked (docs/faults.md, "Addresses a webhook must never reach").
+connection goes to the very one that was checked (docs/contributing/faults.md, "Addresses a webhook must never reach").
 """
 
 import asyncio
