@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Any, Generic, Protocol, Self, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 from aws_lambda_powertools.event_handler import Response, content_types
 from aws_lambda_powertools.event_handler.api_gateway import Router
@@ -17,44 +17,15 @@ from ulid import ULID
 from tocsin.bootstrap import resources
 from tocsin.errors import PreconditionFailedError
 from tocsin.inventory.audit import Action, AuditEvent, Kind, event
+from tocsin.inventory.contacts import Owner, Team
+from tocsin.inventory.policy import RenewalPolicy
+from tocsin.inventory.versioned import Versioned
 from tocsin.storage.inventory.records import Records
 
 IfMatch = Annotated[str | None, Header(alias="If-Match", max_length=64)]
 
 
-class Versioned(Protocol):
-    """Something with an ETag."""
-
-    @property
-    def id(self) -> str:
-        """Give its id."""
-        ...
-
-    @property
-    def version(self) -> int:
-        """Count its changes."""
-        ...
-
-    @property
-    def etag(self) -> str:
-        """Name its version."""
-        ...
-
-
-class Named(Versioned, Protocol):
-    """Something with a name, that changes by copy."""
-
-    @property
-    def name(self) -> str:
-        """Give what people call it."""
-        ...
-
-    def changed(self, draft: Self, now: datetime) -> Self:
-        """Take what `draft` says."""
-        ...
-
-
-Thing = TypeVar("Thing", bound=Named)
+Thing = TypeVar("Thing", RenewalPolicy, Owner, Team)
 Body = TypeVar("Body", bound=BaseModel)
 
 

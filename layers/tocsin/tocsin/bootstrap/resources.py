@@ -39,7 +39,6 @@ class LambdaContext(Protocol):
 
     def get_remaining_time_in_millis(self) -> int:
         """Give the milliseconds until Lambda stops this invocation."""
-        ...
 
 
 @cache

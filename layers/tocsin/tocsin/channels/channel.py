@@ -33,11 +33,9 @@ class Channel(Protocol):
 
     def destination(self, notification: Notification) -> str:
         """Name whom a hung delivery would hang with: the key of a concurrency cap. It holds no secret."""
-        ...
 
     async def send(self, notification: Notification) -> SendResult:
         """Try once, within the deadline. What the world does is classified, never raised; a bug raises."""
-        ...
 
 
 class SendsOnly(Protocol):
@@ -45,7 +43,6 @@ class SendsOnly(Protocol):
 
     async def send(self, notification: Notification) -> SendResult:
         """Try once; see `Channel`."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)

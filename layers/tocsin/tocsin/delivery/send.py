@@ -36,11 +36,9 @@ class Sender(Protocol):
 
     def destination(self, notification: Notification) -> str:
         """Name whom a row goes to, for the cap on each destination."""
-        ...
 
     async def send(self, notification: Notification) -> SendResult:
         """Try once, within the attempt's deadline."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,9 @@ class Counts(Protocol):
 
     def count_dead(self) -> int:
         """Count the dead letters."""
-        ...
 
     def count_due(self, now: datetime) -> int:
         """Count the rows that are due."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

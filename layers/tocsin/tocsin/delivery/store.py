@@ -61,23 +61,18 @@ class Store(Protocol):
 
     def due(self, now: datetime, limit: int, shards: Sequence[int]) -> list[Due]:
         """Give hints of due rows in these shards, oldest first."""
-        ...
 
     def fetch(self, ids: Sequence[str]) -> Fetched:
         """Read many rows."""
-        ...
 
     def write(self, changes: Sequence[Change]) -> list[Write]:
         """Write up to 25 guarded steps; answers in order. Never raises for what the table answers."""
-        ...
 
     def write_status(self, change: Change) -> Write:
         """Write the state that a step leads to and nothing else: for a row that can't take the whole of it."""
-        ...
 
     def holds(self, change: Change) -> bool:
         """Tell whether a row is as `change` made it; False where that can't be told."""
-        ...
 
 
 class Lease(Protocol):
@@ -85,8 +80,6 @@ class Lease(Protocol):
 
     def take(self, now: datetime, until: datetime) -> bool:
         """Take it; tell whether that worked."""
-        ...
 
     def release(self) -> None:
         """Give it back."""
-        ...

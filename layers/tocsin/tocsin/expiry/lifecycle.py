@@ -5,7 +5,7 @@ true before it is sent (`still_true`), and before it is requeued.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 
 from tocsin.delivery.notification import Notification, Status
@@ -109,7 +109,7 @@ _BOOKKEEPING = ("updated_at", "version", "due_at", "watched_since")
 
 def _difference(before: Certificate, after: Certificate) -> dict[str, str]:
     """Name what changed, from what to what."""
-    names = (name for name in Certificate.__slots__ if name not in _BOOKKEEPING)
+    names = (field.name for field in fields(Certificate) if field.name not in _BOOKKEEPING)
     return {
         name: f"{getattr(before, name)} -> {getattr(after, name)}"
         for name in names

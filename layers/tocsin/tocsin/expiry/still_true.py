@@ -28,7 +28,6 @@ class Standings(Protocol):
 
     def standings(self, rows: Sequence[Notification]) -> Mapping[str, Standing]:
         """Read what each of `rows` stands on, by its id."""
-        ...
 
 
 def reviewer(alerts: Standings, clock: Callable[[], datetime]) -> Review:

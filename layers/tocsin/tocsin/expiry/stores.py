@@ -28,23 +28,18 @@ class Certificates(Protocol):
 
     def get(self, id_: str) -> Certificate:
         """Read one; raise NotFoundError."""
-        ...
 
     def fetch(self, ids: Sequence[str]) -> Found[Certificate]:
         """Read many, to act on them."""
-        ...
 
     def create(self, thing: Certificate, event: AuditEvent) -> Certificate:
         """Write a new one; raise ConflictError."""
-        ...
 
     def update(self, before: Certificate, after: Certificate, event: AuditEvent) -> Certificate:
         """Replace one; raise PreconditionFailedError."""
-        ...
 
     def delete(self, thing: Certificate, event: AuditEvent) -> None:
         """Delete one; raise PreconditionFailedError."""
-        ...
 
 
 class Raised(Enum):
@@ -62,19 +57,15 @@ class Alerts(Protocol):
 
     def raise_alert(self, row: Notification, mark: Mark, certificate: Certificate) -> Raised:
         """Write the alert, its mark and its audit event, or nothing."""
-        ...
 
     def record(self, mark: Mark) -> bool:
         """Write the mark of a decision that alerts nobody; tell whether it is new."""
-        ...
 
     def forget(self, mark: Mark) -> None:
         """Let what was decided be decided anew."""
-        ...
 
     def marks_of_cycle(self, certificate: Certificate) -> dict[str, Mark]:
         """Give the marks of its present cycle by id."""
-        ...
 
 
 class Notifications(Protocol):
@@ -82,11 +73,9 @@ class Notifications(Protocol):
 
     def fetch(self, ids: Sequence[str]) -> Fetched:
         """Read many rows."""
-        ...
 
     def replace(self, change: Change) -> None:
         """Write one step; raise ConflictError."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,35 +110,27 @@ class Watchlist(Protocol):
 
     def due(self, now: datetime, after: str | None, limit: int) -> list[DueCertificate]:
         """Give hints of the next `limit` due by `now` behind the key `after`, the longest due first."""
-        ...
 
     def look_again(self, certificate: Certificate, at: datetime | None) -> bool:
         """Have it looked at `at` next (null: not before it changes), if it still is as it was read."""
-        ...
 
     def look_now(self, certificate_id: str, now: datetime) -> bool:
         """Have it looked at by this check or the next, if it is watched at all."""
-        ...
 
     def left_over(self) -> LeftOver:
         """Give what the checks before left to this one."""
-        ...
 
     def certificates_of(self, changed: ChangedPolicy, limit: int) -> list[tuple[str, str]]:
         """Give (key, id) of the next `limit` certificates that name the policy."""
-        ...
 
     def go_on(self, changed: ChangedPolicy, after: str | None) -> None:
         """Remember how far this one has come (null: back to the first), unless the policy changed again."""
-        ...
 
     def finish(self, changed: ChangedPolicy) -> None:
         """Forget it, unless the policy changed again."""
-        ...
 
     def leave_off(self, after: str | None) -> None:
         """Remember where this check leaves off; null: at the end."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

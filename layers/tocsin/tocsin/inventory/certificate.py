@@ -22,6 +22,7 @@ from ulid import ULID
 
 from tocsin.errors import FieldProblem, InvalidFieldsError
 from tocsin.inventory.thresholds import Threshold
+from tocsin.inventory.versioned import Versioned
 from tocsin.text import line_problem
 
 NAME_LIMIT = 256
@@ -54,14 +55,11 @@ class Source(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Certificate:
-    """One certificate that is watched. All times are aware. `version` counts its changes from 1: it is the ETag."""
+class Certificate(Versioned):
+    """One certificate that is watched."""
 
-    id: str
     common_name: str
     expires_at: datetime
-    created_at: datetime
-    updated_at: datetime
     watched_since: datetime
     """Since when this cycle is watched under this policy: what was crossed before then was first seen late."""
     names: tuple[str, ...] = ()
@@ -84,17 +82,11 @@ class Certificate:
     revoked_at: datetime | None = None
     due_at: datetime | None = None
     """When the expiry check looks at it next; null: not before something about it changes."""
-    version: int = 1
 
     @property
     def is_watched(self) -> bool:
         """Tell whether it may alert: neither archived nor revoked."""
         return self.archived_at is None and self.revoked_at is None
-
-    @property
-    def etag(self) -> str:
-        """Name this version of it, as HTTP does."""
-        return f'"{self.version}"'
 
     def status(self, now: datetime, thresholds: Iterable[Threshold]) -> CertificateStatus:
         """Give its status at `now` under the thresholds of its policy. Never Expired before the instant of expiry."""
@@ -114,15 +106,8 @@ class Certificate:
 
     def changed(self, draft: Self, now: datetime) -> Self:
         """Take what `draft` says. New dates (a renewal), another policy, or a return restart the watch."""
-        after = replace(
-            draft,
-            id=self.id,
-            created_at=self.created_at,
-            updated_at=now,
-            watched_since=self.watched_since,
-            due_at=self.due_at,
-            version=self.version + 1,
-        )
+        draft = replace(draft, watched_since=self.watched_since, due_at=self.due_at)
+        after = Versioned.changed(self, draft, now)
         if _watched_part(after) == _watched_part(self):
             return after
         return replace(after, watched_since=now, due_at=now if after.is_watched else None)

@@ -1,36 +1,23 @@
 """Who is told: owners and teams, and which of them an alert goes to. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Self, TypeVar
+from dataclasses import dataclass
+from typing import TypeVar
 
 from tocsin.delivery.notification import ChannelName
 from tocsin.delivery.recipient import email_problem
 from tocsin.errors import FieldProblem, InvalidFieldsError
 from tocsin.inventory.certificate import NAME_LIMIT
+from tocsin.inventory.versioned import Versioned
 from tocsin.text import line_problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Contact:
-    """What owners and teams have in common. `version` counts its changes from 1: it is the ETag."""
+class Contact(Versioned):
+    """What owners and teams have in common."""
 
-    id: str
     name: str
     email: str
-    created_at: datetime
-    updated_at: datetime
-    version: int = 1
-
-    @property
-    def etag(self) -> str:
-        """Name this version of it, as HTTP does."""
-        return f'"{self.version}"'
-
-    def changed(self, draft: Self, now: datetime) -> Self:
-        """Take what `draft` says."""
-        return replace(draft, id=self.id, created_at=self.created_at, updated_at=now, version=self.version + 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

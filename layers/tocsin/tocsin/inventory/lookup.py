@@ -20,7 +20,6 @@ class Records(Protocol[Thing_co]):
 
     def read(self, id_: str) -> Thing_co:
         """Read one to act on it; raise NotFoundError or MalformedRowError."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from tocsin.delivery.notification import ChannelName, Severity
 from tocsin.errors import FieldProblem, InvalidFieldsError
 from tocsin.inventory.certificate import NAME_LIMIT
 from tocsin.inventory.thresholds import DEFAULTS, Threshold, Unit, parse_thresholds, read_threshold
+from tocsin.inventory.versioned import Versioned
 from tocsin.text import line_problem
 
 DEFAULT_CHANNELS = (ChannelName.EMAIL,)
@@ -36,13 +37,10 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RenewalPolicy:
-    """How the certificates that name it alert. `version` counts its changes from 1: it is the ETag."""
+class RenewalPolicy(Versioned):
+    """How the certificates that name it alert."""
 
-    id: str
     name: str
-    created_at: datetime
-    updated_at: datetime
     thresholds: tuple[Threshold, ...] = DEFAULTS
     severities: Mapping[Threshold, Severity] = field(default_factory=dict)
     """What an operator chose; the others follow `default_severity`."""
@@ -50,12 +48,6 @@ class RenewalPolicy:
     """What an operator chose; the others go by e-mail. An empty tuple: nobody is told."""
     since: Mapping[str, datetime] = field(default_factory=dict)
     """When each route (by its key) was added; one that is not in it has always been there."""
-    version: int = 1
-
-    @property
-    def etag(self) -> str:
-        """Name this version of it, as HTTP does."""
-        return f'"{self.version}"'
 
     @property
     def routes(self) -> tuple[Route, ...]:
@@ -82,14 +74,8 @@ class RenewalPolicy:
     def changed(self, draft: Self, now: datetime) -> Self:
         """Take what `draft` says; routes that stay keep their age."""
         since = {route.key: self._age_of(route, now) for route in draft.routes}
-        return replace(
-            draft,
-            id=self.id,
-            created_at=self.created_at,
-            updated_at=now,
-            version=self.version + 1,
-            since={key: at for key, at in since.items() if at is not None},
-        )
+        draft = replace(draft, since={key: at for key, at in since.items() if at is not None})
+        return Versioned.changed(self, draft, now)
 
     def always(self) -> Self:
         """Give it as if it had always been as it is now."""

@@ -37,12 +37,10 @@ class Dated(Protocol):
     @property
     def not_before(self) -> datetime | None:
         """Give the first instant of validity, if it is known."""
-        ...
 
     @property
     def expires_at(self) -> datetime:
         """Give the instant of expiry."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

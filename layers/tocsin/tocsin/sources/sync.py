@@ -50,19 +50,15 @@ class States(Protocol):
 
     def get(self, source: str) -> SourceState:
         """Read one."""
-        ...
 
     def put(self, state: SourceState) -> None:
         """Write one."""
-        ...
 
     def every(self) -> list[SourceState]:
         """Read all."""
-        ...
 
     def forget(self, source: str) -> None:
         """Remove one."""
-        ...
 
 
 class Alarms(Protocol):
@@ -70,7 +66,6 @@ class Alarms(Protocol):
 
     def insert(self, row: Notification) -> Notification:
         """Write a new row, or return the one that is there already."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

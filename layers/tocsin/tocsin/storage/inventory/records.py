@@ -6,11 +6,12 @@ of what it refers to; the audit event that says so.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from tocsin.errors import ConflictError, InUseError, MalformedRowError, NotFoundError, PreconditionFailedError
 from tocsin.expiry.stores import Found
 from tocsin.inventory.audit import AuditEvent, Kind
+from tocsin.inventory.versioned import Versioned
 from tocsin.storage.audit import AuditTrail
 from tocsin.storage.codec import Codec, Item
 from tocsin.storage.inventory.items import id_of, key
@@ -20,20 +21,6 @@ from tocsin.storage.transaction import RefusedError, commit
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
-
-class Versioned(Protocol):
-    """What all things have."""
-
-    @property
-    def id(self) -> str:
-        """Give its id, unique among its kind."""
-        ...
-
-    @property
-    def version(self) -> int:
-        """Give the number of its changes, from 1."""
-        ...
 
 
 Thing = TypeVar("Thing", bound=Versioned)
