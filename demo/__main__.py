@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
-from types import FrameType
 
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
@@ -93,8 +92,8 @@ def _demo(console: Console, *, once: bool, moves: bool) -> int:
     down(HOME)  # what a demo that was killed has left
     code = INTERRUPTED
     for number in SIGNALS:
-        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup means it
-            signal.signal(number, _interrupt)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup means it
+            signal.signal(number, signal.default_int_handler)
     try:
         stack = _started(console, moves=moves)
         with closing(Hook()) as hook, closing(Picture(console, moves=moves)) as picture:
@@ -108,21 +107,12 @@ def _demo(console: Console, *, once: bool, moves: bool) -> int:
     except KeyboardInterrupt:
         pass
     finally:
-        _deafen()
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
         with suppress(OSError):  # the terminal may be gone
             console.print("Stopping.")
         down(HOME)
     return code
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    _deafen()
-    raise KeyboardInterrupt
-
-
-def _deafen() -> None:
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
 
 
 def _started(console: Console, *, moves: bool) -> Stack:

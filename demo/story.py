@@ -97,7 +97,7 @@ class Story:
         rows, received = self._world.rows.values(), self._hook.received
         states = ", ".join(f"{count} x {what}" for what, count in Counter(row.state for row in rows).most_common())
         statuses = ", ".join(f"{count} x {what}" for what, count in Counter(r.status for r in received).most_common())
-        ids = {seen.request.headers.get("webhook-id") for seen in received}
+        ids = {seen.headers.get("webhook-id") for seen in received}
         attempts = sum(len(row.attempts) for row in rows)
         return [
             f"API        {len(rows)} notifications ({states}), {attempts} attempts in their histories",
@@ -181,7 +181,7 @@ class Story:
 
     def _silence(self) -> None:
         self._act("Now nothing even listens there", "Connections are refused. What goes another way is not held up.")
-        self._hook.go_away()
+        self._hook.close()
         world, (mail, topic, unconfigured) = self._world, self._others
 
         def skipped() -> Seen:
@@ -271,13 +271,13 @@ class Story:
 
         def same_ids() -> Seen:  # by what the bodies are about, not by the header that is in question
             received = [seen for id_ in self._webhooks for seen in self._received(id_)]
-            same = all(seen.request.headers.get("webhook-id") == seen.about for seen in received)
+            same = all(seen.headers.get("webhook-id") == seen.about for seen in received)
             return same and f"{len(received)} requests, {len(self._webhooks)} ids"
 
         def signed() -> Seen:  # every request that came, refused or not; and the check can fail
             received = list(self._hook.received)
-            genuine = all(self._verifies(seen, seen.request.body) for seen in received)
-            forged = any(self._verifies(seen, seen.request.body + b" ") for seen in received)
+            genuine = all(self._verifies(seen, seen.body) for seen in received)
+            forged = any(self._verifies(seen, seen.body + b" ") for seen in received)
             return genuine and not forged and f"{len(received)} of {len(received)}; with one byte more, none"
 
         def late_arrived() -> Seen:
@@ -333,7 +333,7 @@ class Story:
 
     def _verifies(self, seen: Received, body: bytes) -> bool:
         try:
-            Webhook(self._secret).verify(body, dict(seen.request.headers))
+            Webhook(self._secret).verify(body, dict(seen.headers))
         except WebhookVerificationError:
             return False
         return True
