@@ -3,18 +3,15 @@
 So a secret is rotated without a deploy, and is nowhere but here and in the channel that uses it.
 """
 
-import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import TypeVar, cast
+from typing import cast
 
 from aws_lambda_powertools.utilities.parameters import SSMProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 from botocore.exceptions import ClientError
-from pydantic import BaseModel, ValidationError
 
-from tocsin.channels.channel import Clock, retryable
-from tocsin.delivery.attempt import Refused
+from tocsin.channels.channel import Clock
 from tocsin.delivery.notification import ChannelName
 
 KEEP_SECONDS = 300
@@ -23,11 +20,6 @@ KEEP_MISSING = timedelta(seconds=60)
 """How long a missing parameter stays missing."""
 KEEP_FAILURE = timedelta(seconds=10)
 """How long a failed read stands for the next ones, so that a thousand notifications don't wait for it in turn."""
-
-_FIELD_NAME = re.compile(r"[a-z_]{1,32}|[0-9]{1,4}")
-"""What a field or an index looks like: a key of another form may be a secret in the wrong place."""
-
-Config = TypeVar("Config", bound=BaseModel)
 
 
 class CredentialsUnavailableError(Exception):
@@ -85,21 +77,3 @@ def _code(error: GetParameterError) -> str:
     if isinstance(cause, ClientError):
         return str(cause.response.get("Error", {}).get("Code", "ClientError"))
     return type(cause).__name__
-
-
-def configuration(name: ChannelName, model: type[Config], text: str) -> Config | Refused:
-    """Read `text` as `model`; an operator can mend what is not valid, so that is retryable."""
-    try:
-        return model.model_validate_json(text)
-    except ValidationError as error:
-        return retryable(f"the configuration of {name} is not valid: {_problems(error)}")
-
-
-def _problems(error: ValidationError) -> str:
-    details = error.errors(include_input=False, include_url=False, include_context=False)
-    return "; ".join(f"{_place(detail['loc'])}: {detail['msg']}" for detail in details)
-
-
-def _place(location: tuple[int | str, ...]) -> str:
-    parts = (str(part) for part in location)
-    return ".".join(part if _FIELD_NAME.fullmatch(part) else "?" for part in parts) or "the text"

@@ -5,6 +5,7 @@ To add a channel: a module with a configuration, a builder and a destination; a 
 """
 
 import asyncio
+import re
 import ssl
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, closing
@@ -13,13 +14,13 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from tocsin.channels import email, sns, webhook
 from tocsin.channels.aws import THREADS
 from tocsin.channels.channel import ChannelSettings, Clients, Clock, SendsOnly, Tools, retryable
 from tocsin.channels.connection import guarded_session
-from tocsin.channels.credentials import Credentials, CredentialsUnavailableError, configuration
+from tocsin.channels.credentials import Credentials, CredentialsUnavailableError
 from tocsin.delivery.attempt import NotConfigured, Refused, SendResult
 from tocsin.delivery.notification import ChannelName, Notification
 from tocsin.network.address import AddressGuard
@@ -34,6 +35,9 @@ READ_SECONDS = 3.0
 """How long reading a configuration may take. It comes on top of the deadline of a try, at most once for each."""
 RECHECK = timedelta(seconds=10)
 """How long an invocation takes a channel as it found it; the credentials themselves are kept longer."""
+
+_FIELD_NAME = re.compile(r"[a-z_]{1,32}|[0-9]{1,4}")
+"""What a field or an index looks like: a key of another form may be a secret in the wrong place."""
 
 Usable = SendsOnly | NotConfigured | Refused
 """What a name leads to: a channel, or why there is none."""
@@ -138,7 +142,7 @@ class Channels:
         except TimeoutError:
             return retryable(f"the configuration of {name} can't be read: no answer within {READ_SECONDS:g} s")
         tools = self._lend(name)
-        config = kind.default(tools) if text is None else configuration(name, kind.config, text)
+        config = kind.default(tools) if text is None else _configuration(name, kind.config, text)
         match config:
             case None:
                 return NotConfigured()
@@ -158,3 +162,21 @@ class Channels:
                 settings=self._settings,
             )
         return self._tools[name]
+
+
+def _configuration(name: ChannelName, model: type[BaseModel], text: str) -> BaseModel | Refused:
+    """Read `text` as `model`; an operator can mend what is not valid, so that is retryable."""
+    try:
+        return model.model_validate_json(text)
+    except ValidationError as error:
+        return retryable(f"the configuration of {name} is not valid: {_problems(error)}")
+
+
+def _problems(error: ValidationError) -> str:
+    details = error.errors(include_input=False, include_url=False, include_context=False)
+    return "; ".join(f"{_place(detail['loc'])}: {detail['msg']}" for detail in details)
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    parts = (str(part) for part in location)
+    return ".".join(part if _FIELD_NAME.fullmatch(part) else "?" for part in parts) or "the text"
