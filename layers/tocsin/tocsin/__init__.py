@@ -9,5 +9,5 @@ channels    the ways out                                       (beside inventory
 delivery    the life of one notification
 network     where we may connect, and how we wait
 
-Beside them: `settings` reads the environment, `observability` writes logs and metrics, `errors` and `text` are everybody's.
+Beside them: `settings` reads the environment, `observability` writes logs and metrics; `errors` and `text` are for all.
 """

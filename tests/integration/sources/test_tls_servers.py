@@ -6,6 +6,7 @@ import ssl
 import warnings
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -349,3 +350,19 @@ async def test_nothing_is_started_when_the_time_is_up() -> None:
     assert looked_at <= 2
     assert [certificate(seen[endpoint]).chain_problem for endpoint in endpoints[:2]] == [None, None]
     assert {failure(seen[endpoint]).kind for endpoint in endpoints[2:]} == {FailureKind.TIMEOUT}
+
+
+async def test_a_bug_met_by_one_endpoint_costs_no_other_its_look(caplog: pytest.LogCaptureFixture) -> None:
+    """It fails, loudly; the watch goes on."""
+
+    async def resolve(host: str) -> Sequence[str]:
+        if host == "odd.example":
+            raise KeyError("a bug")
+        return ["127.0.0.1"]
+
+    async with serving(polite, CA.issued().server_context()) as port:
+        odd, good = Endpoint("odd.example", port), Endpoint(NAME, port)
+        seen = await observe_all(replace(a_dialer(CA), resolve=resolve), [odd, good], NOW)
+    assert (failure(seen[odd]).kind, failure(seen[odd]).detail) == (FailureKind.UNREADABLE, "internal error: KeyError")
+    assert certificate(seen[good]).expires_at == NOT_AFTER
+    assert [record.levelname for record in caplog.records] == ["ERROR"]

@@ -17,8 +17,8 @@ from tests.support.virtual_time import run
 from tocsin.delivery.attempt import SendResult
 from tocsin.delivery.notification import Notification, Status
 from tocsin.delivery.record import Event, Tally
-from tocsin.delivery.send import ATTEMPT_DEADLINE, STOP_BEFORE, Limits
-from tocsin.delivery.store import BATCH, Change, Write
+from tocsin.delivery.send import ATTEMPT_DEADLINE, STOP_BEFORE, Limits, NoLongerTrue, Retold, Verdict
+from tocsin.delivery.store import BATCH, Change, Malformed, Write
 
 
 @dataclass
@@ -323,3 +323,54 @@ def test_a_last_attempt_that_was_lost_is_dead_without_another_send() -> None:
     run(bench.run([lost], sender))
     assert (sender.got, table.get(lost.id).status) == ([], Status.DEAD)
     assert bench.watch.events == {Event.SETTLED: 1}
+
+
+def test_a_defect_of_the_store_met_while_results_are_written_is_not_swallowed() -> None:
+    def verdict(change: Change, _try: int) -> Write | None:
+        if change.before.claim_token:
+            raise RuntimeError("a defect of the store")
+        return None
+
+    with pytest.raises(RuntimeError, match="a defect of the store"):
+        deliver(Scripted(verdict), rows_to("slow 1", "slow 2"), SlowSender())
+
+
+@pytest.mark.parametrize(
+    ("verdict", "events"),
+    [
+        (Write.DONE, {Event.BURIED: 1}),
+        (Write.LOST, {}),  # somebody else did it
+        (Write.UNAVAILABLE, {Event.UNRECORDED: 1}),
+        (Write.REFUSED, {Event.UNRECORDED: 1}),
+    ],
+)
+def test_a_row_that_can_not_be_read_is_buried_once(verdict: Write, events: dict[Event, int]) -> None:
+    """I7: dead is counted by whoever made it so."""
+
+    class Answering(FakeTable):
+        def write_status(self, change: Change) -> Write:
+            assert change.after.status is Status.DEAD
+            assert change.after.last_error == "message is missing"
+            return verdict
+
+    bench = Bench(Answering())
+    run(bench.run([], FakeSender(), malformed=[Malformed(a_row(), "message is missing")]))
+    assert bench.watch.events == events
+
+
+def test_of_a_review_only_what_it_speaks_of_is_changed() -> None:
+    """Contract 4.9 [T]: superseded, retold, or sent as it stands; what is about no certificate is not asked about."""
+    stale, late, plain = a_row(), a_row(), a_row()
+    other = a_row(certificate_id=None)
+    asked: list[str] = []
+
+    def review(rows: Sequence[Notification]) -> dict[str, Verdict]:
+        asked.extend(row.id for row in rows)
+        return {stale.id: NoLongerTrue("renewed"), late.id: Retold(replace(late, message="later"))}
+
+    table, sender = FakeTable(), FakeSender()
+    deliver(table, [stale, late, plain, other], sender, review=review)
+    assert asked == [stale.id, late.id, plain.id]
+    assert sender.got == [late.id, plain.id, other.id]
+    assert (table.get(stale.id).status, table.get(stale.id).last_error) == (Status.SUPERSEDED, "renewed")
+    assert (table.get(late.id).message, table.get(late.id).status) == ("later", Status.SENT)

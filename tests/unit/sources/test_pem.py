@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.support.certificates import NOT_AFTER, NOT_BEFORE, Authority, a_key, an_rsa_key, self_signed
+from tests.support.certificates import NOT_AFTER, NOT_BEFORE, Authority, Made, a_key, an_rsa_key, self_signed
 from tocsin.errors import InvalidFieldsError
 from tocsin.inventory.certificate import LINE_LIMIT, NAME_LIMIT, NAMES_LIMIT, Certificate, Source, checked
 from tocsin.sources.observed import NOT_CHECKED, ObservedCertificate
@@ -228,15 +228,42 @@ def test_any_text_is_read_or_refused_by_name(text: str) -> None:
 
 @settings(max_examples=500, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.integers(0, len(ONE.der) - 1), st.integers(0, 255)), min_size=1, max_size=6))
+@example([(39, 3)])
+@example([(ONE.der.index(b"\x82\x0fapi.example.com"), 0xA3)])
 def test_a_certificate_with_any_bytes_changed_is_read_or_refused_by_name(changes: list[tuple[int, int]]) -> None:
     """Never anything but the named error, whatever `cryptography` thinks of the bytes."""
     der = bytearray(ONE.der)
     for place, value in changes:
         der[place] = value
-    text = f"-----BEGIN CERTIFICATE-----\n{base64.b64encode(der).decode()}\n-----END CERTIFICATE-----"
+    text = as_pem(bytes(der))
     with contextlib.suppress(InvalidFieldsError):
         (seen,) = read_pem(text)
         checked(row(seen))
+
+
+@pytest.mark.parametrize("made", [ONE, self_signed(), CA.issued(names=())], ids=["issued", "self-signed", "nameless"])
+def test_a_name_of_an_odd_type_keeps_no_certificate_from_being_watched(made: Made) -> None:
+    """Whatever `cryptography` refuses only when it is asked for it: here a common name that is a BIT STRING."""
+    (seen,) = read_pem(as_pem(made.der.replace(COMMON_NAME + UTF8_STRING, COMMON_NAME + BIT_STRING)))
+    assert (seen.expires_at, seen.issuer) == (NOT_AFTER, "")
+    checked(row(seen))
+
+
+def test_an_alternative_name_of_an_odd_kind_keeps_no_certificate_from_being_watched() -> None:
+    """An x400Address, which `cryptography` does not read."""
+    name = b"api.example.com"
+    dns, x400 = bytes([0x82, len(name)]) + name, bytes([0xA3, len(name)]) + name
+    assert ONE.der.count(dns) == 1
+    (seen,) = read_pem(as_pem(ONE.der.replace(dns, x400)))
+    assert (seen.expires_at, seen.names) == (NOT_AFTER, ())
+
+
+COMMON_NAME, UTF8_STRING, BIT_STRING = b"\x06\x03\x55\x04\x03", b"\x0c", b"\x03"
+"""The OID 2.5.4.3, and tags of ASN.1."""
+
+
+def as_pem(der: bytes) -> str:
+    return f"-----BEGIN CERTIFICATE-----\n{base64.b64encode(der).decode()}\n-----END CERTIFICATE-----"
 
 
 def identity(**fields: object) -> str:

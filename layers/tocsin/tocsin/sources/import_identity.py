@@ -24,7 +24,7 @@ def import_ref(certificate: x509.Certificate, names: Iterable[str]) -> str:
     """Name the row that `certificate`, which is for `names` (all of them), belongs to when it is imported."""
     try:
         parts = _parts(certificate, sorted({name.lower() for name in names}))
-    except (ValueError, x509.DuplicateExtension, UnsupportedAlgorithm):
+    except (ValueError, TypeError, x509.DuplicateExtension, UnsupportedAlgorithm):
         parts = [b"itself", certificate.public_bytes(Encoding.DER)]  # too odd to tell what it is for
     lengths = b"".join(len(part).to_bytes(8, "big") for part in parts)  # so that parts can't run into each other
     return hashlib.sha256(lengths + b"".join(parts)).hexdigest()[:_LENGTH]

@@ -7,6 +7,7 @@ connection goes to the very one that was checked (docs/contributing/faults.md, "
 """
 
 import asyncio
+import logging
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -129,6 +130,9 @@ async def observe_endpoint(endpoint: Endpoint, dialer: Dialer, now: datetime) ->
         return failure_of(error, visit.step, dialer.deadline)
     except UnreadableCertificateError as error:
         return SourceFailure(FailureKind.UNREADABLE, str(error))
+    except Exception as bug:  # one odd server must not silence the watch of all others
+        logging.getLogger(__name__).exception("the certificate at %s can't be read", endpoint)
+        return SourceFailure(FailureKind.UNREADABLE, f"internal error: {type(bug).__name__}")
 
 
 class _Visit:

@@ -1,7 +1,8 @@
 """Reading what an X.509 certificate says. Pure.
 
 Anything but the expiry may be missing, malformed or absurd: the certificate still expires, and somebody still has to
-know. So only a certificate whose expiry can't be read is an error.
+know. So only a certificate whose expiry can't be read is an error. `cryptography` parses names and extensions when they
+are asked for, and raises only then.
 """
 
 import hashlib
@@ -78,7 +79,7 @@ def _instant(certificate: x509.Certificate, name: str) -> datetime | None:
 def _name(certificate: x509.Certificate, field: str) -> x509.Name:
     try:
         name: x509.Name = getattr(certificate, field)
-    except ValueError:  # malformed inside
+    except (ValueError, TypeError):  # malformed inside, or of a type that such a name can't have
         return x509.Name([])
     return name
 
@@ -95,7 +96,7 @@ def _names(certificate: x509.Certificate) -> tuple[str, ...]:
     """Give all alternative names that are text or an address."""
     try:
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
+    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
         return ()
     return tuple(str(name.value) for name in found if isinstance(name, (*_TEXT_NAMES, x509.IPAddress)))
 
