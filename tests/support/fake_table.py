@@ -10,7 +10,7 @@ from tocsin.delivery.store import Change, Due, Fetched, Write
 from tocsin.errors import ConflictError, NotFoundError
 from tocsin.storage.codec import from_timestamp, shard_of
 from tocsin.storage.notifications.item import SHARDS, encode, read_all, salvage
-from tocsin.storage.update import Update, is_another
+from tocsin.storage.update import Update, is_another, is_made_by
 
 
 class FakeTable:
@@ -42,8 +42,7 @@ class FakeTable:
             raise ConflictError(change.before.id)
 
     def holds(self, change: Change) -> bool:
-        found = salvage(self.items.get(change.before.id, {}))
-        return (found.updated_at, found.status) == (change.after.updated_at, change.after.status)
+        return is_made_by(change, salvage(self.items.get(change.before.id, {})))
 
     def _write(self, change: Change, after: dict[str, Any]) -> Write:
         return self._apply(Update.between(encode(change.before, RETENTION), after))

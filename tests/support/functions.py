@@ -69,6 +69,7 @@ def environment(
         "MISSING_CHANNEL_ACTION": "sent",
         "PENDING_GRACE_SECONDS": "120",
         "CLAIM_MARGIN_SECONDS": "330",
+        "THROTTLE_BUDGET_HOURS": "24",
         "ALLOWED_PRIVATE_RANGES": "",
         "POWERTOOLS_SERVICE_NAME": stack,
         "POWERTOOLS_METRICS_NAMESPACE": "Tocsin",

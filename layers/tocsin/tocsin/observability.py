@@ -30,6 +30,7 @@ class Metric(StrEnum):
     SKIPPED_NO_CHANNEL = "SkippedNoChannel"
     SUPERSEDED = "Superseded"
     CLAIM_LOST = "ClaimLost"
+    DEFERRED = "Deferred"
     DELIVERY_LATENCY = "DeliveryLatency"
     """Seconds from created to sent."""
     DEAD_LETTER_DEPTH = "DeadLetterDepth"
@@ -131,6 +132,9 @@ class Recorder:
             case Event.BURIED:
                 self.metrics.count(Metric.DEAD, change.after.channel)
                 self.logger.error("dead: malformed", extra=_about(change.after) | {"reason": change.after.last_error})
+            case Event.DEFERRED:
+                self.metrics.count(Metric.DEFERRED, change.after.channel)
+                self.logger.info("deferred", extra=_about(change.after) | {"reason": change.after.last_error})
             case Event.CLAIM_LOST:
                 self.metrics.count(Metric.CLAIM_LOST, change.before.channel)
                 self.logger.warning("claim lost", extra=_about(change.before))

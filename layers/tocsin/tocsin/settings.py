@@ -77,6 +77,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             missing_channel=_missing_channel(value("MISSING_CHANNEL_ACTION")),
             pending_grace=timedelta(seconds=number("PENDING_GRACE_SECONDS")),
             claim_margin=timedelta(seconds=number("CLAIM_MARGIN_SECONDS")),
+            throttle_budget=timedelta(hours=number("THROTTLE_BUDGET_HOURS")),
         ),
         allowed_private_ranges=_networks(value("ALLOWED_PRIVATE_RANGES")),
     )

@@ -15,7 +15,7 @@ from tests.support.channels import SHORT, a_notification, refusal, some_tools
 from tests.support.ssm import a_client
 from tocsin.channels.email import EmailChannel, EmailConfig
 from tocsin.channels.sns import SnsChannel, SnsConfig
-from tocsin.delivery.attempt import Accepted, FailureClass, SendResult
+from tocsin.delivery.attempt import Accepted, FailureClass, SendResult, Throttled
 from tocsin.delivery.notification import ChannelName, Notification
 
 RETRYABLE, PERMANENT, UNKNOWN = FailureClass.RETRYABLE, FailureClass.PERMANENT, FailureClass.UNKNOWN
@@ -152,8 +152,6 @@ async def via_sns(behaviour: Behaviour, deadline: float = 5.0) -> SendResult:
 @pytest.mark.parametrize(
     ("answer", "failure"),
     [
-        (ses_says("TooManyRequestsException", 429), RETRYABLE),
-        (ses_says("LimitExceededException"), RETRYABLE),  # the day's quota
         (ses_says("SendingPausedException"), RETRYABLE),  # an operator's switch
         (ses_says("MailFromDomainNotVerifiedException"), RETRYABLE),  # a DNS record
         (ses_says("NotFoundException", 404), RETRYABLE),  # something of the account's
@@ -176,8 +174,6 @@ async def test_what_ses_says_decides_the_class(answer: Behaviour, failure: Failu
 @pytest.mark.parametrize(
     ("answer", "failure"),
     [
-        (sns_says("Throttled", 429), RETRYABLE),
-        (sns_says("Throttling"), RETRYABLE),
         (sns_says("AuthorizationError", 403), RETRYABLE),
         (sns_says("KMSAccessDenied"), RETRYABLE),
         (sns_says("InternalError", 500), RETRYABLE),
@@ -189,6 +185,25 @@ async def test_what_ses_says_decides_the_class(answer: Behaviour, failure: Failu
 async def test_what_sns_says_decides_the_class(answer: Behaviour, failure: FailureClass) -> None:
     """Contract 2.11. Permanent only if this very message will never be accepted."""
     assert refusal(await via_sns(answer)).failure is failure
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        ses_says("TooManyRequestsException", 429),
+        ses_says("LimitExceededException"),  # the day's quota
+        ses_says("Anything", 429),
+    ],
+)
+async def test_throttling_by_ses_is_no_answer_to_the_message(answer: Behaviour) -> None:
+    """Contract 2.11 [T]."""
+    assert isinstance(await via_ses(answer), Throttled)
+
+
+@pytest.mark.parametrize("answer", [sns_says("Throttled", 429), sns_says("Throttling")])
+async def test_throttling_by_sns_is_no_answer_to_the_message(answer: Behaviour) -> None:
+    """Contract 2.11 [T]."""
+    assert isinstance(await via_sns(answer), Throttled)
 
 
 async def test_one_try_is_one_request() -> None:

@@ -22,7 +22,7 @@ from tocsin.channels.aws import THREADS
 from tocsin.channels.channel import IMPLEMENTED
 from tocsin.channels.credentials import KEEP_FAILURE, KEEP_MISSING, Credentials
 from tocsin.channels.registry import KINDS, RECHECK, Channels
-from tocsin.delivery.attempt import Accepted, FailureClass, NotConfigured
+from tocsin.delivery.attempt import Accepted, FailureClass, NotConfigured, Throttled
 from tocsin.delivery.notification import ChannelName
 
 LAYER = str(Path(tocsin.__file__).parents[1])
@@ -144,7 +144,8 @@ async def test_a_failed_read_is_not_repeated_by_every_invocation() -> None:
         for wait in (timedelta(0), timedelta(0), KEEP_FAILURE):
             clock.now += wait
             async with channels:
-                assert refusal(await channels.send(a_notification())).failure is FailureClass.RETRYABLE
+                result = await channels.send(a_notification())
+                assert result == Throttled("the configuration of Webhook can't be read: ThrottlingException")
     assert ssm.reads == ["Webhook"] * 2
 
 

@@ -26,7 +26,7 @@ async def test_a_thousand_due_rows_take_few_calls_and_are_each_sent_once(databas
     sender = FakeSender()
     with counted_calls(database.client) as calls:
         swept = await Sweeper(database, sender).sweep()
-    assert swept == Swept(1000, 0.0, 0.0, settled=1000, left=0, buried=0)
+    assert swept == Swept(1000, 0.0, 0.0, settled=1000, deferred=0, left=0, buried=0)
     assert Counter(sender.got) == Counter(row.id for row in rows)
     assert calls.total() <= 150, calls
 
@@ -69,7 +69,7 @@ async def test_a_first_delivery_that_never_happened_is_taken_over(database: Data
     sender = FakeSender()
     swept = await Sweeper(database, sender).sweep()
     assert sender.got == [lost.id]
-    assert swept == Swept(1, 0.0, POLICY.pending_grace.total_seconds(), settled=1, left=0, buried=0)
+    assert swept == Swept(1, 0.0, POLICY.pending_grace.total_seconds(), settled=1, deferred=0, left=0, buried=0)
     assert database.table.get(fresh.id) == fresh
 
 

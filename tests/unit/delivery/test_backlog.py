@@ -16,7 +16,7 @@ def to(*recipients: str) -> list[Notification]:
 
 
 def backlog(rows: list[Notification], total: int = 100, cap: int = 100) -> Backlog:
-    return Backlog(rows, lambda row: row.recipient, total, cap)
+    return Backlog(rows, lambda row: row.recipient, lambda: 0.0, total, cap)
 
 
 def test_destinations_take_turns_and_each_is_in_order() -> None:

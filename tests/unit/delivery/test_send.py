@@ -225,8 +225,8 @@ def test_every_subset_of_a_batch_of_results_may_fail(failing: tuple[bool, ...], 
     assert bench.watch.events == +Counter({Event.SETTLED: 4 - lost, Event.UNRECORDED: lost})
     for row in rows:
         tries = table.tries[row.id, False]
-        assert tries == (min(times + 1, 4) if row.id in broken else 1)
-        assert (table.get(row.id).status is Status.SENT) == (row.id not in broken or times < 4)
+        assert tries == (min(times + 1, 8) if row.id in broken else 1)
+        assert (table.get(row.id).status is Status.SENT) == (row.id not in broken or times < 8)
     assert all(table.get(id_).claim_token for id_ in broken if times == 99)
 
 

@@ -15,7 +15,7 @@ from tocsin.channels.channel import IMPLEMENTED
 from tocsin.channels.credentials import Credentials
 from tocsin.delivery.notification import ChannelName, Notification
 from tocsin.delivery.record import Tally
-from tocsin.delivery.send import ATTEMPT_DEADLINE, Delivery, Verdict, Worker
+from tocsin.delivery.send import ATTEMPT_DEADLINE, Delivery, Limits, Verdict, Worker
 from tocsin.delivery.store import Fetched
 from tocsin.delivery.sweep import Swept, sweep
 from tocsin.expiry.still_true import reviewer
@@ -49,7 +49,7 @@ def review(rows: Sequence[Notification]) -> Mapping[str, Verdict]:
     return reviewer(resources.alerts(), resources.now)(rows)
 
 
-async def deliver(found: Fetched, worker: Worker) -> Tally:
+async def deliver(found: Fetched, worker: Worker, limits: Limits) -> Tally:
     """Claim, send and record with all that is real; make dead letters of what can't be read."""
     from tocsin.channels.registry import Channels  # noqa: PLC0415 - aiohttp would cost the API's cold start
 
@@ -64,13 +64,14 @@ async def deliver(found: Fetched, worker: Worker) -> Tally:
         deadline=ATTEMPT_DEADLINE,
     ) as channels:
         observe = resources.recorder().observe
-        run = Delivery(resources.table(), channels, settings.delivery, worker, observe, review=review)
+        run = Delivery(resources.table(), channels, settings.delivery, worker, observe, review=review, limits=limits)
         return await run.run(found.rows, found.malformed)
 
 
 def dispatch(images: Iterable[Item], context: resources.LambdaContext) -> Tally:
     """Deliver for the first time what the table's stream brought."""
-    return asyncio.run(deliver(read_all(images), resources.worker(context)))
+    at_once = Limits(waits=False)  # what is not taken now is the sweep's: a lane of the stream must not wait for it
+    return asyncio.run(deliver(read_all(images), resources.worker(context), at_once))
 
 
 def run_sweep(context: resources.LambdaContext, shards: Sequence[int] | None) -> Swept | None:
@@ -81,7 +82,7 @@ def run_sweep(context: resources.LambdaContext, shards: Sequence[int] | None) ->
         sweep(
             Lease(resources.dynamodb(), resources.settings().notifications_table, job, holder=context.aws_request_id),
             resources.table(),
-            lambda found: deliver(found, worker),
+            lambda found: deliver(found, worker, Limits()),
             shards=range(SHARDS) if shards is None else shards,
             hand_over=None if shards else lambda part: _invoke_for(part, context.invoked_function_arn),
             now=resources.now(),

@@ -1,7 +1,8 @@
 """What the errors of AWS's own APIs say about trying again.
 
-The rule: permanent only if this very message can never be accepted. What an operator can mend without touching it
-(permissions, a paused account, an unverified sender) is retryable, as is what AWS mends itself.
+Throttling is no answer to this very message: nothing was tried, so no attempt is spent. Else the rule is: permanent
+only if this very message can never be accepted. What an operator can mend without touching it (permissions, a paused
+account, an unverified sender) is retryable, as is what AWS mends itself.
 """
 
 from collections.abc import Callable
@@ -13,24 +14,33 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, Par
 from botocore.parsers import ResponseParserError
 
 from tocsin.channels.channel import Tools, is_retryable, permanent, refused, retryable, unknown
-from tocsin.delivery.attempt import Accepted, FailureClass, Refused, SendResult
+from tocsin.delivery.attempt import Accepted, FailureClass, Refused, SendResult, Throttled
+from tocsin.delivery.notification import LAST_ERROR_LIMIT
 from tocsin.network.blocking import NotStartedError
+from tocsin.text import bounded
 
 T = TypeVar("T")
 
 THREADS = 64
 """Calls of one channel at once: as many as delivery starts for one destination, so that none waits for a thread."""
 
-RETRYABLE_CODES = frozenset(
+THROTTLING_CODES = frozenset(
     {
-        # throttling, in the words of SES, SNS and their gateways
-        "LimitExceededException",
+        "KMSThrottling",
+        "LimitExceededException",  # SES: the sending quota (API reference v2, SendEmail)
         "RequestLimitExceeded",
+        "RequestThrottled",
+        "SlowDown",
         "Throttled",
         "ThrottledException",
         "Throttling",
         "ThrottlingException",
         "TooManyRequestsException",
+    }
+)
+"""Throttling, in the words of SES, SNS, SSM and their gateways (botocore, data/_retry.json, has most of them)."""
+RETRYABLE_CODES = frozenset(
+    {
         # an operator can mend it
         "AccessDenied",
         "AccessDeniedException",
@@ -45,7 +55,6 @@ RETRYABLE_CODES = frozenset(
         "KMSInvalidState",
         "KMSNotFound",
         "KMSOptInRequired",
-        "KMSThrottling",
     }
 )
 
@@ -82,9 +91,11 @@ def code_of(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
-def _answered(error: ClientError, *, mendable: bool) -> Refused:
+def _answered(error: ClientError, *, mendable: bool) -> Refused | Throttled:
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", HTTPStatus.INTERNAL_SERVER_ERROR)
     text = f"{code_of(error)}: {error.response.get('Error', {}).get('Message', '')}"
+    if code_of(error) in THROTTLING_CODES or status == HTTPStatus.TOO_MANY_REQUESTS:
+        return Throttled(bounded(text, LAST_ERROR_LIMIT))
     may_pass = mendable or code_of(error) in RETRYABLE_CODES or is_retryable(status)
     return refused(FailureClass.RETRYABLE if may_pass else FailureClass.PERMANENT, text, status)
 

@@ -23,7 +23,11 @@ KEEP_FAILURE = timedelta(seconds=10)
 
 
 class CredentialsUnavailableError(Exception):
-    """The channel's configuration can't be read."""
+    """The channel's configuration can't be read; `code` is AWS's, or the class of what went wrong."""
+
+    def __init__(self, channel: ChannelName, code: str) -> None:
+        super().__init__(f"the configuration of {channel} can't be read: {code}")
+        self.code = code
 
 
 class Credentials:
@@ -43,9 +47,9 @@ class Credentials:
         now = self._now()
         if self._missing_until.get(channel, now) > now:
             return None
-        until, why = self._failing_until.get(channel, (now, ""))
+        until, code = self._failing_until.get(channel, (now, ""))
         if until > now:
-            raise CredentialsUnavailableError(why)
+            raise CredentialsUnavailableError(channel, code)
         return self._fetch(channel, now)
 
     def configured(self, channels: Iterable[ChannelName]) -> list[ChannelName]:
@@ -65,9 +69,8 @@ class Credentials:
             if code == "ParameterNotFound":
                 self._missing_until[channel] = now + KEEP_MISSING
                 return None
-            why = f"the configuration of {channel} can't be read: {code}"
-            self._failing_until[channel] = (now + KEEP_FAILURE, why)
-            raise CredentialsUnavailableError(why) from None
+            self._failing_until[channel] = (now + KEEP_FAILURE, code)
+            raise CredentialsUnavailableError(channel, code) from None
         return cast("str", text)  # without a transform, Powertools returns the parameter's text
 
 

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import BaseModel, ValidationError
 
 from tocsin.channels import email, sns, webhook
-from tocsin.channels.aws import THREADS
+from tocsin.channels.aws import THREADS, THROTTLING_CODES
 from tocsin.channels.channel import ChannelSettings, Clients, Clock, SendsOnly, Tools, retryable
 from tocsin.channels.connection import guarded_session
 from tocsin.channels.credentials import Credentials, CredentialsUnavailableError
-from tocsin.delivery.attempt import NotConfigured, Refused, SendResult
+from tocsin.delivery.attempt import NotConfigured, Refused, SendResult, Throttled
 from tocsin.delivery.notification import ChannelName, Notification
 from tocsin.network.address import AddressGuard
 from tocsin.network.blocking import Blocking
@@ -39,7 +39,7 @@ RECHECK = timedelta(seconds=10)
 _FIELD_NAME = re.compile(r"[a-z_]{1,32}|[0-9]{1,4}")
 """What a field or an index looks like: a key of another form may be a secret in the wrong place."""
 
-Usable = SendsOnly | NotConfigured | Refused
+Usable = SendsOnly | NotConfigured | Refused | Throttled
 """What a name leads to: a channel, or why there is none."""
 
 
@@ -120,7 +120,7 @@ class Channels:
         if kind is None:
             return NotConfigured()
         match await self._channel(notification.channel, kind):
-            case NotConfigured() | Refused() as problem:
+            case NotConfigured() | Refused() | Throttled() as problem:
                 return problem
             case channel:
                 return await channel.send(notification)
@@ -138,7 +138,7 @@ class Channels:
         try:
             text = await self._reading.run(lambda: self._credentials.read(name), READ_SECONDS)
         except CredentialsUnavailableError as error:
-            return retryable(str(error))
+            return Throttled(str(error)) if error.code in THROTTLING_CODES else retryable(str(error))
         except TimeoutError:
             return retryable(f"the configuration of {name} can't be read: no answer within {READ_SECONDS:g} s")
         tools = self._lend(name)

@@ -39,7 +39,16 @@ class NotConfigured:
     """No such channel is configured in this stack."""
 
 
-SendResult = Accepted | Refused | NotConfigured
+@dataclass(frozen=True, slots=True)
+class Throttled:
+    """The service takes no more just now, whatever the message: nothing was tried, so no attempt is spent."""
+
+    error: str
+    retry_after: float | None = None
+    """Seconds that the service asked us to wait; already parsed, never negative."""
+
+
+SendResult = Accepted | Refused | NotConfigured | Throttled
 
 
 class AttemptClass(StrEnum):

@@ -1,27 +1,80 @@
-"""Rows waiting for room: oldest first for each destination, with a cap, so that a hung receiver can't hold the rest."""
+"""Rows waiting for room: oldest first for each destination, with a cap, so that a hung receiver can't hold the rest.
+
+A destination that throttles is given rows at a rate from then on: half of what it took, and a little more with each row
+that it takes: additive increase, multiplicative decrease (RFC 5681, section 3.1, does so with a window).
+"""
 
 from collections import Counter, deque
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 
 from tocsin.delivery.notification import Notification
 
+_LEAST = 0.2
+"""Rows a second that a destination is offered at least."""
+_INCREASE = 0.1
+"""Rows a second by which a rate grows in a second, while the destination takes all."""
+_SOON = 0.01
+"""Seconds that a look at a destination takes no sooner than the one before: a part of a row is no row."""
+_ECHO = 1.0
+"""Seconds for which further refusals say nothing new: those rows were on their way with the first."""
+
+
+@dataclass(slots=True)
+class _Pace:
+    """How fast one destination takes rows: a token bucket that holds one second's worth."""
+
+    most: int
+    """Rows in flight at once."""
+    rate: float = 0.0
+    """Rows a second; 0: it never throttled, and `most` is the only bound."""
+    tokens: float = 0.0
+    filled_at: float = 0.0
+    taken: int = 0
+    refused_at: float = -_ECHO
+
+    def room(self, in_flight: int, now: float) -> int:
+        """Count the rows that may start now."""
+        if not self.rate:
+            return self.most - in_flight
+        self.tokens = min(self.tokens + (now - self.filled_at) * self.rate, max(self.rate, 1.0))
+        self.filled_at = now
+        return min(int(self.tokens), self.most - in_flight)
+
+    def opens_in(self) -> float:
+        """Give the seconds, from the last look, until a row may start."""
+        return max(_SOON, (1.0 - self.tokens) / self.rate) if self.rate else _SOON
+
+    def took_one(self) -> None:
+        """Learn that a row was taken."""
+        self.taken += 1
+        self.rate += _INCREASE / self.rate if self.rate else 0.0
+
+    def throttled(self, now: float) -> None:
+        """Learn that the destination would take no more."""
+        if now - self.refused_at >= _ECHO:
+            self.rate = max((self.rate or min(self.taken, self.most)) / 2, _LEAST)
+            self.tokens, self.filled_at, self.refused_at = 0.0, now, now
+
 
 class Backlog:
-    """What waits and what is in flight. Destinations take turns; a full one is passed over."""
+    """What waits and what is in flight. Destinations take turns; one that is full or not ready is passed over."""
 
     def __init__(
         self,
         rows: Collection[Notification],
         destination: Callable[[Notification], str],
+        clock: Callable[[], float],
         total: int,
         per_destination: int,
     ) -> None:
-        """Let at most `total` rows be in flight at once, `per_destination` of them to each."""
+        """Let at most `total` rows be in flight at once, `per_destination` of them to each. `clock` is in seconds."""
         self._total = total
-        self._cap = per_destination
+        self._clock = clock
         self._queues: dict[str, deque[Notification]] = {}
         self._in_flight: Counter[str] = Counter()
         self._names = {row.id: destination(row) for row in rows}
+        self._paces = {name: _Pace(per_destination) for name in self._names.values()}
         for row in rows:
             self._queues.setdefault(self._names[row.id], deque()).append(row)
 
@@ -39,6 +92,10 @@ class Backlog:
         room = self._total - self._in_flight.total()
         return min(room, sum(min(len(queue), self._room(name)) for name, queue in self._queues.items()))
 
+    def opens_in(self) -> float:
+        """Give the seconds until the first of the waiting destinations takes a row again."""
+        return min(self._paces[name].opens_in() for name in self._queues)
+
     def take(self, count: int) -> list[Notification]:
         """Take up to `count` rows into flight, a destination at a time in turn."""
         taken: list[Notification] = []
@@ -49,22 +106,32 @@ class Backlog:
             taken.append(self._pop(name))
         return taken
 
-    def finish(self, row: Notification) -> None:
-        """Give back the place of a row that was taken."""
-        self._in_flight[self._names[row.id]] -= 1
+    def finish(self, row: Notification, *, throttled: bool = False) -> None:
+        """Give back the place of a row that was taken; say whether its destination would take no more."""
+        name = self._names[row.id]
+        self._in_flight[name] -= 1
+        if throttled:
+            self._paces[name].throttled(self._clock())
+        else:
+            self._paces[name].took_one()
+
+    def put_back(self, row: Notification) -> None:
+        """Let a row that was finished wait again, before all others that go there."""
+        self._queues.setdefault(self._names[row.id], deque()).appendleft(row)
 
     def waiting(self) -> list[Notification]:
-        """Give the rows that were never taken."""
+        """Give the rows that wait."""
         return [row for queue in self._queues.values() for row in queue]
 
     def _room(self, name: str) -> int:
-        return self._cap - self._in_flight[name]
+        return self._paces[name].room(self._in_flight[name], self._clock())
 
     def _pop(self, name: str) -> Notification:
         """Take the oldest of one destination, and move that destination to the back of the turn."""
         queue = self._queues.pop(name)
         row = queue.popleft()
         self._in_flight[name] += 1
+        self._paces[name].tokens -= 1
         if queue:
             self._queues[name] = queue
         return row

@@ -17,8 +17,17 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Self
 
-from tocsin.delivery.attempt import Accepted, Attempt, AttemptClass, FailureClass, NotConfigured, Refused, SendResult
-from tocsin.delivery.retry import GiveUp, RetryAt, RetryPolicy, decide
+from tocsin.delivery.attempt import (
+    Accepted,
+    Attempt,
+    AttemptClass,
+    FailureClass,
+    NotConfigured,
+    Refused,
+    SendResult,
+    Throttled,
+)
+from tocsin.delivery.retry import GiveUp, RetryAt, RetryPolicy, decide, throttle_pause
 from tocsin.errors import TransitionRefusedError
 from tocsin.text import bounded
 
@@ -87,6 +96,8 @@ class DeliveryPolicy:
     """How long a first delivery may take to start before the sweep takes over."""
     claim_margin: timedelta = timedelta(seconds=330)
     """How long a claim outlives its worker: more than the clocks of two workers may differ (5 minutes)."""
+    throttle_budget: timedelta = timedelta(hours=24)
+    """How long a service may take no more, in a row, before the notification is a dead letter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +176,8 @@ class Notification:
                 return self._skipped(started_at, now, policy.missing_channel)
             case Refused():
                 return self._refused(result, started_at, now, policy.retry, dice)
+            case Throttled():
+                return self._throttled(result, now, policy)
 
     def requeued(self, now: datetime, policy: DeliveryPolicy) -> Self:
         """Begin a new life with a full budget; the history stays."""
@@ -201,7 +214,7 @@ class Notification:
             started_at=started_at,
             duration_ms=max(0, round((now - started_at).total_seconds() * 1000)),
             result=result,
-            http_status=None if isinstance(seen, NotConfigured) else seen.http_status,
+            http_status=seen.http_status if isinstance(seen, Accepted | Refused) else None,
             error=bounded(seen.error, ATTEMPT_ERROR_LIMIT) if isinstance(seen, Refused) else None,
         )
 
@@ -231,6 +244,19 @@ class Notification:
                 return replace(
                     failed, status=Status.FAILED, retry_count=self.retry_count + 1, due_at=at, last_error=error
                 )
+
+    def _throttled(self, seen: Throttled, now: datetime, policy: DeliveryPolicy) -> Self:
+        """Put it off: the claim passes to nobody until it is due again, so that no stream record starts it sooner.
+
+        `updated_at` stays: it says since when it waits, whatever put it off how often.
+        """
+        waited = now - self.updated_at
+        if waited >= policy.throttle_budget:
+            return self.buried(f"throttled since {self.updated_at:%Y-%m-%d %H:%M} UTC: {seen.error}", now)
+        pause = max(seen.retry_after or 0.0, throttle_pause(waited.total_seconds()))
+        until = now + timedelta(seconds=pause)
+        why = bounded(seen.error, LAST_ERROR_LIMIT)
+        return replace(self, due_at=until, claim_token=None, claimed_until=until, last_error=why)
 
     def _dead(self, attempt: Attempt, error: str | None, now: datetime) -> Self:
         return replace(self._with(attempt, now), status=Status.DEAD, last_error=error, died_at=now)

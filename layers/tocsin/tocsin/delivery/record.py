@@ -1,7 +1,7 @@
 """The end of the pipeline: results come in one by one and are written in batches; what became of each is counted.
 
 put --> wait for a batch --> write --> count
-|--> unavailable: again, four times in all
+|--> unavailable: again, eight times in all
 |--> no room in the row: its state alone
 """
 
@@ -18,9 +18,9 @@ from tocsin.delivery.store import BATCH, Change, Malformed, Store, Write
 
 LINGER = 0.2
 """Seconds that a part-filled batch waits for more while something is in flight: fewer calls, still prompt."""
-_TRIES = 4
+_TRIES = 8
 _PAUSE = 0.05
-"""Seconds before results are written again; twice as long each time."""
+"""Seconds before results are written again; twice as long each time: 6 in all, of the 8 that a worker keeps for it."""
 
 
 class Event(StrEnum):
@@ -36,6 +36,8 @@ class Event(StrEnum):
     """The claim could not be written; the row stays due."""
     CLAIM_LOST = "claim_lost"
     """The result came after the claim had run out; nothing was overwritten."""
+    DEFERRED = "deferred"
+    """The service takes no more just now; the row comes back later, with no attempt spent."""
     UNRECORDED = "unrecorded"
     """The result could not be written; the row is due again, when its claim has run out and counted as an attempt."""
 
@@ -128,12 +130,17 @@ class Recording:
     async def _written(self, change: Change, verdict: Write) -> None:
         match verdict:
             case Write.DONE:
-                self.count(Event.SETTLED, change)
+                self.count(_event_of(change), change)
             case Write.LOST:  # to another worker, or to our own write, which succeeded although its answer never came
                 ours = await asyncio.to_thread(self._store.holds, change)
-                self.count(Event.SETTLED if ours else Event.CLAIM_LOST, change)
+                self.count(_event_of(change) if ours else Event.CLAIM_LOST, change)
             case Write.REFUSED:
                 bare = await asyncio.to_thread(self._store.write_status, change)
                 self.count(Event.SETTLED if bare is Write.DONE else Event.UNRECORDED, change)
             case Write.UNAVAILABLE:
                 pass  # `_write` tries again
+
+
+def _event_of(change: Change) -> Event:
+    """Name what a result did to its row: only one that was put off is held by a claim, of nobody."""
+    return Event.DEFERRED if change.after.claimed_until else Event.SETTLED

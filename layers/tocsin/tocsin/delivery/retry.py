@@ -51,6 +51,11 @@ def exhausted(policy: RetryPolicy, retry_count: int) -> bool:
     return retry_count >= policy.max_attempts - 1
 
 
+def throttle_pause(waited: float) -> float:
+    """Seconds after which a throttled row comes back: half of what it has waited already, from 30 s to 15 minutes."""
+    return min(max(waited / 2, 30.0), 900.0)
+
+
 def decide(
     policy: RetryPolicy,
     retry_count: int,

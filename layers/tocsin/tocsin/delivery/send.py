@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from tocsin.delivery.attempt import FailureClass, Refused, SendResult
+from tocsin.delivery.attempt import FailureClass, Refused, SendResult, Throttled
 from tocsin.delivery.backlog import Backlog
 from tocsin.delivery.notification import DeliveryPolicy, Notification, Status
 from tocsin.delivery.record import Event, Observer, Recording, Tally
@@ -81,6 +81,17 @@ class Limits:
 
     total: int = 512
     per_destination: int = 64
+    waits: bool = True
+    """Whether to wait for destinations that throttle, as long as there is time; else their rows stay due."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A row that we have claimed, and that its service would not take just now."""
+
+    row: Notification
+    wording: Notification
+    answer: Throttled
 
 
 class Delivery:
@@ -106,6 +117,7 @@ class Delivery:
         self._review = review
         self._limits = limits
         self._in_flight: set[asyncio.Task[None]] = set()
+        self._held: dict[str, _Held] = {}
         self._progress = asyncio.Event()
 
     async def run(self, rows: Iterable[Notification], malformed: Collection[Malformed] = ()) -> Tally:
@@ -116,7 +128,8 @@ class Delivery:
         now = self._worker.clock()
         latest = {row.id: row for row in rows}  # a batch of writes must not have one row twice
         due = [row for row in latest.values() if row.is_free(now)]
-        self._backlog = Backlog(due, self._sender.destination, self._limits.total, self._limits.per_destination)
+        clock, limits = asyncio.get_running_loop().time, self._limits
+        self._backlog = Backlog(due, self._sender.destination, clock, limits.total, limits.per_destination)
         self._recording = Recording(self._store, self._observe, self._backlog)
         try:
             if malformed:
@@ -124,16 +137,29 @@ class Delivery:
             await self._start_all()
         finally:
             await asyncio.gather(*self._in_flight)
+            for held in self._held.values():
+                self._settle(held.row, held.wording, held.answer, self._worker.clock())
             await self._recording.finish()
-        self._recording.tally.left = self._backlog.waiting()
+        if self._worker.remaining() <= STOP_BEFORE:
+            self._recording.tally.left = [row for row in self._backlog.waiting() if row.id not in self._held]
         return self._recording.tally
 
     async def _start_all(self) -> None:
         """Claim and start rows as room appears, until none wait or the time is nearly up."""
         while self._backlog and self._worker.remaining() > STOP_BEFORE:
             await self._wait_for_room()
-            if rows := self._backlog.take(BATCH):
-                await self._send_true(await self._claim(rows))
+            rows = self._backlog.take(BATCH)
+            held = {row.id: self._held.pop(row.id) for row in rows if row.id in self._held}
+            for again in held.values():
+                self._start(again.row, again.wording)
+            if fresh := [row for row in rows if row.id not in held]:
+                await self._send_true(await self._claim(fresh))
+            if not rows and not self._backlog.is_busy:  # all that wait go to destinations that are not ready for more
+                if not self._limits.waits:
+                    return
+                await asyncio.sleep(min(self._backlog.opens_in(), max(0.0, self._worker.remaining() - STOP_BEFORE)))
+            if not self._backlog and self._limits.waits:
+                await asyncio.gather(*self._in_flight)  # one of them may be put back
 
     async def _wait_for_room(self) -> None:
         """Wait until a whole batch can start, but not long."""
@@ -208,8 +234,15 @@ class Delivery:
         """Send one row, as `wording` has it, and hand over the result."""
         started_at = self._worker.clock()
         result = await self._result(wording)
-        self._backlog.finish(row)
+        self._backlog.finish(row, throttled=isinstance(result, Throttled))
         self._progress.set()
+        if isinstance(result, Throttled) and self._limits.waits:  # it is ours, and may have its turn again in this run
+            self._held[row.id] = _Held(row, wording, result)
+            self._backlog.put_back(row)
+        else:
+            self._settle(row, wording, result, started_at)
+
+    def _settle(self, row: Notification, wording: Notification, result: SendResult, started_at: datetime) -> None:
         settled = wording.settled(
             result, started_at=started_at, now=self._worker.clock(), policy=self._policy, dice=self._worker.dice()
         )

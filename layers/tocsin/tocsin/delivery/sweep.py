@@ -25,6 +25,8 @@ class Swept:
     oldest_pending_age: float
     """Seconds since the creation of the oldest row whose first delivery never happened; 0 if there is none."""
     settled: int
+    deferred: int
+    """Rows that a service would not take just now."""
     left: int
     """Due rows that there was no time for."""
     buried: int
@@ -56,7 +58,7 @@ async def sweep(
         if hand_over and len(hints) > LIMIT:
             for first in range(0, len(shards), PART):
                 hand_over(shards[first : first + PART])
-            return Swept(len(hints), oldest_due_age, 0.0, settled=0, left=0, buried=0, handed_over=True)
+            return Swept(len(hints), oldest_due_age, 0.0, settled=0, deferred=0, left=0, buried=0, handed_over=True)
         hints = hints[:LIMIT]
         fetched = store.fetch([hint.id for hint in hints])
         due = tuple(row for row in fetched.rows if _is_due(row, now))
@@ -68,6 +70,7 @@ async def sweep(
         oldest_due_age=oldest_due_age,
         oldest_pending_age=max((_age(row.created_at, now) for row in due if row.status is Status.PENDING), default=0.0),
         settled=tally.events[Event.SETTLED],
+        deferred=tally.events[Event.DEFERRED],
         left=len(tally.left),
         buried=tally.events[Event.BURIED],
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tocsin.delivery.notification import Notification
+from tocsin.delivery.store import Change
 from tocsin.text import bounded
 
 if TYPE_CHECKING:
@@ -30,6 +31,14 @@ _KEPT = 1024
 def is_another(stored: Notification, read: Notification) -> bool:
     """Tell whether a row is no longer as it was read, by what guards every write."""
     return any(getattr(stored, name) != getattr(read, name) for name in GUARDED)
+
+
+def is_made_by(change: Change, stored: Notification) -> bool:
+    """Tell whether a row is as `change` made it. One that was put off differs in its claim alone."""
+    after = change.after
+    is_put_off = after.updated_at == change.before.updated_at
+    same = (stored.updated_at, stored.status) == (after.updated_at, after.status)
+    return same and (not is_put_off or stored.claimed_until == after.claimed_until)
 
 
 @dataclass(frozen=True, slots=True)

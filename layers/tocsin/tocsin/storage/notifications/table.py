@@ -18,7 +18,7 @@ from tocsin.errors import ConflictError, IdempotencyMismatchError, NotFoundError
 from tocsin.storage.codec import timestamp
 from tocsin.storage.notifications.item import SHARDS, due_time, encode, read_all, salvage, update_of
 from tocsin.storage.paging import batch_get
-from tocsin.storage.update import Update, is_another
+from tocsin.storage.update import Update, is_another, is_made_by
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -113,7 +113,7 @@ class NotificationTable:
             found = self.get(change.before.id)
         except (NotFoundError, ClientError, BotoCoreError):
             return False
-        return found.updated_at == change.after.updated_at and found.status is change.after.status
+        return is_made_by(change, found)
 
     def due(self, now: datetime, limit: int, shards: Iterable[int] = range(SHARDS)) -> list[Due]:
         """Give hints of at most `limit` rows due by `now`, oldest first. Raises ClientError: then nothing is known."""
