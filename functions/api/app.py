@@ -1,5 +1,7 @@
 """The HTTP API: one route per operation, IAM-signed at the gateway. Statuses for errors are in `problems`."""
 
+import json
+from functools import partial
 from typing import Any
 
 import problems
@@ -9,7 +11,10 @@ from routes import audit_events, certificates, channels, contacts, notifications
 
 from tocsin.bootstrap import resources
 
-app = APIGatewayRestResolver(enable_validation=True)
+# UTF-8 as it is: an umlaut is two bytes, its escape six, in a text that Lambda escapes once more.
+app = APIGatewayRestResolver(
+    enable_validation=True, serializer=partial(json.dumps, separators=(",", ":"), ensure_ascii=False)
+)
 for routes in (notifications, stats, channels, certificates, policies, contacts, audit_events, sources):
     app.include_router(routes.router, prefix="/api/v1")
 problems.handle_in(app)

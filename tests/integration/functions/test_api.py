@@ -18,7 +18,7 @@ from tests.support.faults import answer_lost, faulty, throttled
 from tests.support.functions import Answer, Context, answer_of, call, handler, sample
 from tests.support.rows import NO_CHANNEL, NOW, REFUSED, REJECTED, RETENTION, a_row, in_status, settled
 from tocsin.bootstrap import resources
-from tocsin.delivery.notification import ChannelName, Notification, Severity, Status
+from tocsin.delivery.notification import MESSAGE_LIMIT, ChannelName, Notification, Severity, Status
 from tocsin.storage.notifications.item import encode
 
 PATH = "/api/v1/notifications"
@@ -354,3 +354,30 @@ def test_the_description_and_the_template_have_the_same_routes(openapi: dict[str
 def _nameless(routes: set[tuple[str, str]]) -> set[tuple[str, str]]:
     """Leave the names of path parameters out: they are nobody's but the describer's."""
     return {(method, re.sub(r"\{\w+\}", "{}", path)) for method, path in routes}
+
+
+LAMBDA_LIMIT = 6 * 1024 * 1024
+"""Bytes of an answer (Lambda developer guide, "Quotas")."""
+
+
+@pytest.mark.parametrize(
+    "character", ['"', "\\", "\u00fc", "\x01", "\U0001f514"], ids=["quote", "backslash", "umlaut", "control", "bell"]
+)
+def test_a_page_of_the_largest_messages_stays_below_what_lambda_answers_with(stack: Database, character: str) -> None:
+    """A list of 100 rows of 32 KB, whatever is in them: the page ends sooner, and the cursor goes on."""
+    message = character * (MESSAGE_LIMIT // len(character.encode()))
+    rows = [a_row(message=message) for _ in range(100)]
+    stack.fill(rows)
+    seen: list[str] = []
+    cursor = ""
+    while True:
+        answer = call("GET", f"{PATH}?limit=100{cursor}")
+        as_lambda_sends_it = json.dumps({"statusCode": 200, "body": answer.body}, ensure_ascii=False).encode()
+        assert len(as_lambda_sends_it) < LAMBDA_LIMIT
+        page = answer.json
+        assert page["items"] or page["next_cursor"] is None, "each page gets on"
+        seen += [item["id"] for item in page["items"]]
+        if page["next_cursor"] is None:
+            break
+        cursor = f"&cursor={page['next_cursor']}"
+    assert sorted(seen) == sorted(row.id for row in rows)

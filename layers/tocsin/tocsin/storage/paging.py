@@ -21,6 +21,9 @@ _ROUNDS = 8
 _STRETCH = 100
 """Rows of a stretch, the first one excepted: one BatchGetItem."""
 
+ANSWER_LIMIT = 4_500_000
+"""Bytes at which a page ends: with the last row's, it stays below the 6 MB that Lambda answers with (Lambda quotas)."""
+
 Row = TypeVar("Row")
 Bounds = tuple[str, str]
 """The lowest key that can match, and one that is above every key that can."""
@@ -115,16 +118,20 @@ def page(
     match: Callable[[Row], bool],
     limit: int,
     after: str | None,
+    *,
+    weigh: Callable[[Item], int] = lambda _item: 0,
 ) -> Page[Row]:
-    """Give up to `limit` rows that `match`, behind the key `after`."""
+    """Give up to `limit` rows that `match`, behind the key `after`; fewer where they `weigh` ANSWER_LIMIT."""
     rows: list[Row] = []
-    place, stretch = after, limit
+    place, stretch, weight = after, limit, 0
     for _ in range(_ROUNDS):
         keys = reader.keys(place, stretch)
         for key, item in reader.items(keys):
             row = read(item)
-            rows += [row] if match(row) else []
-            if len(rows) == limit:
+            if match(row):
+                rows.append(row)
+                weight += weigh(item)
+            if len(rows) == limit or weight >= ANSWER_LIMIT:
                 return Page(tuple(rows), key)
         if len(keys) < stretch:
             return Page(tuple(rows), None)
