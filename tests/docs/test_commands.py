@@ -22,7 +22,7 @@ from tests.docs.template import routes
 ALL = [block for path in pages() for block in blocks(path, *SHELL)]
 every_block = pytest.mark.parametrize("block", ALL, ids=str)
 
-OF_MAKE = {"ARGS", "CONFIG", "ONCE", "PYTHON", "TOCSIN_AWS_PORT"}
+OF_MAKE = {"ARGS", "CONFIG", "CONFIRM", "ONCE", "PYTHON", "TOCSIN_AWS_PORT"}
 """What the targets take besides the template's parameters."""
 OF_THE_SHELL = {
     "make",
@@ -100,6 +100,13 @@ def test_make_knows_what_the_prose_says() -> None:
     for path in pages():
         for target in re.findall(r"`make ([a-z]+)", path.read_text()):
             assert _is_target(target), (path, target)
+
+
+def test_every_deployment_names_its_configuration() -> None:
+    """A plain one is a trial: where a page means production, it says so."""
+    for path in pages():
+        uses = re.findall(r"(?<!`)make deploy (?!`)[^`\n]*|`make deploy [^`]*`", path.read_text())
+        assert [use for use in uses if "CONFIG=" not in use] == [], path
 
 
 def _is_target(name: str) -> bool:

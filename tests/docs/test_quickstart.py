@@ -92,4 +92,4 @@ def test_every_block_is_one_that_this_test_runs_or_compares() -> None:
     for name in ("docs/quickstart.md", "docs/operations.md", "README.md"):
         for block in blocks(page(name)):
             assert isinstance(block, Block)
-            assert block.language in (*SHELL, "text", "json", "python"), block
+            assert block.language in (*SHELL, "text", "json", "python", "yaml"), block
