@@ -1,5 +1,6 @@
 """Contract 3: what the API does for notifications, against DynamoDB Local, through API Gateway's events."""
 
+import asyncio
 import json
 import re
 from collections import Counter
@@ -12,10 +13,11 @@ import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from openapi_spec_validator import validate
 
+from local.receiver import Exchange, Receiver
 from tests.support.database import Database, counted_calls, template
 from tests.support.emf import blobs_in
 from tests.support.faults import answer_lost, faulty, throttled
-from tests.support.functions import Answer, Context, answer_of, call, handler, sample
+from tests.support.functions import Answer, Context, answer_of, call, forget_wiring, handler, sample
 from tests.support.rows import NO_CHANNEL, NOW, REFUSED, REJECTED, RETENTION, a_row, in_status, settled
 from tocsin.bootstrap import resources
 from tocsin.delivery.notification import MESSAGE_LIMIT, ChannelName, Notification, Severity, Status
@@ -381,3 +383,26 @@ def test_a_page_of_the_largest_messages_stays_below_what_lambda_answers_with(sta
             break
         cursor = f"&cursor={page['next_cursor']}"
     assert sorted(seen) == sorted(row.id for row in rows)
+
+
+def test_a_call_without_an_answer_leaves_the_api_time_to_say_so() -> None:
+    """A brownout answers 503: every try times out, and the pauses between them are the longest."""
+    pauses = sum(2**number for number in range(resources.TRIES - 1))
+    longest = resources.TRIES * (resources.CONNECT_SECONDS + resources.READ_SECONDS) + pauses
+    assert longest <= 12
+    assert longest < template()["Resources"]["ApiFunction"]["Properties"]["Timeout"] / 2
+
+
+async def test_a_store_that_hangs_is_a_503(stack: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retry-After and a problem of ours, not API Gateway's 504."""
+
+    async def hang(exchange: Exchange) -> None:
+        await exchange.wait_for_the_end()
+
+    async with Receiver(hang) as silent:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", silent.url(""))
+        forget_wiring()
+        answer = await asyncio.to_thread(call, "GET", f"{PATH}/01J00000000000000000000000")
+        assert len(silent.requests) == resources.TRIES
+    assert (answer.status, answer.headers["retry-after"]) == (503, "5")
+    assert answer.json["detail"] == "The storage did not answer. Try again."
