@@ -49,8 +49,19 @@ def test_every_action_is_named() -> None:
 def test_a_permission_on_everything_is_either_the_streams_or_embedded() -> None:
     """`*` as a resource: only where AWS takes no resource, or in policies that no account ever has."""
     allowed = [(where, statement) for where, statement in statements() if statement["Effect"] == "Allow"]
-    everywhere = {where for where, statement in allowed if "*" in listed(statement["Resource"])}
-    assert everywhere == {"DispatchRole", "SourceSyncRole", "EmbeddedSendPolicy", "EmbeddedReadPolicy"}
+    everywhere = {
+        (where, action)
+        for where, statement in allowed
+        if "*" in listed(statement["Resource"])
+        for action in listed(statement["Action"])
+    }
+    assert everywhere == {
+        ("DispatchRole", "dynamodb:ListStreams"),
+        ("SourceSyncRole", "acm:ListCertificates"),
+        ("EmbeddedSendPolicy", "dynamodb:BatchExecuteStatement"),
+        ("EmbeddedSendPolicy", "ses:SendEmail"),
+        ("EmbeddedReadPolicy", "ssm:GetParameters"),
+    }
     embedded = [found for name, found in of_type("AWS::IAM::ManagedPolicy") if name.startswith("Embedded")]
     assert {policy["Condition"] for policy in embedded} == {"IsEmbedded"}
     assert template()["Conditions"]["IsEmbedded"] == ["Environment", "local"]

@@ -15,20 +15,21 @@ from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
-CODE = "s3://bucket/key"
-"""Stands for whatever is uploaded: the translator takes no local folder."""
-_DERIVED = re.compile(r"((?:Deployment|Version))[0-9a-f]{10}")
-"""The ends of names that the translator makes of what a deployment or a version holds."""
+BUCKET = "s3://bucket/"
+"""Stands before what is uploaded: the translator takes no local folder."""
+_DERIVED = re.compile(r"(Deployment|Version|Layer)[0-9a-f]{10}")
+"""The ends of names that the translator makes of what a deployment, a version or a layer holds."""
 
 
 def transformed(path: Path) -> dict[str, Any]:
-    """Transform a template as CloudFormation would."""
+    """Transform a template as CloudFormation would, and keep what it leaves out: how SAM builds each resource."""
     template = yaml_parse(path.read_text())
+    built = {name: one["Metadata"] for name, one in template["Resources"].items() if "Metadata" in one}
     for resource in template["Resources"].values():
         for place in {"CodeUri", "ContentUri"} & resource.get("Properties", {}).keys():
-            resource["Properties"][place] = CODE
+            resource["Properties"][place] = BUCKET + resource["Properties"][place]
     found: dict[str, Any] = Translator({}, Parser()).translate(template, {})
-    return found
+    return found | {"Metadata": built, "Template": {"Description": found["Description"]}}
 
 
 def statements_together(resource: dict[str, Any]) -> dict[str, Any]:
@@ -36,7 +37,10 @@ def statements_together(resource: dict[str, Any]) -> dict[str, Any]:
     policies = resource.get("Properties", {}).get("Policies", [])
     if resource["Type"] != "AWS::IAM::Role":
         return resource
-    statements = [_sorted_lists(one) for policy in policies for one in policy["PolicyDocument"]["Statement"]]
+    documents = [policy["PolicyDocument"] for policy in policies]
+    statements = [
+        _sorted_lists(one) | {"Version": document["Version"]} for document in documents for one in document["Statement"]
+    ]
     statements.sort(key=lambda one: json.dumps(one, sort_keys=True))
     return resource | {"Properties": resource["Properties"] | {"Policies": statements}}
 
@@ -49,13 +53,13 @@ def _sorted_lists(statement: dict[str, Any]) -> dict[str, Any]:
 
 
 def meaning(path: Path) -> dict[str, str]:
-    """Give a digest for each resource, parameter, condition and output."""
+    """Give a digest for each resource, parameter, condition and output, for how each is built, and the description."""
     text = json.dumps(transformed(path), default=str)
     template = json.loads(_DERIVED.sub(r"\1", text))
     template["Resources"] = {name: statements_together(one) for name, one in template["Resources"].items()}
     return {
         f"{section}.{name}": hashlib.sha256(json.dumps(part, sort_keys=True).encode()).hexdigest()[:12]
-        for section in ("Parameters", "Conditions", "Resources", "Outputs")
+        for section in ("Template", "Parameters", "Conditions", "Metadata", "Resources", "Outputs")
         for name, part in sorted(template[section].items())
     }
 
