@@ -13,9 +13,11 @@ import pytest
 
 from tests.support.database import Database, item_size
 from tests.support.engine import Bench, FakeSender
-from tests.support.rows import ACCEPTED, NOW, POLICY, REFUSED, REJECTED, RETENTION, a_row, settled
-from tocsin.delivery.attempt import Refused
+from tests.support.rows import ACCEPTED, NOW, POLICY, REFUSED, REJECTED, RETENTION, a_row, due_since, settled
+from tocsin.delivery.attempt import Refused, Throttled
 from tocsin.delivery.notification import Notification, Status
+from tocsin.delivery.record import Event
+from tocsin.delivery.send import Limits
 from tocsin.delivery.store import Change, Write
 from tocsin.errors import ConflictError
 from tocsin.storage.notifications.item import encode
@@ -84,6 +86,16 @@ async def test_a_life_costs_exactly(
     assert row.status is status
     assert +units == where
     assert units.total() == expected
+
+
+async def test_putting_a_row_off_costs_three(database: Database, units: Counter[str]) -> None:
+    """A service that throttles: the claim, which costs one, and the write that gives it up until later."""
+    bench = Bench(OneByOne(database.client, database.name, RETENTION), limits=Limits(waits=False))
+    row = database.table.insert(due_since(a_row(), NOW))
+    units.clear()
+    await bench.run([row], FakeSender.always(Throttled("TooManyRequestsException")))
+    assert bench.watch.events == {Event.DEFERRED: 1}
+    assert +units == {"table": 1 + 1, "due": 2}
 
 
 async def test_a_requeue_is_one_write(database: Database, units: Counter[str]) -> None:
