@@ -8,7 +8,7 @@ import pytest
 from tests.support.inventory import DAY, SOMEBODY, T0, PaperCheck, a_certificate, a_policy, hours
 from tests.support.rows import ACCEPTED, NO_CHANNEL, POLICY, REFUSED, REJECTED
 from tocsin.delivery.attempt import SendResult
-from tocsin.delivery.notification import Notification
+from tocsin.delivery.notification import Notification, Severity
 from tocsin.expiry.explanation import Explanation, explain
 from tocsin.expiry.plan import Raise, decide, notification_of
 from tocsin.inventory.certificate import Certificate, CertificateStatus
@@ -125,3 +125,26 @@ def test_what_is_due_and_not_checked_yet_is_said_to_be() -> None:
     )
     assert "due: the next check raises it" in [finding.reason for finding in found.findings]
     assert found.problems == ("unknown policy",)
+
+
+def unchecked(people: People = SOMEBODY, policy: RenewalPolicy | None = None) -> dict[str, str]:
+    """Ask about a certificate that no check has looked at yet; the reasons by threshold."""
+    late = a_certificate(watched_since=AT_30 + 20 * DAY)
+    found = explain(late, policy or a_policy(), people, marks=[], notifications={}, now=AT_30 + 20 * DAY)
+    return {str(finding.threshold): finding.reason for finding in found.findings}
+
+
+def test_before_the_first_check_it_says_what_that_will_decide() -> None:
+    """Each decision in the words that its record will have: superseded, no channel, nobody to write to."""
+    assert unchecked()["30"].startswith("superseded by threshold 14")
+    nobody = unchecked(people=People())
+    assert "nobody" in nobody["14"] or "recipient" in nobody["14"]
+    silent = unchecked(policy=a_policy(channels={Severity.WARNING: ()}))
+    assert "channel" in silent["14"]
+
+
+def test_an_alert_without_a_channel_is_a_defect_of_the_plan() -> None:
+    (raised,) = [one for one in decide(CERTIFICATE, a_policy(), SOMEBODY, {}, AT_30) if isinstance(one, Raise)]
+    nowhere = replace(raised, route=replace(raised.route, channel=None))
+    with pytest.raises(ValueError, match="without a channel"):
+        notification_of(nowhere, CERTIFICATE, POLICY, AT_30)

@@ -297,3 +297,11 @@ def test_what_is_another_row() -> None:
         read_pem(self_signed(key=a_key(5)).pem)[0].source_ref,
     ]
     assert len(set(refs)) == len(refs)
+
+
+def test_one_that_expired_before_there_were_certificates_is_refused_by_name() -> None:
+    """Its GeneralizedTime can say the year 1949 (RFC 5280, 4.1.2.5); no clock of ours has to hold it."""
+    late = CA.issued(not_after=datetime(2050, 1, 1, tzinfo=UTC)).der
+    assert late.count(b"20500101000000Z") == 1
+    with pytest.raises(InvalidFieldsError, match="it expires before 1950"):
+        read_pem(as_pem(late.replace(b"20500101000000Z", b"19490101000000Z")))
