@@ -31,7 +31,12 @@ QUICK_AWS = Path(__file__).with_name("quick_aws.py")
 SCRATCH = "scratch"  # it unpacks code and layer for every worker (70 MB), and leaves them when it ends
 MINUTE = 60.0  # seconds; the shortest interval that a schedule knows
 START_PATIENCE = 120.0  # seconds
-EMBEDDED = {"Environment": "local", "AllowedPrivateRanges": "127.0.0.0/8", "EmailIdentity": EMAIL_IDENTITY}
+EMBEDDED = {
+    "Environment": "local",
+    "AllowedPrivateRanges": "127.0.0.0/8",
+    "AllowPlainHttp": "yes",
+    "EmailIdentity": EMAIL_IDENTITY,
+}
 
 
 class PortTakenError(ToolError):

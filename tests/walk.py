@@ -162,6 +162,8 @@ async def main() -> None:
                 "AWS_ENDPOINT_URL_SSM": str(ssm.provider.client.meta.endpoint_url),
                 "CHANNEL_PREFIX": PREFIX,
                 "ALLOWED_PRIVATE_RANGES": "127.0.0.0/8",
+                "ALLOW_PLAIN_HTTP": "yes",
+                "ENVIRONMENT": "local",
                 "READ_ACM": "no",
                 "FALLBACK_EMAIL": "ops@example.com",
             }

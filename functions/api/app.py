@@ -1,6 +1,7 @@
 """The HTTP API: one route per operation, IAM-signed at the gateway. Statuses for errors are in `problems`."""
 
 import json
+import re
 from functools import partial
 from typing import Any
 
@@ -11,9 +12,14 @@ from routes import audit_events, certificates, channels, contacts, notifications
 
 from tocsin.bootstrap import resources
 
+BASE_PATH = re.compile("^/(?!api/v1/).*?(?=/api/v1/)")
+"""What a custom domain puts before the API's paths (API Gateway developer guide, "API mappings")."""
+
 # UTF-8 as it is: an umlaut is two bytes, its escape six, in a text that Lambda escapes once more.
 app = APIGatewayRestResolver(
-    enable_validation=True, serializer=partial(json.dumps, separators=(",", ":"), ensure_ascii=False)
+    enable_validation=True,
+    serializer=partial(json.dumps, separators=(",", ":"), ensure_ascii=False),
+    strip_prefixes=[BASE_PATH],
 )
 for routes in (notifications, stats, channels, certificates, policies, contacts, audit_events, sources):
     app.include_router(routes.router, prefix="/api/v1")

@@ -46,7 +46,13 @@ def test_every_action_is_named() -> None:
     assert not [where for where, statement in statements() for action in listed(statement["Action"]) if "*" in action]
 
 
-def test_a_permission_on_everything_is_either_the_streams_or_embedded() -> None:
+INTERFACES = {
+    *("ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"),
+    *("ec2:DeleteNetworkInterface", "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses"),
+}
+
+
+def test_a_permission_on_everything_takes_no_resource_or_is_embedded() -> None:
     """`*` as a resource: only where AWS takes no resource, or in policies that no account ever has."""
     allowed = [(where, statement) for where, statement in statements() if statement["Effect"] == "Allow"]
     everywhere = {
@@ -56,12 +62,15 @@ def test_a_permission_on_everything_is_either_the_streams_or_embedded() -> None:
         for action in listed(statement["Action"])
     }
     assert everywhere == {
-        ("DispatchRole", "dynamodb:ListStreams"),
         ("SourceSyncRole", "acm:ListCertificates"),
+        *(("NetworkPolicy", action) for action in INTERFACES),
         ("EmbeddedSendPolicy", "dynamodb:BatchExecuteStatement"),
         ("EmbeddedSendPolicy", "ses:SendEmail"),
         ("EmbeddedReadPolicy", "ssm:GetParameters"),
     }
+    network = RESOURCES["NetworkPolicy"]
+    own_code = network["Properties"]["PolicyDocument"]["Statement"][1]
+    assert (own_code["Effect"], set(own_code["Action"])) == ("Deny", INTERFACES)
     embedded = [found for name, found in of_type("AWS::IAM::ManagedPolicy") if name.startswith("Embedded")]
     assert {policy["Condition"] for policy in embedded} == {"IsEmbedded"}
     assert template()["Conditions"]["IsEmbedded"] == ["Environment", "local"]
@@ -86,21 +95,32 @@ def test_every_function_has_a_role_and_a_log_group_of_its_own() -> None:
 
 def test_no_route_catches_all() -> None:
     """Design 4: one route per operation, no `{proxy+}`, none without its signature."""
-    events = RESOURCES["ApiFunction"]["Properties"]["Events"].values()
-    routes = [(event["Properties"]["Method"], event["Properties"]["Path"]) for event in events]
-    assert len(routes) == len(set(routes))
-    for method, path in routes:
-        assert method in {"GET", "POST", "PUT", "DELETE"}
+    api = RESOURCES["Api"]["Properties"]
+    paths = api["DefinitionBody"]["paths"]
+    assert {method for methods in paths.values() for method in methods} == {"get", "post", "put", "delete"}
+    for path in paths:
         assert path.startswith("/api/v1/")
         assert "+" not in path
-    assert RESOURCES["Api"]["Properties"]["Auth"]["DefaultAuthorizer"] == "AWS_IAM"
-    assert not [event for event in events if "Auth" in event["Properties"]]
+    assert api["Auth"]["DefaultAuthorizer"] == "AWS_IAM"
+    assert not [one for methods in paths.values() for one in methods.values() if "security" in one]
+
+
+def test_one_permission_lets_the_api_invoke_its_function() -> None:
+    """A function's policy holds 20 KB (Lambda quotas); a permission for each route would fill it."""
+    (permission,) = [found["Properties"] for _, found in of_type("AWS::Lambda::Permission")]
+    assert permission["FunctionName"] == "ApiFunction.Alias"
+    assert permission["SourceArn"].endswith(":${Api}/*/*/api/v1/*")
+    functions = [found["Properties"] for _, found in of_type("AWS::Serverless::Function")]
+    assert not [event for one in functions for event in one.get("Events", {}).values() if event["Type"] == "Api"]
 
 
 def test_a_missed_sweep_is_not_made_up_for() -> None:
     """Design 3: the next tick is the retry. 2.8 [S]: every 2 minutes by default."""
-    tick = RESOURCES["RetrySweepFunction"]["Properties"]["Events"]["Tick"]["Properties"]
-    assert tick["RetryPolicy"] == {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}
+    once = {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}
+    for name in ("RetrySweepFunction", "ExpiryCheckFunction", "SourceSyncFunction"):
+        function = RESOURCES[name]["Properties"]
+        assert function["Events"]["Tick"]["Properties"]["RetryPolicy"] == once
+        assert function["EventInvokeConfig"] == once, "Scheduler's own end at Lambda's queue, which has others"
     assert parameter_defaults()["RetryInterval"] == "2 minutes"
 
 
@@ -118,16 +138,52 @@ def test_functions_are_told_what_the_tests_tell_them() -> None:
     tested = environment("stack", "table", "endpoint")
     assert {name for name in tested if not name.startswith("AWS_")} <= deployed.keys()
     defaults = parameter_defaults()
-    by_parameter = {name: defaults[parameter] for name, parameter in deployed.items() if parameter in defaults}
+    by_parameter = {name: defaults[parameter] for name, parameter in deployed.items() if str(parameter) in defaults}
     assert {name: tested[name] for name in by_parameter} == by_parameter
+
+
+OF_AWS = {"Errors", "5XXError", "Throttles", "WriteThrottleEvents", "IteratorAge", "InvocationDroppedCount"}
 
 
 @pytest.mark.parametrize("name", sorted(name for name, _ in of_type("AWS::CloudWatch::Alarm")))
 def test_an_alarm_tells_somebody_and_reads_a_metric_that_exists(name: str) -> None:
     alarm = RESOURCES[name]["Properties"]
     assert alarm["AlarmActions"] == ["AlarmTopic"]
-    if alarm.get("Namespace") == "Tocsin":
-        assert alarm["MetricName"] in set(Metric)
+    assert metrics_of(alarm)
+    for namespace, metric in metrics_of(alarm):
+        assert metric in (set(Metric) if namespace == "Tocsin" else OF_AWS)
+
+
+def metrics_of(alarm: Any) -> list[tuple[str, str]]:
+    queried = [query["MetricStat"]["Metric"] for query in alarm.get("Metrics", []) if "MetricStat" in query]
+    return [(metric["Namespace"], metric["MetricName"]) for metric in queried or [alarm]]
+
+
+@pytest.mark.parametrize(
+    ("alarm", "parameter"),
+    [
+        ("SweepMissingAlarm", "RetryInterval"),
+        ("ExpiryCheckMissingAlarm", "ExpiryCheckInterval"),
+        ("SourceSyncMissingAlarm", "SourceSyncInterval"),
+    ],
+)
+def test_what_is_missing_counts_as_none_and_no_interval_is_longer_than_its_alarm(alarm: str, parameter: str) -> None:
+    """Without FILL, CloudWatch looks back for data that it has, and an alarm of 10 minutes takes 20."""
+    properties = RESOURCES[alarm]["Properties"]
+    filled, found = properties["Metrics"]
+    assert (filled["Expression"], filled["ReturnData"], found["ReturnData"]) == ("FILL(found, 0)", True, False)
+    assert properties["TreatMissingData"] == "breaching"
+    minutes = properties["EvaluationPeriods"] * found["MetricStat"]["Period"] / 60
+    pattern = re.compile(template()["Parameters"][parameter]["AllowedPattern"])
+    assert pattern.fullmatch(parameter_defaults()[parameter])
+    for unit, length in (("minute", 1), ("hour", 60), ("day", 1440)):
+        accepted = [n for n in range(1, 3000) if pattern.fullmatch(f"{n} {unit}{'s' if n > 1 else ''}")]
+        assert all(n * length < minutes for n in accepted), (unit, accepted[-3:])
+
+
+def test_an_alarm_pays_for_two_metrics_at_most() -> None:
+    """$0.10 a month for each (CloudWatch pricing)."""
+    assert max(len(metrics_of(found["Properties"])) for _, found in of_type("AWS::CloudWatch::Alarm")) == 2
 
 
 def test_the_dashboard_shows_metrics_that_exist_by_every_channel() -> None:
@@ -149,3 +205,94 @@ def test_the_dashboard_shows_metrics_that_exist_by_every_channel() -> None:
     alarms = {arn.rpartition(":alarm:")[2] for widget in widgets for arn in widget["properties"].get("alarms", [])}
     named = {found["Properties"]["AlarmName"] for _, found in of_type("AWS::CloudWatch::Alarm")}
     assert alarms == named
+
+
+def allowed(policy: str) -> Any:
+    (statement,) = RESOURCES[policy]["Properties"]["PolicyDocument"]["Statement"]
+    return statement
+
+
+def test_mail_is_authorized_by_who_it_is_from_and_whom_it_goes_to() -> None:
+    """SES authorizes every identity and configuration set that a mail touches, recipients in its sandbox included.
+
+    Source: Service Authorization Reference, "Amazon Simple Email Service v2", SendEmail. Faults, "an open relay".
+    """
+    mail = allowed("SendEmailPolicy")
+    assert [resource.rpartition(":")[2] for resource in mail["Resource"]] == ["identity/*", "configuration-set/*"]
+    assert mail["Condition"]["StringLike"]["ses:FromAddress"] == [
+        "EmailIdentity",
+        "*@${EmailIdentity}",
+        "*@*.${EmailIdentity}",
+    ]
+    recipients = mail["Condition"]["ForAllValues:StringLike"]["ses:Recipients"]
+    domains = [",*@", [",", "AllowedRecipientDomains"]]  # Join of Split: each domain gets what stands before it
+    assert recipients == ["HasRecipientDomains", [",", ["*@${Domains}", {"Domains": domains}]], "*"]
+
+
+def test_who_sends_and_reads_runs_in_the_vpc_and_may_before_it_is_made() -> None:
+    """Lambda refuses to make a function whose role may not make interfaces yet: the roles name the policy."""
+    for name in ("Dispatch", "RetrySweep", "SourceSync"):
+        assert RESOURCES[f"{name}Function"]["Properties"]["VpcConfig"][0] == "HasSubnets"
+        assert RESOURCES[f"{name}Role"]["Properties"]["ManagedPolicyArns"] == [
+            "HasSubnets",
+            ["NetworkPolicy"],
+            "AWS::NoValue",
+        ]
+    assert "Roles" not in RESOURCES["NetworkPolicy"]["Properties"]
+
+
+def test_nothing_is_reserved_limited_or_snapshotted_by_default() -> None:
+    """A new account may have ten concurrent executions, of which none can be reserved."""
+    defaults = parameter_defaults()
+    reserved = ("ApiReservedConcurrency", "DispatchReservedConcurrency", "SweepReservedConcurrency")
+    assert [defaults[name] for name in (*reserved, "SubnetIds", "ApiRateLimit", "SnapStart")] == [
+        *("",) * 4,
+        "0",
+        "none",
+    ]
+    accepted = RESOURCES["DispatchFunction"]["Properties"]["Events"]["Accepted"]["Properties"]
+    assert accepted["ParallelizationFactor"] == "DispatchLanes"
+
+
+def test_every_role_has_the_path_and_the_boundary_that_the_account_asks_for() -> None:
+    for name, role in of_type("AWS::IAM::Role"):
+        assert role["Properties"]["Path"] == "RolePath", name
+        assert role["Properties"]["PermissionsBoundary"][:2] == ["HasBoundary", "PermissionsBoundaryArn"], name
+
+
+def test_scheduler_assumes_its_role_for_the_stack_s_own_group_only() -> None:
+    """EventBridge Scheduler user guide, "Confused deputy prevention": the source is the group."""
+    (trust,) = RESOURCES["SchedulerRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Condition"]["StringEquals"]["aws:SourceArn"].endswith(":schedule-group/${AWS::StackName}")
+    ticks = [
+        event["Properties"]["GroupName"]
+        for _, function in of_type("AWS::Serverless::Function")
+        for event in function["Properties"].get("Events", {}).values()
+        if event["Type"] == "ScheduleV2"
+    ]
+    assert ticks == ["Schedules"] * 3
+
+
+def test_names_are_short_enough_for_the_longest_stack_name_that_the_page_allows() -> None:
+    """64 characters of a function's or schedule's name (Lambda and Scheduler API references)."""
+    (limit,) = re.findall(
+        r"stack's name may have (\d+) characters", (TEMPLATE.parent / "docs/operations.md").read_text()
+    )
+    made = [found["Properties"]["FunctionName"] for _, found in of_type("AWS::Serverless::Function")]
+    assert max(len(name.replace("${AWS::StackName}", "x" * int(limit))) for name in made) == 64
+
+
+def test_logs_stay_when_the_stack_goes_and_do_not_stand_in_the_way_of_the_next() -> None:
+    for name, group in of_type("AWS::Logs::LogGroup"):
+        assert group["DeletionPolicy"] == "RetainExceptOnCreate", name
+        written = group["Properties"].get("LogGroupName")
+        assert written is None or "${Id}" in written[0], name
+
+
+def test_adopted_tables_replace_the_stack_s_own_everywhere() -> None:
+    """A role or a setting that still named the own table would read or write where nothing is."""
+    for logical in ("Notifications", "Inventory", "Audit"):
+        for name, resource in RESOURCES.items():
+            text = json.dumps(resource)
+            own = text.count(f'"{logical}.') + text.count(f'"{logical}"')
+            assert own == text.count(f'"Adopts{logical}"'), (name, logical)

@@ -43,7 +43,7 @@ CHANGES = {  # what is written, and what instead: the one part that then means s
         '- PolicyName: tick\n          PolicyDocument:\n            Version: "2008-10-17"',
     ): "Resources.SchedulerRole",
     ("AttributeName: died_key, KeyType: RANGE", "AttributeName: id, KeyType: RANGE"): "Resources.Notifications",
-    ("Threshold: 600", "Threshold: 601"): "Resources.OverdueAlarm",
+    ("Threshold: 600 #", "Threshold: 601 #"): "Resources.OverdueAlarm",
     ("CodeUri: functions/api/", "CodeUri: functions/dispatch/"): "Resources.ApiFunction",
     ("ContentUri: layers/tocsin", "ContentUri: layers"): "Resources.TocsinLayer",
     ("BuildMethod: makefile", "BuildMethod: python3.13"): "Metadata.TocsinLayer",

@@ -42,10 +42,12 @@ def resources(kind: str) -> Mapping[str, Mapping[str, Any]]:
 
 def routes() -> set[str]:
     """Give the API's routes, as `GET /notifications`."""
-    functions = resources("AWS::Serverless::Function").values()
-    events = [event["Properties"] for function in functions for event in function["Events"].values()]
-    paths = [(event["Method"], event["Path"]) for event in events if "Path" in event]
-    return {f"{method} {path.removeprefix('/api/v1')}" for method, path in paths}
+    paths = resources("AWS::Serverless::Api")["Api"]["DefinitionBody"]["paths"]
+    return {f"{method.upper()} {path.removeprefix('/api/v1')}" for path, methods in paths.items() for method in methods}
+
+
+_WITH_SUBNETS = ("DispatchRole", "RetrySweepRole", "SourceSyncRole")
+"""Who has NetworkPolicy: it must be there before the functions are, so the roles name it."""
 
 
 def actions_of_roles() -> dict[str, set[str]]:
@@ -53,7 +55,7 @@ def actions_of_roles() -> dict[str, set[str]]:
     found = {name: set(_actions(role["Policies"])) for name, role in resources("AWS::IAM::Role").items()}
     for name, policy in resources("AWS::IAM::ManagedPolicy").items():
         if template()["Resources"][name].get("Condition") != "IsEmbedded":
-            for role in policy["Roles"]:
+            for role in policy.get("Roles", _WITH_SUBNETS):
                 found[role] |= set(_actions([policy]))
     return found
 

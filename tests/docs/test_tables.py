@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from build.idle_month import SNAPSHOTS, bill
 from build.toolchain import ROOT
 from tests.docs.markdown import blocks, codes, page, tables
 from tests.docs.template import actions_of_roles, resources, template
@@ -165,6 +166,25 @@ def test_costs_add_up() -> None:
     *parts, total = [float(re.sub(r"[*$]", "", cell)) for cell in dollars]
     assert round(sum(parts), 2) == total
     assert f"${total} for a million notifications" in page("README.md").read_text()
+
+
+def test_an_idle_month() -> None:
+    """At most $3, all in; page and README say what the script computes from the template."""
+    *rows, total = tables(OPERATIONS, "Costs")[1]
+    items = bill()
+    assert [(row["what"], row["how much"], row["sum"]) for row in rows] == [
+        (item.what, item.how_much, f"${item.dollars:.2f}") for item in items
+    ]
+    dollars = round(sum(item.dollars for item in items), 2)
+    assert total["sum"] == f"**${dollars:.2f}**"
+    assert f"${dollars:.2f} an idle month" in page("README.md").read_text()
+    assert dollars <= 3
+
+
+def test_snapshots_are_what_they_cost() -> None:
+    """A bill that misses what is switched on is none."""
+    without, one, two = (sum(item.dollars for item in bill({"SnapStart": choice})) for choice in SNAPSHOTS)
+    assert without + 3.5 < one < two - 3.5
 
 
 def test_a_worker_stops_claiming_as_long_before_its_end_as_the_page_says() -> None:

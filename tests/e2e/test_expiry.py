@@ -71,9 +71,11 @@ def test_an_expiring_certificate_alerts_its_owner_once(stack: Stack) -> None:
 def until_checked_again(stack: Stack) -> int:
     """Wait until the scheduled check has run twice more."""
     logs = stack.client("logs")
+    function = stack.client("lambda").get_function_configuration(FunctionName=f"{stack.name}-expiry-check")
+    group = function["LoggingConfig"]["LogGroup"]
 
     def runs() -> int:
-        found = logs.filter_log_events(logGroupName=f"/aws/lambda/{stack.name}-expiry-check", filterPattern="checked")
+        found = logs.filter_log_events(logGroupName=group, filterPattern="checked")
         return len([event for event in found["events"] if '"checked"' in event["message"]])
 
     before = runs()

@@ -14,6 +14,7 @@ from ulid import ULID
 
 from local.receiver import Receiver
 from local.stack import Stack
+from tests.support.channels import reaching
 from tests.support.rows import REFUSED, a_row, settled
 from tests.support.waiting import until
 from tocsin.channels.credentials import Credentials
@@ -49,7 +50,7 @@ class RealWorker:
 
     async def deliver(self, found: Fetched) -> Tally:
         async with Channels(
-            self.credentials, sesv2=self.not_used, sns=self.not_used, now=now, allowed_networks=["127.0.0.0/8"]
+            self.credentials, sesv2=self.not_used, sns=self.not_used, now=now, reach=reaching()
         ) as channels:
             return await Delivery(self.table, channels, POLICY, self.worker, lambda _event, _change: None).run(
                 found.rows

@@ -14,6 +14,7 @@ from tocsin.channels.connection import guarded_session
 from tocsin.channels.webhook import WebhookChannel, WebhookConfig
 from tocsin.delivery.attempt import Refused, SendResult
 from tocsin.delivery.notification import ChannelName, Notification, Severity
+from tocsin.delivery.recipient import Reach
 from tocsin.network.address import AddressGuard
 from tocsin.network.blocking import Blocking
 
@@ -43,6 +44,11 @@ def a_notification(**fields: Any) -> Notification:
     return Notification(**(boring | fields))
 
 
+def reaching(networks: Sequence[str] = LOOPBACK) -> Reach:
+    """Give the reach of a stack on an embedded AWS."""
+    return Reach(guard=AddressGuard.allowing(networks, reaches_itself=True), plain_http=True)
+
+
 def not_used() -> Any:
     """Stand for a client that the test must not need."""
     raise AssertionError("this client must not be made")
@@ -52,6 +58,7 @@ def not_used() -> Any:
 async def some_tools(
     allowed: Sequence[str] = LOOPBACK,
     *,
+    reach: Reach | None = None,
     deadline: float = PATIENCE,
     tls: ssl.SSLContext | None = None,
     now: Callable[[], datetime] = lambda: NOW,
@@ -61,12 +68,10 @@ async def some_tools(
     threads: int = 4,
 ) -> AsyncIterator[Tools]:
     """Open what a channel works with."""
-    settings = ChannelSettings(
-        deadline=deadline, guard=AddressGuard.allowing(allowed), default_topic_arn=default_topic_arn
-    )
+    settings = ChannelSettings(deadline=deadline, reach=reach or reaching(allowed), default_topic_arn=default_topic_arn)
     clients = Clients(sesv2=sesv2, sns=sns)
     with closing(Blocking(4, "dns")) as dns, closing(Blocking(threads, "aws")) as blocking:
-        async with guarded_session(settings.guard, dns, tls=tls) as http:
+        async with guarded_session(settings.reach.guard, dns, tls=tls) as http:
             yield Tools(http=http, blocking=blocking, clients=clients, now=now, settings=settings)
 
 

@@ -53,6 +53,8 @@ def environment(
     """What template.yaml tells the functions, with its defaults."""
     return {
         "TOCSIN_STACK": stack,
+        "ENVIRONMENT": "production",
+        "PAUSED": "no",
         "NOTIFICATIONS_TABLE": table,
         "CHANNEL_PREFIX": f"/{stack}/channels",
         "ALERT_TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:alerts",
@@ -71,6 +73,9 @@ def environment(
         "CLAIM_MARGIN_SECONDS": "330",
         "THROTTLE_BUDGET_HOURS": "24",
         "ALLOWED_PRIVATE_RANGES": "",
+        "ALLOWED_RECIPIENT_DOMAINS": "",
+        "ALLOWED_WEBHOOK_HOSTS": "",
+        "ALLOW_PLAIN_HTTP": "no",
         "POWERTOOLS_SERVICE_NAME": stack,
         "POWERTOOLS_METRICS_NAMESPACE": "Tocsin",
         "AWS_ENDPOINT_URL": endpoint,

@@ -135,4 +135,4 @@ def a_dialer(
         return (names or {}).get(host, ("127.0.0.1",))
 
     strict = (authority or Authority()).trusted_by()
-    return Dialer(AddressGuard.allowing(allowed), resolve, deadline=deadline, strict=strict)
+    return Dialer(AddressGuard.allowing(allowed, reaches_itself=True), resolve, deadline=deadline, strict=strict)

@@ -81,16 +81,39 @@ def test_a_wrong_range_is_named(wrong: str) -> None:
         read_settings(GIVEN | {"ALLOWED_PRIVATE_RANGES": wrong})
 
 
+def test_only_the_embedded_aws_reaches_its_own_machine() -> None:
+    """Faults: a wrong range opens no way to the credentials behind loopback and link-local addresses."""
+    given = GIVEN | {"ALLOWED_PRIVATE_RANGES": "127.0.0.0/8"}
+    assert not read_settings(given).reach.guard.permits("127.0.0.1")
+    assert not read_settings(given | {"ENVIRONMENT": "trial"}).reach.guard.permits("127.0.0.1")
+    assert read_settings(given | {"ENVIRONMENT": "local"}).reach.guard.permits("127.0.0.1")
+
+
 def test_what_is_given_is_what_is_read() -> None:
     settings = read_settings(
         GIVEN
         | {
             "MISSING_CHANNEL_ACTION": "dead",
             "ALLOWED_PRIVATE_RANGES": "10.0.0.0/8, fd00::/8,",
+            "ALLOWED_RECIPIENT_DOMAINS": "example.com, *.Example.org",
+            "ALLOWED_WEBHOOK_HOSTS": "hooks.example.com",
+            "ALLOW_PLAIN_HTTP": "yes",
+            "PAUSED": "yes",
             "MAX_ATTEMPTS": "3",
             "BACKOFF_JITTER": "0.5",
         }
     )
     assert settings.delivery.missing_channel is MissingChannelAction.DEAD
-    assert settings.allowed_private_ranges == ("10.0.0.0/8", "fd00::/8")
+    assert [
+        settings.reach.guard.permits(address) for address in ("10.1.2.3", "fd00::1", "11.0.0.1", "192.168.0.1")
+    ] == [
+        True,
+        True,
+        True,
+        False,
+    ]
+    assert settings.reach.mail_domains == ("example.com", "*.example.org")
+    assert settings.reach.webhook_hosts == ("hooks.example.com",)
+    assert settings.reach.plain_http
+    assert settings.is_paused
     assert (settings.delivery.retry.max_attempts, settings.delivery.retry.jitter) == (3, 0.5)

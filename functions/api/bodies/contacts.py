@@ -4,8 +4,9 @@ from datetime import datetime
 from typing import Self
 
 from fields import Id, Shown, Strict
-from pydantic import BaseModel
+from pydantic import BaseModel, field_validator
 
+from tocsin.bootstrap import resources
 from tocsin.inventory.contacts import Owner, Team
 
 
@@ -14,6 +15,13 @@ class ContactIn(Strict):
 
     name: str
     email: str
+
+    @field_validator("email")
+    @classmethod
+    def _check_email(cls, email: str) -> str:
+        if problem := resources.settings().reach.mail_problem(email):
+            raise ValueError(problem)
+        return email
 
 
 class OwnerIn(ContactIn):

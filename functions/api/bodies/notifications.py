@@ -10,7 +10,6 @@ from pydantic.functional_validators import AfterValidator
 from tocsin.bootstrap import resources
 from tocsin.delivery.attempt import Attempt, AttemptClass
 from tocsin.delivery.notification import MESSAGE_LIMIT, ChannelName, Notification, Outcome, Severity, Status
-from tocsin.delivery.recipient import recipient_problem
 
 TYPE_PATTERN = (
     "^(ExpirationWarning|RenewalSuccess|RenewalFailure|DeploymentSuccess|DeploymentFailure|PolicyViolation|Revocation"
@@ -45,8 +44,7 @@ class NewNotification(BaseModel):
     @classmethod
     def _check_recipient(cls, recipient: str, others: ValidationInfo) -> str:
         channel = others.data.get("channel")  # absent where it is wrong itself
-        allowed = resources.settings().allowed_private_ranges
-        if channel and (problem := recipient_problem(channel, recipient, allowed)):
+        if channel and (problem := resources.settings().reach.problem(channel, recipient)):
             raise ValueError(problem)
         return recipient
 
@@ -79,6 +77,7 @@ class NotificationOut(BaseModel):
     message: str
     severity: Severity
     certificate_id: str | None
+    created_by: str | None
     status: Status
     outcome: Outcome | None
     retry_count: int
@@ -100,7 +99,12 @@ class NotificationOut(BaseModel):
 
 
 class NotificationList(BaseModel):
-    """A page, newest first. `next_cursor` is null at the end; a page may be empty and still have a next one."""
+    """A page, newest first. `next_cursor` is null at the end; a page may be empty and still have a next one.
+
+    `searched_until` says how far this page got: all that match and were created (or died, in a list of dead ones) since
+    then are in this page and those before it. Null at the end.
+    """
 
     items: list[NotificationOut]
     next_cursor: str | None
+    searched_until: datetime | None = None

@@ -1,6 +1,7 @@
 """Routes of notifications: create, list, read one, requeue, acknowledge."""
 
 import hashlib
+import json
 import re
 from datetime import datetime
 from http import HTTPStatus
@@ -11,7 +12,8 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Header, Query
 from bodies.notifications import NewNotification, NotificationList, NotificationOut, Type
 from fields import Instant
-from paging import Cursor, Limit, turn
+from identity import actor_of, principal_of
+from paging import Cursor, Limit, turn_showing_place
 from ulid import ULID
 
 from tocsin.bootstrap import delivery, resources
@@ -21,6 +23,7 @@ from tocsin.delivery.record import Event
 from tocsin.delivery.send import NoLongerTrue
 from tocsin.delivery.store import Change
 from tocsin.errors import NotFoundError, TransitionRefusedError
+from tocsin.inventory.audit import Action, Kind, event
 
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its constructor untyped
 
@@ -32,10 +35,11 @@ def create(
     new: NewNotification,
     idempotency_key: Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255)] = None,
 ) -> Response[NotificationOut]:
-    """Accept an alert. The same Idempotency-Key and body give the same notification; another body is 422."""
+    """Accept an alert. The same Idempotency-Key, role and body give the same notification; another body is 422."""
     now = resources.now()
     row = Notification(
         id=_new_id(idempotency_key, now),
+        created_by=actor_of(router.current_event),
         subject=new.subject or f"[Tocsin] {new.type}",
         created_at=now,
         updated_at=now,
@@ -79,8 +83,11 @@ def list_notifications(  # noqa: PLR0913, PLR0917 - one argument for each parame
         created_after=created_after,
         created_before=created_before,
     )
-    found, after = turn(lambda place: resources.lists().page(filters, limit, place), filters.digest, cursor)
-    return NotificationList(items=[NotificationOut.of(row) for row in found], next_cursor=after)
+    found, after, until = turn_showing_place(
+        lambda place: resources.lists().page(filters, limit, place), filters.digest, cursor
+    )
+    items = [NotificationOut.of(row) for row in found]
+    return NotificationList(items=items, next_cursor=after, searched_until=until)
 
 
 @router.get("/notifications/<id>")
@@ -94,7 +101,7 @@ def requeue(id: str) -> NotificationOut:
     """Begin a new life for a dead letter: a full budget, the history kept. Only dead ones: anything else is 409."""
     row = _still_true(_found(id))
     requeued = row.requeued(resources.now(), resources.settings().delivery)
-    resources.table().replace(Change(row, requeued))
+    _replace(Change(row, requeued), Action.NOTIFICATION_REQUEUED)
     resources.recorder().requeued(requeued)
     return NotificationOut.of(requeued)
 
@@ -104,9 +111,18 @@ def read(id: str) -> NotificationOut:
     """Mark a sent or dead notification read. What is still owed to somebody can't be: 409."""
     row = _found(id)
     acknowledged = row.acknowledged(resources.now())
-    resources.table().replace(Change(row, acknowledged))
+    _replace(Change(row, acknowledged), Action.NOTIFICATION_READ)
     resources.recorder().acknowledged(acknowledged)
     return NotificationOut.of(acknowledged)
+
+
+def _replace(change: Change, action: Action) -> None:
+    """Write a step that somebody asks for, and who it was."""
+    row, after = change.before, change.after
+    actor, resource = actor_of(router.current_event), Kind.NOTIFICATION.resource(row.id)
+    why = {"last_error": row.last_error} if row.last_error else {}
+    line = event(action, resource, actor, after.updated_at, was=row.status, **why)
+    resources.table().replace(change, resources.audit_trail().appending(line))
 
 
 def _still_true(row: Notification) -> Notification:
@@ -127,10 +143,11 @@ def _found(id: str) -> Notification:
 
 
 def _new_id(idempotency_key: str | None, now: datetime) -> str:
-    """Make an id: from the key where there is one, so that the same key names the same row."""
+    """Make an id: from the key where there is one, so that the same key of the same caller names the same row."""
     if idempotency_key is None:
         return str(ULID.from_datetime(now))
-    return str(ULID(hashlib.sha256(idempotency_key.encode(errors="surrogatepass")).digest()[:16]))
+    text = json.dumps([principal_of(router.current_event), idempotency_key])
+    return str(ULID(hashlib.sha256(text.encode()).digest()[:16]))
 
 
 def _fingerprint(new: NewNotification) -> str:

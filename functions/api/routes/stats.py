@@ -8,18 +8,19 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 from pydantic import BaseModel
 
 from tocsin.bootstrap import resources
-from tocsin.delivery.snapshot import Snapshot, prometheus_text, take_snapshot
+from tocsin.delivery.snapshot import COUNTED, Snapshot, prometheus_text, take_snapshot
 
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its constructor untyped
 
 
 class Summary(BaseModel):
-    """The state of the stack. A count that could not be taken is null."""
+    """The state of the stack. A count that could not be taken is null; one of `counted_up_to` is that many or more."""
 
     stack: str
     taken_at: datetime
     notifications_dead: int | None
     notifications_due: int | None
+    counted_up_to: int = COUNTED
 
 
 @router.get("/stats/summary")

@@ -59,7 +59,7 @@ class InUseError(TocsinError):
     def __init__(self, referrers: Sequence[str], count: int) -> None:
         """Take the first few that refer, as `certificate/<id>`, and how many there are in all."""
         more = f" and {count - len(referrers)} more" if count > len(referrers) else ""
-        super().__init__(f"{count} refer: {', '.join(referrers)}{more}")
+        super().__init__(f"{count} {'refers' if count == 1 else 'refer'} to it: {', '.join(referrers)}{more}")
         self.referrers = tuple(referrers)
         self.count = count
 

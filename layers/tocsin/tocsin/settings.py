@@ -4,11 +4,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from ipaddress import ip_network
 
 from tocsin.delivery.notification import DeliveryPolicy, MissingChannelAction
+from tocsin.delivery.recipient import Reach
 from tocsin.delivery.retry import RetryPolicy
 from tocsin.errors import SettingsError
+from tocsin.network.address import AddressGuard
 
 _MOST = 1e9
 """More than any of these numbers can sensibly be, and less than a time can hold."""
@@ -26,7 +27,9 @@ class Settings:
     alert_topic_arn: str
     retention: timedelta
     delivery: DeliveryPolicy
-    allowed_private_ranges: tuple[str, ...]
+    reach: Reach
+    is_paused: bool
+    """Whether everything is accepted and kept, and nothing sent."""
     fallback_email: str
     """Who is told of what belongs to nobody; empty: nobody."""
     endpoints_parameter: str
@@ -79,7 +82,13 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             claim_margin=timedelta(seconds=number("CLAIM_MARGIN_SECONDS")),
             throttle_budget=timedelta(hours=number("THROTTLE_BUDGET_HOURS")),
         ),
-        allowed_private_ranges=_networks(value("ALLOWED_PRIVATE_RANGES")),
+        reach=Reach(
+            guard=_guard(value("ALLOWED_PRIVATE_RANGES"), reaches_itself=value("ENVIRONMENT") == "local"),
+            mail_domains=_listed(value("ALLOWED_RECIPIENT_DOMAINS").lower()),
+            webhook_hosts=_listed(value("ALLOWED_WEBHOOK_HOSTS").lower()),
+            plain_http=value("ALLOW_PLAIN_HTTP") == "yes",
+        ),
+        is_paused=value("PAUSED") == "yes",
     )
 
 
@@ -90,8 +99,12 @@ def _missing_channel(text: str) -> MissingChannelAction:
         raise SettingsError("MISSING_CHANNEL_ACTION is neither sent nor dead") from None
 
 
-def _networks(text: str) -> tuple[str, ...]:
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _guard(text: str, *, reaches_itself: bool) -> AddressGuard:
     try:
-        return tuple(str(ip_network(part.strip())) for part in text.split(",") if part.strip())
+        return AddressGuard.allowing(_listed(text), reaches_itself=reaches_itself)
     except ValueError as error:
         raise SettingsError(f"ALLOWED_PRIVATE_RANGES: {error}") from None

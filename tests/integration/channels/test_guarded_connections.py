@@ -87,7 +87,9 @@ async def test_a_url_of_a_forbidden_form_is_not_tried(form: str) -> None:
 async def test_the_resolver_answers_with_permitted_addresses_only(monkeypatch: pytest.MonkeyPatch) -> None:
     resolves_to(monkeypatch, [METADATA, "127.0.0.1"])
     with closing(Blocking(1, "dns")) as blocking:
-        found = await GuardedResolver(AddressGuard.allowing(ONLY_LOOPBACK), blocking).resolve("mixed.example", 80)
+        found = await GuardedResolver(AddressGuard.allowing(ONLY_LOOPBACK, reaches_itself=True), blocking).resolve(
+            "mixed.example", 80
+        )
     assert [address["host"] for address in found] == ["127.0.0.1"]
 
 

@@ -16,7 +16,7 @@ import pytest
 
 import tocsin
 from local.receiver import Receiver, answers
-from tests.support.channels import LOOPBACK, NOW, OLD_SECRET, SECRET, a_notification, not_used, refusal
+from tests.support.channels import NOW, OLD_SECRET, SECRET, a_notification, not_used, reaching, refusal
 from tests.support.ssm import PREFIX, FakeSsm, a_parameter_store
 from tocsin.channels.aws import THREADS
 from tocsin.channels.channel import IMPLEMENTED
@@ -42,7 +42,7 @@ class Clock:
 def some_channels(ssm: FakeSsm, now: Clock, keep_seconds: int = 300, **stack: Any) -> Channels:
     stack = {"sesv2": not_used, "sns": not_used} | stack
     credentials = Credentials(ssm.provider, PREFIX, now, keep_seconds)
-    return Channels(credentials, now=now, allowed_networks=LOOPBACK, **stack)
+    return Channels(credentials, now=now, reach=reaching(), **stack)
 
 
 @asynccontextmanager

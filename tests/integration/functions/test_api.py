@@ -27,7 +27,8 @@ PATH = "/api/v1/notifications"
 GOOD = {"type": "ExpirationWarning", "channel": "Email", "recipient": "ops@example.com", "message": "It expires."}
 JSON = {"Content-Type": "application/json"}
 FIELDS = {
-    *("id", "type", "channel", "recipient", "subject", "message", "severity", "certificate_id", "status", "outcome"),
+    *("id", "type", "channel", "recipient", "subject", "message", "severity", "certificate_id", "created_by", "status"),
+    "outcome",
     *("retry_count", "max_attempts", "next_retry_at", "last_error", "created_at", "updated_at", "sent_at", "read_at"),
     "attempts",
 }
@@ -215,19 +216,42 @@ def test_a_row_that_can_not_be_read_is_listed_all_the_same(stack: Database) -> N
     assert call("GET", f"{PATH}/{broken['id']['S']}").json["message"] == broken["message"]["S"]
 
 
-def test_a_requeue_is_one_write_and_shows_the_new_life(stack: Database, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_requeue_is_one_transaction_with_its_line_of_the_trail_and_shows_the_new_life(
+    stack: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Contract 2.7 [S], 3.1 [S]."""
     dead = settled(settled(a_row(), REFUSED), REJECTED)
     stack.fill([dead])
     with counted_calls(resources.dynamodb()) as calls:
         answer = call("POST", f"{PATH}/{dead.id}/requeue")
     writes = {name: count for name, count in calls.items() if "Get" not in name}
-    assert writes == {"UpdateItem": 1}
+    assert writes == {"TransactWriteItems": 1}
     shown = answer.json
     assert (answer.status, shown["status"], shown["retry_count"]) == (200, "pending", 0)
     assert (shown["next_retry_at"], shown["last_error"], len(shown["attempts"])) == (None, None, 2)
     assert call("GET", f"{PATH}/{dead.id}").json == shown
     assert [blob.values for blob in blobs_in(capsys.readouterr().out)] == [{"Requeued": [1]}]
+
+
+def test_a_filtered_search_says_how_far_it_got(stack: Database) -> None:
+    """Contract 3.6 [T]: an empty page with a cursor is no end; `searched_until` says what it has looked at."""
+    rows = [a_row(created_at=NOW - timedelta(seconds=number)) for number in range(1_000)]
+    stack.fill(rows)
+    first = call("GET", f"{PATH}?limit=50&contains=nowhere").json
+    assert (first["items"], first["next_cursor"] is not None) == ([], True)
+    reached = datetime.fromisoformat(first["searched_until"])
+    assert rows[-1].created_at < reached < rows[50].created_at
+    last = call("GET", f"{PATH}?limit=50&contains=nowhere&cursor={quote(first['next_cursor'])}").json
+    assert last == {"items": [], "next_cursor": None, "searched_until": None}
+
+
+@pytest.mark.parametrize("base", ["/alerts", "/team/a", "/api"])
+def test_a_custom_domain_may_have_a_base_path(stack: Database, base: str) -> None:
+    """API Gateway hands on the path as it was asked for, with the base path before it."""
+    row = a_row()
+    stack.fill([row])
+    assert call("GET", f"{base}{PATH}/{row.id}").json["id"] == row.id
+    assert call("GET", f"{base}{PATH}").json["items"][0]["id"] == row.id
 
 
 def test_a_requeue_twice_is_done_once(stack: Database) -> None:
@@ -294,6 +318,7 @@ def test_the_summary_and_prometheus_count_the_same(stack: Database) -> None:
     assert summary.json | {"taken_at": None, "stack": None} == {
         "stack": None,
         "taken_at": None,
+        "counted_up_to": 10_000,
         "notifications_dead": 12,
         "notifications_due": 0 if datetime.now(UTC) < NOW + timedelta(minutes=1) else 2,
     }
@@ -347,8 +372,8 @@ def test_the_description_is_valid_openapi(openapi: dict[str, Any]) -> None:
 
 def test_the_description_and_the_template_have_the_same_routes(openapi: dict[str, Any]) -> None:
     """Design 4: one route per operation. What is routed but not described, or described but not routed, is a trap."""
-    events = template()["Resources"]["ApiFunction"]["Properties"]["Events"].values()
-    routed = {(e["Properties"]["Method"].lower(), e["Properties"]["Path"]) for e in events if e["Type"] == "Api"}
+    paths = template()["Resources"]["Api"]["Properties"]["DefinitionBody"]["paths"]
+    routed = {(method, path) for path, methods in paths.items() for method in methods}
     described = {(method, path) for path, methods in openapi["paths"].items() for method in methods}
     assert _nameless(described | {("get", "/api/v1/openapi.json")}) == _nameless(routed)
 

@@ -128,7 +128,7 @@ def test_what_is_referred_to_is_not_deleted(store: Store, referred: str, field: 
     refused = unchanged_by(store, delete, target)
     assert refused.status == 409
     kind = "certificate" if referring == CERTIFICATES else "owner"
-    assert f"1 refer: {kind}/{by}" in refused.json["detail"]
+    assert f"1 refers to it: {kind}/{by}" in refused.json["detail"]
     put(f"{referring}/{by}", body_of(referring))
     assert delete(target).status == 204
 

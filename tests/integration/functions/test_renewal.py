@@ -232,6 +232,8 @@ def test_a_dead_alert_of_a_renewed_certificate_is_not_requeued(store: Store, clo
 async def receiver(store: Store, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Receiver]:
     """Let the channel Webhook lead to a receiver that answers 503."""
     monkeypatch.setenv("ALLOWED_PRIVATE_RANGES", "127.0.0.0/8")
+    monkeypatch.setenv("ENVIRONMENT", "local")
+    monkeypatch.setenv("ALLOW_PLAIN_HTTP", "yes")
     forget_wiring()
     fake = Receiver(answers(503), port=free_port())
     async with fake, a_parameter_store(Webhook={"secrets": [SECRET], "url": fake.url()}) as ssm:

@@ -99,6 +99,8 @@ async def endpoints(store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch)
     async with a_parameter_store() as ssm:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SSM", str(ssm.provider.client.meta.endpoint_url))
         monkeypatch.setenv("ALLOWED_PRIVATE_RANGES", "127.0.0.0/8")
+        monkeypatch.setenv("ENVIRONMENT", "local")
+        monkeypatch.setenv("ALLOW_PLAIN_HTTP", "yes")
         monkeypatch.setenv("READ_ACM", "no")
         forget_wiring()
         stack = store.names["Notifications"][-12:]

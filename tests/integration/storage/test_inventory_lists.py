@@ -12,7 +12,7 @@ from tocsin.inventory.audit import Action, AuditFilters, Kind
 from tocsin.inventory.certificate import Certificate, CertificateStatus
 from tocsin.inventory.filters import CertificateFilters
 from tocsin.storage.paging import Page
-from tocsin.storage.transaction import commit
+from tocsin.storage.transaction import RefusedError, commit
 
 pytestmark = pytest.mark.dynamodb_local
 
@@ -171,3 +171,13 @@ def test_the_alerts_of_a_certificate_are_found_the_latest_cycle_first(store: Sto
     first = store.alerts.marks(certificate.id, 1, None, MarkKind.RAISED)
     second = store.alerts.marks(certificate.id, 1, first.after, MarkKind.RAISED)
     assert (*first.rows, *second.rows) == raised
+
+
+def test_a_line_of_the_trail_is_never_written_over(store: Store) -> None:
+    """Contract 5 [S]: the audit trail only grows."""
+    line = store.said(Action.OWNER_CREATED, "owner/o1")
+    commit(store.client, [store.audit.appending(line)])
+    with pytest.raises(RefusedError):
+        commit(store.client, [store.audit.appending(replace(line, actor="somebody else"))])
+    page = store.audit.page(AuditFilters(resource=line.resource), 10, None)
+    assert [found.actor for found in page.rows] == [line.actor]

@@ -4,12 +4,14 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from tests.support.database import Database, counted_calls
 from tests.support.rows import ACCEPTED, NOW, REJECTED, a_row, settled
 from tocsin.delivery.filters import Filters
 from tocsin.delivery.notification import Notification, Status
 from tocsin.delivery.store import BATCH, Change
+from tocsin.storage.notifications.item import SHARDS
 
 
 def pages(database: Database, filters: Filters, limit: int = 100) -> Iterator[tuple[Notification, ...]]:
@@ -98,3 +100,18 @@ def test_a_list_that_ends_says_so_at_once(database: Database) -> None:
     with counted_calls(database.client) as calls:
         page = database.lists.page(Filters(), 50, None)
     assert (len(page.rows), page.after, calls["Query"]) == (3, None, 8)
+
+
+def test_a_page_reads_few_more_keys_than_it_shows(database: Database) -> None:
+    """Each of eight shards is asked for its share of a page, and again only where it has more: not for all of it."""
+    database.fill(aged(1_000))
+    read: list[int] = []
+
+    def seen(parsed: dict[str, Any], **_: Any) -> None:
+        read.append(parsed["Count"])
+
+    database.client.meta.events.register("after-call.dynamodb.Query", seen)
+    assert len(database.lists.page(Filters(), 50, None).rows) == 50
+    assert SHARDS <= len(read) <= SHARDS + 4, read
+    assert sum(read) <= 50 + SHARDS * 6, read
+    assert 8 * 51 / sum(read) > 3, "a third of what asking each for a whole page reads"

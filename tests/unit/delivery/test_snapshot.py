@@ -52,10 +52,10 @@ def test_a_defect_is_not_hidden_as_a_failing_count() -> None:
 def test_prometheus_gets_the_dead_count_of_the_same_snapshot() -> None:
     """Contract 3.3 [S]; the format of prometheus.io, "Exposition formats", text version 0.0.4."""
     assert prometheus_text(Snapshot(NOW, 3, 7)).splitlines() == [
-        "# HELP tocsin_notifications_dead Notifications in the dead-letter queue.",
+        "# HELP tocsin_notifications_dead Notifications in the dead-letter queue, counted up to 10000.",
         "# TYPE tocsin_notifications_dead gauge",
         "tocsin_notifications_dead 3",
-        "# HELP tocsin_notifications_due Notifications whose next attempt is due.",
+        "# HELP tocsin_notifications_due Notifications whose next attempt is due, counted up to 10000.",
         "# TYPE tocsin_notifications_due gauge",
         "tocsin_notifications_due 7",
     ]

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
-from tocsin.network.address import URL_LIMIT, AddressGuard, check_url
+from tocsin.network.address import URL_LIMIT, AddressGuard
 
 GUARD = AddressGuard()
+EVERYWHERE = AddressGuard.allowing(["0.0.0.0/0", "::/0"], reaches_itself=True)
 
 FORBIDDEN = [
     # what faults.md lists as called global by ipaddress
@@ -142,6 +143,20 @@ def test_a_stack_can_allow_private_networks() -> None:
     ]
 
 
+OWN = [
+    *("127.0.0.1", "127.255.255.255", "0.0.0.0", "169.254.169.254", "169.254.170.2"),  # noqa: S104 - only looked at
+    *("::1", "::", "fe80::1", "::ffff:127.0.0.1", "::127.0.0.1", "64:ff9b::7f00:1", "fd00:ec2::254"),
+]
+
+
+@pytest.mark.parametrize("own", OWN)
+def test_no_range_lets_a_connection_back_to_its_own_machine(own: str) -> None:
+    """Faults: however wide the ranges are; but on an embedded AWS everything is on one machine."""
+    networks = ["0.0.0.0/0", "::/0"]
+    assert not AddressGuard.allowing(networks).permits(own)
+    assert AddressGuard.allowing(networks, reaches_itself=True).permits(own)
+
+
 def test_networks_that_are_none_are_an_error() -> None:
     with pytest.raises(ValueError, match="does not appear to be"):
         AddressGuard.allowing(["everything"])
@@ -162,7 +177,7 @@ def test_networks_that_are_none_are_an_error() -> None:
     ],
 )
 def test_a_good_url(url: str) -> None:
-    assert check_url(url) is None
+    assert GUARD.url_problem(url) is None
 
 
 @pytest.mark.parametrize(
@@ -217,30 +232,30 @@ def test_a_good_url(url: str) -> None:
 )
 def test_a_bad_url(url: str, why: str) -> None:
     """Each is refused with a reason that an operator understands."""
-    assert why in (check_url(url) or "")
+    assert why in (GUARD.url_problem(url) or "")
 
 
 @given(st.text())
 def test_any_text_gets_an_answer(text: str) -> None:
     """Nothing that anybody writes makes the check fail."""
-    check_url(text)
-    check_url(f"http://{text}")
+    GUARD.url_problem(text)
+    GUARD.url_problem(f"http://{text}")
 
 
 @given(st.ip_addresses())
 def test_a_literal_in_a_url_is_judged_as_the_address(address: IPv4Address | IPv6Address) -> None:
     host = f"[{address}]" if address.version == 6 else str(address)
-    assert (check_url(f"https://{host}/") is None) == GUARD.permits(ip_address(str(address)))
+    assert (GUARD.url_problem(f"https://{host}/") is None) == GUARD.permits(ip_address(str(address)))
 
 
 def test_the_reason_does_not_repeat_the_url() -> None:
     """A webhook's path may be its secret."""
-    assert "s3cret" not in (check_url("http://10.0.0.1/s3cret") or "")
-    assert check_url("http://10.0.0.1/", ["10.0.0.0/8"]) is None
+    assert "s3cret" not in (GUARD.url_problem("http://10.0.0.1/s3cret") or "")
+    assert AddressGuard.allowing(["10.0.0.0/8"]).url_problem("http://10.0.0.1/") is None
 
 
 @given(st.from_regex(r"\Ahttps?://[a-z0-9.\[\]:@%_#?/&=-]{0,30}\Z"))
 def test_what_is_checked_is_what_is_connected_to(url: str) -> None:
     """Two readings of one URL would be a way in: the client's parser must see the host that was checked."""
-    if check_url(url, ["0.0.0.0/0", "::/0"]) is None:
+    if EVERYWHERE.url_problem(url) is None:
         assert (URL(url).raw_host or "").lower() == urlsplit(url).hostname

@@ -9,7 +9,7 @@ from tocsin.network.address import AddressGuard
 from tocsin.sources.endpoint import TEXT_LIMIT, Endpoint, parse_endpoint
 
 GUARD = AddressGuard()
-ANYWHERE = AddressGuard.allowing(["0.0.0.0/0", "::/0"])
+ANYWHERE = AddressGuard.allowing(["0.0.0.0/0", "::/0"], reaches_itself=True)
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ async def deliver(found: Fetched, worker: Worker, limits: Limits) -> Tally:
         sesv2=_sesv2,
         sns=_sns,
         now=resources.now,
-        allowed_networks=settings.allowed_private_ranges,
+        reach=settings.reach,
         default_topic_arn=settings.alert_topic_arn,
         deadline=ATTEMPT_DEADLINE,
     ) as channels:
@@ -69,22 +69,33 @@ async def deliver(found: Fetched, worker: Worker, limits: Limits) -> Tally:
 
 
 def dispatch(images: Iterable[Item], context: resources.LambdaContext) -> Tally:
-    """Deliver for the first time what the table's stream brought."""
+    """Deliver for the first time what the table's stream brought. A paused stack leaves that to a later sweep."""
+    if resources.settings().is_paused:
+        return Tally()
     at_once = Limits(waits=False)  # what is not taken now is the sweep's: a lane of the stream must not wait for it
     return asyncio.run(deliver(read_all(images), resources.worker(context), at_once))
 
 
 def run_sweep(context: resources.LambdaContext, shards: Sequence[int] | None) -> Swept | None:
-    """Sweep once, unless another sweep is at it: the whole table, or the part of it that another sweep handed over."""
+    """Sweep once, unless another sweep is at it: the whole table, or the part of it that another sweep handed over.
+
+    The sweep of a paused stack measures what waits, and leaves it.
+    """
     worker = resources.worker(context)
+    is_paused = resources.settings().is_paused
+    will_hand_over = not shards and not is_paused
+
+    async def deliver_unless_paused(found: Fetched) -> Tally:
+        return Tally(left=list(found.rows)) if is_paused else await deliver(found, worker, Limits())
+
     job = "retry_sweep" if shards is None else f"retry_sweep#{min(shards)}"
     return asyncio.run(
         sweep(
             Lease(resources.dynamodb(), resources.settings().notifications_table, job, holder=context.aws_request_id),
             resources.table(),
-            lambda found: deliver(found, worker, Limits()),
+            deliver_unless_paused,
             shards=range(SHARDS) if shards is None else shards,
-            hand_over=None if shards else lambda part: _invoke_for(part, context.invoked_function_arn),
+            hand_over=(lambda part: _invoke_for(part, context.invoked_function_arn)) if will_hand_over else None,
             now=resources.now(),
             seconds=worker.remaining(),
         )

@@ -9,7 +9,6 @@ from botocore.config import Config
 
 from tocsin.bootstrap import inventory, resources
 from tocsin.delivery.notification import ChannelName
-from tocsin.network.address import AddressGuard
 from tocsin.network.blocking import Blocking
 from tocsin.sources.acm import AccountRead, observe_account
 from tocsin.sources.state import AlarmRoute
@@ -24,7 +23,7 @@ _PATIENT = Config(connect_timeout=3, read_timeout=10, retries={"mode": "adaptive
 def run_source_sync(context: resources.LambdaContext) -> Synced | None:
     """Sync once, unless another sync is at it."""
     settings = resources.settings()
-    guard = AddressGuard.allowing(settings.allowed_private_ranges)
+    guard = settings.reach.guard
     with closing(Blocking(_DNS_THREADS, "dns")) as blocking:
         observe = partial(observe_all, Dialer(guard, system_resolver(blocking)))
         return asyncio.run(

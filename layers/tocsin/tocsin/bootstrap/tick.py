@@ -21,7 +21,7 @@ def tick(
     """Run once, and return the counts; `{"skipped": true}` while another run is at it, and `run` gives null.
 
     `job` and `finished` are the words of the log. `measured` gives the gauges of a run and its counts. The schedule's
-    next tick is the retry.
+    next tick is the retry. A gauge of 0 is not written: a metric costs what it costs for each hour that it has data.
     """
     metrics, logger = resources.recorder().metrics, resources.logger()
     begun = resources.now()
@@ -33,7 +33,7 @@ def tick(
             return {"skipped": True}
         seconds = (resources.now() - begun).total_seconds()
         gauges, counts = measured(done)
-        for metric, value in {**gauges, duration: seconds}.items():
+        for metric, value in {**{name: value for name, value in gauges.items() if value}, duration: seconds}.items():
             metrics.gauge(metric, value)
         logger.info(finished, extra=counts | {"seconds": round(seconds, 3)})
     finally:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from tocsin.delivery.attempt import FailureClass, Refused, SendResult
 from tocsin.delivery.notification import LAST_ERROR_LIMIT, ChannelName, Notification
-from tocsin.network.address import AddressGuard
+from tocsin.delivery.recipient import Reach
 from tocsin.network.blocking import Blocking
 from tocsin.text import bounded
 
@@ -49,8 +49,8 @@ class SendsOnly(Protocol):
 class ChannelSettings:
     """What the stack's settings say about sending."""
 
-    guard: AddressGuard
-    """Where a webhook may go."""
+    reach: Reach
+    """Where notifications may go."""
     deadline: float = 10.0
     """Seconds that one try may take, from first to last byte."""
     default_topic_arn: str = ""

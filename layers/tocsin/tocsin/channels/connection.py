@@ -6,11 +6,13 @@ a clear error; and the socket is made for the very address that is connected to,
 
 import socket
 import ssl
+from functools import partial
 from types import SimpleNamespace
 
 import aiohttp
 from aiohappyeyeballs import AddrInfoType
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
 
 from tocsin.network.address import AddressGuard
 from tocsin.network.blocking import Blocking
@@ -22,6 +24,7 @@ BUFFER_BYTES = 4096
 """Bytes of a response that may wait unread before reading from the socket pauses (at twice this)."""
 RECEIVE_BYTES = 65_536
 """Bytes that the kernel holds for us: an answer of 10 MB must not be taken off the wire to be thrown away."""
+_END_OF_HEAD = b"\r\n\r\n"
 _FLAGS = socket.AI_ADDRCONFIG
 
 
@@ -79,6 +82,21 @@ def _tracing() -> aiohttp.TraceConfig:
     return tracing
 
 
+class _HeadFirst(ResponseHandler):
+    """Parses the head of an answer before what comes with it.
+
+    Some servers send a 204 or 304 with a body, or more than they announced. aiohttp's parser then forgets the whole
+    piece, status and all; the answer would count as none, and the notification be sent again.
+    """
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the socket brought."""
+        head, end, rest = data.partition(_END_OF_HEAD)
+        if rest:
+            super().data_received(head + end)
+        super().data_received(rest or data)
+
+
 def guarded_session(
     guard: AddressGuard, blocking: Blocking, *, tls: ssl.SSLContext | None = None
 ) -> aiohttp.ClientSession:
@@ -99,6 +117,7 @@ def guarded_session(
         limit=0,  # whoever sends bounds how many at once
         keepalive_timeout=KEEPALIVE_SECONDS,
     )
+    connector._factory = partial(_HeadFirst, loop=connector._loop)  # type: ignore[assignment]  # noqa: SLF001 - aiohttp has no public way to this; it is one all the same
     return aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),

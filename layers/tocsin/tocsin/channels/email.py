@@ -56,7 +56,7 @@ class EmailChannel:
 
     async def send(self, notification: Notification) -> SendResult:
         """Send it once."""
-        if problem := email_problem(notification.recipient):
+        if problem := self._tools.settings.reach.mail_problem(notification.recipient):
             return permanent(problem)
         request = self._request(notification)
         client = self._tools.clients.sesv2()  # made here: boto3 makes clients safely on one thread only

@@ -7,7 +7,7 @@ To add a channel: a module with a configuration, a builder and a destination; a 
 import asyncio
 import re
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,7 +23,7 @@ from tocsin.channels.connection import guarded_session
 from tocsin.channels.credentials import Credentials, CredentialsUnavailableError
 from tocsin.delivery.attempt import NotConfigured, Refused, SendResult, Throttled
 from tocsin.delivery.notification import ChannelName, Notification
-from tocsin.network.address import AddressGuard
+from tocsin.delivery.recipient import Reach
 from tocsin.network.blocking import Blocking
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Channels:
         sesv2: "Callable[[], SESV2Client]",
         sns: "Callable[[], SNSClient]",
         now: Clock,
-        allowed_networks: Sequence[str] = (),
+        reach: Reach,
         default_topic_arn: str = "",
         deadline: float = 10.0,
         tls: ssl.SSLContext | None = None,
@@ -85,7 +85,7 @@ class Channels:
         self._now = now
         self._settings = ChannelSettings(
             deadline=deadline,
-            guard=AddressGuard.allowing(allowed_networks),
+            reach=reach,
             default_topic_arn=default_topic_arn,
         )
         self._tls = tls
@@ -95,7 +95,9 @@ class Channels:
         """Open the connections and threads of one invocation."""
         async with AsyncExitStack() as opening:
             dns = opening.enter_context(closing(Blocking(DNS_THREADS, "dns")))
-            self._http = await opening.enter_async_context(guarded_session(self._settings.guard, dns, tls=self._tls))
+            self._http = await opening.enter_async_context(
+                guarded_session(self._settings.reach.guard, dns, tls=self._tls)
+            )
             self._reading = opening.enter_context(closing(Blocking(len(KINDS), "ssm")))
             self._tools: dict[ChannelName, Tools] = {}
             self._locks = {name: asyncio.Lock() for name in KINDS}

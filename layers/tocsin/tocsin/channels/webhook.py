@@ -59,7 +59,7 @@ class WebhookChannel:
         """Keep the keys; nothing is opened yet."""
         self._keys = [key_of(secret.get_secret_value()) for secret in config.secrets]
         self._default_url = config.url
-        self._guard = tools.settings.guard
+        self._reach = tools.settings.reach
         self._tools = tools
 
     async def send(self, notification: Notification) -> SendResult:
@@ -67,7 +67,7 @@ class WebhookChannel:
         url = notification.recipient or self._default_url.get_secret_value()
         if not url:
             return permanent("no url: neither the notification nor the channel's configuration has one")
-        if problem := self._guard.url_problem(url):
+        if problem := self._reach.url_problem(url):
             return permanent(problem)
         return await self._post(url, notification)
 

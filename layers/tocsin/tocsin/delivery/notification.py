@@ -114,6 +114,8 @@ class Notification:
     created_at: datetime
     updated_at: datetime
     certificate_id: str | None = None
+    created_by: str | None = None
+    """Who asked for it: an IAM principal, or a part of Tocsin such as `expiry_check`."""
     status: Status = Status.PENDING
     outcome: Outcome | None = None
     retry_count: int = 0

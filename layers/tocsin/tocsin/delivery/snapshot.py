@@ -10,6 +10,9 @@ from typing import Protocol
 
 from tocsin.errors import StorageUnavailableError
 
+COUNTED = 10_000
+"""Up to how many rows are counted: a count that says so many means that many or more. What it costs is bounded."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -17,10 +20,10 @@ class Counts(Protocol):
     """What the snapshot counts in the table. Methods raise StorageUnavailableError."""
 
     def count_dead(self) -> int:
-        """Count the dead letters."""
+        """Count the dead letters, up to COUNTED."""
 
     def count_due(self, now: datetime) -> int:
-        """Count the rows that are due."""
+        """Count the rows that are due, up to COUNTED."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +51,16 @@ def _attempt(count: Callable[[], int]) -> int | None:
 def prometheus_text(snapshot: Snapshot) -> str:
     """Write the text exposition format, version 0.0.4 (prometheus.io, "Exposition formats")."""
     gauges = (
-        ("tocsin_notifications_dead", "Notifications in the dead-letter queue.", snapshot.notifications_dead),
-        ("tocsin_notifications_due", "Notifications whose next attempt is due.", snapshot.notifications_due),
+        (
+            "tocsin_notifications_dead",
+            f"Notifications in the dead-letter queue, counted up to {COUNTED}.",
+            snapshot.notifications_dead,
+        ),
+        (
+            "tocsin_notifications_due",
+            f"Notifications whose next attempt is due, counted up to {COUNTED}.",
+            snapshot.notifications_due,
+        ),
     )
     return "".join(
         f"# HELP {name} {meaning}\n# TYPE {name} gauge\n{name} {value}\n"

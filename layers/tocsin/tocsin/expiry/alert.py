@@ -12,6 +12,8 @@ from tocsin.inventory.certificate import Certificate
 from tocsin.inventory.thresholds import Threshold
 from tocsin.text import bounded, written
 
+ACTOR = "expiry_check"
+"""Who raises alerts, as the audit trail and the alert itself name it."""
 ALERT_TYPE = "ExpirationWarning"
 CYCLE_LENGTH = 10
 """Characters at the start of an alert's id that name the cycle: the time part of a ULID."""

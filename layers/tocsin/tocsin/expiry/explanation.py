@@ -215,7 +215,8 @@ def _next(decisions: Iterable[Decision]) -> Next | None:
 
 def _summary(told: Sequence[Told], findings: Sequence[Finding], following: Next | None) -> str:
     arrived = sum(one.arrived is True for one in told)
-    so_far = f"{len(told)} alert(s) raised in this cycle, {arrived} arrived." if told else "Nobody was alerted."
+    alerts = "1 alert" if len(told) == 1 else f"{len(told)} alerts"
+    so_far = f"{alerts} raised in this cycle, {arrived} arrived." if told else "Nobody was alerted."
     reasons = [f"{one.threshold}: {one.reason}" if one.threshold else one.reason for one in findings]
     why = f" Why: {'; '.join(reasons)}." if reasons and not told else ""
     after = f" Next: threshold {following.threshold} at {written(following.at)}." if following else " Nothing follows."

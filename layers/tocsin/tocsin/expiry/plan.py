@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tocsin.delivery.notification import DeliveryPolicy, Notification
-from tocsin.expiry.alert import ALERT_TYPE, Mark, MarkKind, alert_id, message_text, subject_text
+from tocsin.expiry.alert import ACTOR, ALERT_TYPE, Mark, MarkKind, alert_id, message_text, subject_text
 from tocsin.inventory.certificate import Certificate
 from tocsin.inventory.contacts import People
 from tocsin.inventory.policy import RenewalPolicy, Route
@@ -166,6 +166,7 @@ def notification_of(decision: Raise, certificate: Certificate, policy: DeliveryP
         message=message_text(certificate, decision.route.threshold, now),
         severity=decision.route.severity,
         certificate_id=certificate.id,
+        created_by=ACTOR,
         created_at=now,
         updated_at=now,
     ).accepted(now, policy)

@@ -16,7 +16,7 @@ DETAIL_LIMIT = 512
 
 
 class Action(StrEnum):
-    """What can happen to a thing of the inventory."""
+    """What somebody can do."""
 
     ALERT_SENT = "expiration_alert_sent"
     """An alert was created, in the same write. Whether it arrived is the notification's own history."""
@@ -35,15 +35,18 @@ class Action(StrEnum):
     TEAM_CREATED = "team_created"
     TEAM_UPDATED = "team_updated"
     TEAM_DELETED = "team_deleted"
+    NOTIFICATION_REQUEUED = "notification_requeued"
+    NOTIFICATION_READ = "notification_read"
 
 
 class Kind(StrEnum):
-    """What the inventory holds. With an id it names a resource: `certificate/<id>`."""
+    """What things are done to. With an id it names a resource: `certificate/<id>`."""
 
     CERTIFICATE = "certificate"
     POLICY = "renewal_policy"
     OWNER = "owner"
     TEAM = "team"
+    NOTIFICATION = "notification"
 
     def resource(self, id_: str) -> str:
         """Name one of them."""

@@ -1,11 +1,11 @@
-"""Where a webhook may go: never to the machine that sends it, nor to its neighbours.
+"""Where a connection may go: never to the machine that opens it, nor to its neighbours.
 
 `ipaddress.is_global` is no guard: it calls multicast, `::127.0.0.1` and NAT64 forms of the metadata service global,
 and its answers differ between versions of Python. So the ranges are listed, by the IANA special-purpose registries.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Self
@@ -56,6 +56,12 @@ _FORBIDDEN_V6 = tuple(
     )
 )
 
+_OWN_V4 = (IPv4Network("0.0.0.0/8"), IPv4Network("127.0.0.0/8"), IPv4Network("169.254.0.0/16"))
+_PRIVATE_V6 = (_GLOBAL_V6, IPv6Network("fc00::/7"))
+"""Where IPv6 has neighbours that are not the machine itself; all else is loopback, link-local, or hides IPv4."""
+_METADATA_V6 = IPv6Network("fd00:ec2::/32")
+"""Amazon's own: the instance metadata service is `fd00:ec2::254` (EC2 user guide, "Access instance metadata")."""
+
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.IGNORECASE)
 _V4 = re.compile(r"(0|[1-9][0-9]{0,2})(\.(0|[1-9][0-9]{0,2})){3}")
@@ -63,14 +69,18 @@ _V4 = re.compile(r"(0|[1-9][0-9]{0,2})(\.(0|[1-9][0-9]{0,2})){3}")
 
 @dataclass(frozen=True, slots=True)
 class AddressGuard:
-    """Decides about addresses. `allowed` are networks that the stack lets through although they are forbidden."""
+    """Decides about addresses. `allowed` are networks that the stack lets through although they are forbidden.
+
+    The machine's own addresses are never among them, unless `reaches_itself`, as on an embedded AWS.
+    """
 
     allowed: tuple[Network, ...] = ()
+    reaches_itself: bool = False
 
     @classmethod
-    def allowing(cls, networks: Iterable[str]) -> Self:
+    def allowing(cls, networks: Iterable[str], *, reaches_itself: bool = False) -> Self:
         """Read networks in CIDR form; raise ValueError for one that is none."""
-        return cls(tuple(ip_network(network.strip()) for network in networks))
+        return cls(tuple(ip_network(network.strip()) for network in networks), reaches_itself)
 
     def permits(self, address: str | Address) -> bool:
         """Tell whether a connection to `address` may be opened; text that is no address may not."""
@@ -78,7 +88,9 @@ class AddressGuard:
             ip = ip_address(address)
         except ValueError:
             return False
-        return is_public(ip) or any(ip in network for network in self.allowed)
+        if is_public(ip):
+            return True
+        return (self.reaches_itself or not is_own(ip)) and any(ip in network for network in self.allowed)
 
     def url_problem(self, url: str) -> str | None:
         """Say why no request may go to `url`, or None. A name is checked again when it is resolved."""
@@ -99,9 +111,11 @@ def is_public(ip: Address) -> bool:
     return ip in _GLOBAL_V6 and not any(ip in network for network in _FORBIDDEN_V6)
 
 
-def check_url(url: str, allowed_networks: Sequence[str] = ()) -> str | None:
-    """Say why a webhook may not go to `url`, or None. The reason repeats nothing of the URL but its host's address."""
-    return AddressGuard.allowing(allowed_networks).url_problem(url)
+def is_own(ip: Address) -> bool:
+    """Tell whether `ip` is the machine itself, or a service that answers it alone with credentials."""
+    if isinstance(ip, IPv4Address):
+        return any(ip in network for network in _OWN_V4)
+    return not any(ip in network for network in _PRIVATE_V6) or ip in _METADATA_V6
 
 
 def _split(url: str) -> SplitResult | str:

@@ -14,7 +14,7 @@ TEXT_LIMIT = 600
 """Characters of one endpoint: two names of 253, a port, and some room for names that are not ASCII."""
 
 _FORM = re.compile(r"(?:\[(?P<v6>[^\[\]]*)\]|(?P<host>[^:\[\]#]*))(?::(?P<port>[0-9]{1,5}))?(?:#(?P<name>[^:\[\]#]*))?")
-_ANYWHERE = AddressGuard.allowing(["0.0.0.0/0", "::/0"])
+_ANYWHERE = AddressGuard.allowing(["0.0.0.0/0", "::/0"], reaches_itself=True)
 """Judges the form of a host only."""
 
 

@@ -71,6 +71,7 @@ def alarm_due(state: SourceState, route: AlarmRoute, now: datetime) -> Notificat
         subject=bounded(f"[Tocsin] {source} can't be read", SUBJECT_LIMIT),
         message=_message(state, source, since),
         severity=Severity.WARNING,
+        created_by="source_sync",
         created_at=now,
         updated_at=now,
     ).accepted(now, route.policy)

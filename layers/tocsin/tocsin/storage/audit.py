@@ -37,8 +37,9 @@ class AuditTrail:
         self._name = name
 
     def appending(self, event: AuditEvent) -> dict[str, Any]:
-        """Give the action that appends `event` in a transaction."""
-        return {"Put": {"TableName": self._name, "Item": event_item(event)}}
+        """Give the action that appends `event` in a transaction. A line of the trail is never written over."""
+        condition = "attribute_not_exists(at_key)"
+        return {"Put": {"TableName": self._name, "Item": event_item(event), "ConditionExpression": condition}}
 
     def page(self, filters: AuditFilters, limit: int, after: str | None) -> Page[AuditEvent]:
         """Give up to `limit` events behind the key `after`, newest first."""

@@ -54,6 +54,14 @@ def sort_key(at: datetime, id_: str) -> str:
     return f"{timestamp(at)}#{id_}"
 
 
+def time_of(key: str) -> datetime | None:
+    """Read the time that a sort key begins with; null where it is none."""
+    try:
+        return from_timestamp(key.partition("#")[0])
+    except ValueError:
+        return None
+
+
 def shard_of(id_: str, shards: int) -> str:
     """Give the partition of an id in an index of so many: a stable hash, so that equal times spread."""
     return str(zlib.crc32(id_.encode()) % shards)

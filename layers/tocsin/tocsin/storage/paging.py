@@ -21,6 +21,9 @@ _ROUNDS = 8
 _STRETCH = 100
 """Rows of a stretch, the first one excepted: one BatchGetItem."""
 
+_SPREAD = 4
+"""Keys that a partition is asked for beyond its share: rows are not spread evenly."""
+
 ANSWER_LIMIT = 4_500_000
 """Bytes at which a page ends: with the last row's, it stays below the 6 MB that Lambda answers with (Lambda quotas)."""
 
@@ -72,12 +75,25 @@ class Reader:
         self._is_forward = is_forward
 
     def keys(self, place: str | None, count: int) -> list[tuple[str, Item]]:
-        """Give the next `count` (key, item of the index) behind `place`."""
-        found = [self._keys_in(partition, place, count) for partition in self._partitions]
+        """Give the next `count` (key, item of the index) behind `place`.
+
+        Each partition is asked for its share of them, and again only if it has more than that.
+        """
+        share = count if len(self._partitions) == 1 else -(-count // len(self._partitions)) + _SPREAD
+        found = [self._keys_in(partition, place, min(share, count)) for partition in self._partitions]
         merged = merge(*found, key=lambda pair: pair[0], reverse=not self._is_forward)
         return list(islice(merged, count))
 
-    def _keys_in(self, partition: str, place: str | None, count: int) -> list[tuple[str, Item]]:
+    def _keys_in(self, partition: str, place: str | None, share: int) -> Iterator[tuple[str, Item]]:
+        """Give all keys of one partition behind `place`, `share` at a time."""
+        while True:
+            found = self._some_keys_in(partition, place, share)
+            yield from found
+            if len(found) < share:
+                return
+            place = found[-1][0]
+
+    def _some_keys_in(self, partition: str, place: str | None, count: int) -> list[tuple[str, Item]]:
         lowest, highest = self._bounds
         if place is not None:
             lowest, highest = (place, highest) if self._is_forward else (lowest, place)

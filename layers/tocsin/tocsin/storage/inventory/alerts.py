@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from tocsin.delivery.notification import Notification, Status
-from tocsin.expiry.alert import Mark, MarkKind
+from tocsin.expiry.alert import ACTOR, Mark, MarkKind
 from tocsin.expiry.still_true import Standing
 from tocsin.expiry.stores import Raised
 from tocsin.inventory.audit import Action, Kind, event
@@ -24,7 +24,6 @@ from tocsin.storage.transaction import RefusedError, commit
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-ACTOR = "expiry_check"
 _COLLECTION = Index(None, "pk", "sk")
 
 

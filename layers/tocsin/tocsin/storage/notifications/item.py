@@ -100,6 +100,7 @@ _ROW = Codec(
         required("retry_count", COUNT, 0),
         required("claimed_until", MILLISECONDS, None),
         Column("certificate_id", TEXT),
+        Column("created_by", TEXT),
         Column("outcome", Form("S", str, Outcome)),
         Column("due_at", INSTANT, attribute="next_retry_at"),
         Column("last_error", TEXT),

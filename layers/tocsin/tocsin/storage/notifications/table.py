@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tocsin.delivery.notification import Notification
+from tocsin.delivery.snapshot import COUNTED
 from tocsin.delivery.store import Change, Due, Fetched, Write
 from tocsin.errors import ConflictError, IdempotencyMismatchError, NotFoundError, StorageUnavailableError
 from tocsin.storage.codec import timestamp
 from tocsin.storage.notifications.item import SHARDS, due_time, encode, read_all, salvage, update_of
 from tocsin.storage.paging import batch_get
+from tocsin.storage.transaction import RefusedError, commit
 from tocsin.storage.update import Update, is_another, is_made_by
 
 if TYPE_CHECKING:
@@ -58,11 +60,18 @@ class NotificationTable:
             raise NotFoundError(id_)
         return salvage(found["Item"])
 
-    def replace(self, change: Change) -> None:
-        """Write one step; raise ConflictError where the row is no longer as it was read."""
+    def replace(self, change: Change, *also: Mapping[str, Any]) -> None:
+        """Write one step, and `also` what else its transaction does.
+
+        Raises ConflictError where the row is no longer as it was read.
+        """
+        update = update_of(change, self._retention).as_request(self._name)
         try:
-            self._client.update_item(**update_of(change, self._retention).as_request(self._name))
-        except self._client.exceptions.ConditionalCheckFailedException:
+            if also:
+                commit(self._client, [{"Update": update}, *also])
+            else:
+                self._client.update_item(**update)
+        except (RefusedError, self._client.exceptions.ConditionalCheckFailedException):
             if not self.holds(change):  # or this is the second try of a call whose answer never came
                 raise ConflictError(f"notification {change.before.id}") from None
 
@@ -139,30 +148,33 @@ class NotificationTable:
         return read_all(items[id_] for id_ in wanted if id_ in items)
 
     def count_dead(self) -> int:
-        """Count the dead letters, a query a shard (and a page of 1 MB); raise StorageUnavailableError."""
+        """Count the dead letters, up to COUNTED; raise StorageUnavailableError."""
         return self._count("dead", "dead_shard = :shard", {})
 
     def count_due(self, now: datetime) -> int:
-        """Count the rows that are due by `now`, a query a shard (and a page of 1 MB); raise StorageUnavailableError."""
+        """Count the rows that are due by `now`, up to COUNTED; raise StorageUnavailableError."""
         until = {":until": {"S": timestamp(now)}}
         return self._count("due", "due_shard = :shard AND next_retry_at <= :until", until)
 
     def _count(self, index: str, condition: str, values: Mapping[str, Any]) -> int:
-        pages = (
-            page
-            for shard in range(SHARDS)
-            for page in self._client.get_paginator("query").paginate(
-                TableName=self._name,
-                IndexName=index,
-                Select="COUNT",
-                KeyConditionExpression=condition,
-                ExpressionAttributeValues={":shard": {"S": str(shard)}, **values},
-            )
-        )
+        count = 0
         try:
-            return sum(page["Count"] for page in pages)
+            for shard in range(SHARDS):
+                pages = self._client.get_paginator("query").paginate(
+                    TableName=self._name,
+                    IndexName=index,
+                    Select="COUNT",
+                    KeyConditionExpression=condition,
+                    ExpressionAttributeValues={":shard": {"S": str(shard)}, **values},
+                    PaginationConfig={"PageSize": COUNTED - count},
+                )
+                for page in pages:
+                    count += page["Count"]
+                    if count >= COUNTED:
+                        return COUNTED
         except (ClientError, BotoCoreError) as error:
             raise StorageUnavailableError(f"counting {index}: {error}") from error
+        return count
 
 
 def _key(id_: str) -> Any:  # noqa: ANN401 - boto3's stubs want a type of their own for each call
