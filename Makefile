@@ -95,7 +95,7 @@ check: $(TOOLS) ## Lint, order of packages, types, template: all of them, and th
 	$(call ONE,format,.venv/bin/ruff format --check --quiet .); \
 	$(call ONE,environment,.venv/bin/ruff check --quiet --config .ci/environment.toml layers/tocsin/tocsin functions); \
 	$(call ONE,order,PYTHONPATH=layers/tocsin .venv/bin/lint-imports --no-cache --no-logo --config pyproject.toml); \
-	$(call ONE,types,$(MYPY) layers/tocsin/tocsin local build demo tests); \
+	$(call ONE,types,$(MYPY) layers/tocsin/tocsin local build demo bench tests); \
 	for app in functions/*/app.py; do $(call ONE,types-of-functions,MYPYPATH=$$(dirname $$app) $(MYPY) $$app); done; \
 	$(call ONE,template,$(CLEAN) .venv/bin/cfn-lint template.yaml); \
 	$(call ONE,sam-validate,$(CLEAN) $(SAM) validate --region us-east-1 --template-file template.yaml >/dev/null); \

@@ -14,7 +14,8 @@ from pathlib import Path
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from build.release import TEMPLATE, parameters_from, release_digest
+from build.release import parameters_from, release_digest
+from build.template import TEMPLATE
 from build.toolchain import ROOT, SAM, UV
 
 

@@ -10,9 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
-from build.release import TEMPLATE
+from build.template import parameter_defaults, template
 
 DAYS = 30
 LAMBDA_GB_SECOND = 0.0000133334  # arm64
@@ -32,23 +30,6 @@ READS = 16 * 0.5  # eight shards are asked for what is due, eight for what is de
 LOG_BYTES = 1500  # Lambda's three lines, one of ours, one of metrics
 
 
-class _Loader(yaml.SafeLoader):
-    """Reads CloudFormation's short functions as what they are called with."""
-
-
-def _as_is(loader: yaml.SafeLoader, _tag: str, node: yaml.Node) -> Any:  # noqa: ANN401 - YAML is what it is
-    match node:
-        case yaml.ScalarNode():
-            return loader.construct_scalar(node)
-        case yaml.SequenceNode():
-            return loader.construct_sequence(node, deep=True)
-        case yaml.MappingNode():
-            return loader.construct_mapping(node, deep=True)
-
-
-_Loader.add_multi_constructor("!", _as_is)
-
-
 @dataclass(frozen=True)
 class Item:
     """One line of the bill."""
@@ -60,13 +41,11 @@ class Item:
 
 def bill(parameters: Mapping[str, str] | None = None) -> list[Item]:
     """Every line, with the template's defaults where `parameters` names none."""
-    template = yaml.load(TEMPLATE.read_text(), Loader=_Loader)  # noqa: S506 - a SafeLoader
-    defaults = {name: str(one.get("Default", "")) for name, one in template["Parameters"].items()}
-    return list(_items(template, {**defaults, **(parameters or {})}))
+    return list(_items(template(), {**parameter_defaults(), **(parameters or {})}))
 
 
-def _items(template: Mapping[str, Any], given: Mapping[str, str]) -> Iterator[Item]:
-    resources: Mapping[str, Any] = template["Resources"]
+def _items(whole: Mapping[str, Any], given: Mapping[str, str]) -> Iterator[Item]:
+    resources: Mapping[str, Any] = whole["Resources"]
     alarms = [one["Properties"] for one in resources.values() if one["Type"] == "AWS::CloudWatch::Alarm"]
     queries = [[query for query in one.get("Metrics", ()) if "MetricStat" in query] for one in alarms]
     watched = sum(len(of_one) or 1 for of_one in queries)
@@ -76,7 +55,7 @@ def _items(template: Mapping[str, Any], given: Mapping[str, str]) -> Iterator[It
         query["MetricStat"]["Metric"]["MetricName"] for of_one in queries for query in of_one if _is_filled(query)
     }
     yield Item("metrics that are always written", str(len(always)), len(always) * METRIC)
-    memory = int(template["Globals"]["Function"]["MemorySize"])
+    memory = int(whole["Globals"]["Function"]["MemorySize"])
     ticks = 0.0
     for name, seconds in SECONDS.items():
         function = resources[name]["Properties"]

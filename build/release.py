@@ -8,28 +8,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import yaml
-
+from build.template import TEMPLATE, parameter_defaults
 from build.toolchain import AWS_PYTHON, LOCAL, ROOT, SAM, UV, ToolError, clean_environment, run
 
-TEMPLATE = ROOT / "template.yaml"
 SOURCES = ("template.yaml", "functions", "layers", "build/dashboard.yaml")
 BUILDS = LOCAL / "build"
 BUILDS_KEPT = 4
 GIVEN_BY_US = {"Environment", "Release"}  # never taken from the caller's environment
-
-
-class _WithoutTags(yaml.SafeLoader):
-    """Reads the template and leaves out CloudFormation's own tags (!Ref and the like)."""
-
-
-_WithoutTags.add_multi_constructor("!", lambda _loader, _suffix, _node: None)
-
-
-def parameter_defaults() -> dict[str, str]:
-    """Every parameter of the template with its default, as text."""
-    parameters = yaml.load(TEMPLATE.read_text(), Loader=_WithoutTags)["Parameters"]  # noqa: S506 - a SafeLoader with one more rule
-    return {name: str(described.get("Default", "")) for name, described in parameters.items()}
 
 
 def parameters_from(environment: Mapping[str, str]) -> dict[str, str]:

@@ -18,7 +18,8 @@ from pathlib import Path
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
-from build.release import deploy, parameter_defaults, parameters_from, release_digest
+from build.release import deploy, parameters_from, release_digest
+from build.template import parameter_defaults
 from build.toolchain import AWS_PYTHON, LOCAL, ToolError, clean_environment
 from local.background import Background
 from local.loopback import HOST, free_port, listens

@@ -4,6 +4,8 @@ from typing import Any
 
 from tocsin.bootstrap import delivery, resources
 
+delivery.prepare()
+
 
 def handler(event: dict[str, Any], context: resources.LambdaContext) -> dict[str, list[dict[str, str]]]:
     """Deliver the pending rows of `event` (DynamoDB stream, NEW_IMAGE).

@@ -8,6 +8,8 @@ from tocsin.bootstrap.tick import tick
 from tocsin.delivery.sweep import Swept
 from tocsin.observability import Metric
 
+delivery.prepare()
+
 
 def handler(event: dict[str, Any], context: resources.LambdaContext) -> dict[str, Any]:
     """Sweep: a schedule's event the whole table, `{"shards": [0, 1]}` a part of it. Returns the counts."""

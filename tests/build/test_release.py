@@ -3,7 +3,8 @@
 import pytest
 
 from build.deploy import parameters
-from build.release import parameter_defaults, parameters_from, release_digest
+from build.release import parameters_from, release_digest
+from build.template import parameter_defaults
 
 
 def test_parameters_are_named_in_upper_snake_case() -> None:

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from build.release import parameter_defaults
-from tests.support.database import TEMPLATE, template
+from build.template import TEMPLATE, parameter_defaults, template
 from tests.support.functions import environment
 from tocsin.delivery.notification import ChannelName
 from tocsin.observability import Metric

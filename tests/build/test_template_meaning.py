@@ -9,7 +9,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from build.release import TEMPLATE
+from build.template import TEMPLATE
 from build.toolchain import ROOT, VENVS, clean_environment
 
 RECORDED = ROOT / "tests" / "build" / "template_meaning.json"

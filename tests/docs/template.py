@@ -1,37 +1,9 @@
-"""The template as the tests read it: CloudFormation's functions become short texts."""
+"""What the pages' tests look up in the template."""
 
 from collections.abc import Iterator, Mapping
-from functools import cache
 from typing import Any
 
-import yaml
-
-from build.release import TEMPLATE
-
-
-class _Loader(yaml.SafeLoader):
-    """Reads `!Ref x` as "x", `!Sub text` as the text, other functions as their arguments."""
-
-
-def _plain(loader: _Loader, _suffix: str, node: yaml.Node) -> Any:
-    match node:
-        case yaml.ScalarNode():
-            return loader.construct_scalar(node)
-        case yaml.SequenceNode():
-            return loader.construct_sequence(node, deep=True)
-        case yaml.MappingNode():
-            return loader.construct_mapping(node, deep=True)
-    raise AssertionError(node)
-
-
-_Loader.add_multi_constructor("!", _plain)
-
-
-@cache
-def template() -> Mapping[str, Any]:
-    """Read template.yaml."""
-    read: Mapping[str, Any] = yaml.load(TEMPLATE.read_text(), Loader=_Loader)  # noqa: S506 - a SafeLoader with one more rule
-    return read
+from build.template import template
 
 
 def resources(kind: str) -> Mapping[str, Mapping[str, Any]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from build.release import parameter_defaults
+from build.template import parameter_defaults
 from build.toolchain import ROOT
 from tests.docs.aws_cli import CUSTOM, understood
 from tests.docs.markdown import SHELL, Block, blocks, commands, page, pages

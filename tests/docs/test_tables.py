@@ -7,9 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 from build.idle_month import SNAPSHOTS, bill
+from build.template import template
 from build.toolchain import ROOT
 from tests.docs.markdown import blocks, codes, page, tables
-from tests.docs.template import actions_of_roles, resources, template
+from tests.docs.template import actions_of_roles, resources
 from tests.support.channels import NOW, a_notification
 from tocsin.delivery.attempt import Accepted, FailureClass, NotConfigured, Refused
 from tocsin.delivery.notification import DeliveryPolicy, Notification, Status
@@ -41,7 +42,7 @@ def test_metrics() -> None:
     """Every metric with its unit, and whether it carries the channel."""
     first_gauge = list(Metric).index(Metric.DEAD_LETTER_DEPTH)
     emitted = [
-        (metric.value, _UNITS[metric].value if metric in _UNITS else "Count", "yes" if place < first_gauge else "no")
+        (metric.value, _UNITS.get(metric, "Count"), "yes" if place < first_gauge else "no")
         for place, metric in enumerate(Metric)
     ]
     rows = only(tables(REFERENCE, "Metrics"))

@@ -5,14 +5,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import boto3
-import yaml
 from botocore.config import Config
 
+from build.template import template
 from tests.support.rows import RETENTION
 from tocsin.delivery.notification import Notification
 from tocsin.storage.notifications.item import encode
@@ -22,31 +21,7 @@ from tocsin.storage.notifications.table import NotificationTable
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 AWS = {"AWS_ACCESS_KEY_ID": "tocsintests", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
-
-
-class _Loader(yaml.SafeLoader):
-    """Reads CloudFormation's short functions (`!Ref x`) as what they are called with."""
-
-
-def _as_is(loader: yaml.SafeLoader, _tag: str, node: yaml.Node) -> Any:
-    match node:
-        case yaml.ScalarNode():
-            return loader.construct_scalar(node)
-        case yaml.SequenceNode():
-            return loader.construct_sequence(node, deep=True)
-        case yaml.MappingNode():
-            return loader.construct_mapping(node, deep=True)
-
-
-_Loader.add_multi_constructor("!", _as_is)
-
-
-@cache
-def template() -> Any:
-    """Read template.yaml."""
-    return yaml.load(TEMPLATE.read_text(), _Loader)  # noqa: S506 - a SafeLoader
 
 
 def _definition() -> dict[str, Any]:

@@ -118,5 +118,8 @@ def measured(out: str) -> dict[str, float]:
         blob = json.loads(line) if line.startswith("{") else {}
         for metrics in blob.get("_aws", {}).get("CloudWatchMetrics", ()):
             for metric in metrics["Metrics"]:
-                found[metric["Name"]] = found.get(metric["Name"], 0) + sum(blob[metric["Name"]])
+                value = blob[metric["Name"]]
+                found[metric["Name"]] = found.get(metric["Name"], 0) + (
+                    sum(value) if isinstance(value, list) else value
+                )
     return found

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from tests.support.database import a_client, template
+from build.template import template
+from tests.support.database import a_client
 from tests.support.inventory import T0, an_owner
 from tests.support.rows import POLICY, RETENTION
 from tocsin.delivery.notification import Notification

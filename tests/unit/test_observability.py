@@ -1,26 +1,27 @@
 """Contract 2.6 and 3.3, design 4: metrics are valid EMF, under the dimensions {service} and {service, channel}."""
 
+import json
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from aws_lambda_powertools import Logger
 
-from tests.support.database import template
+from build.template import template
 from tests.support.emf import Blob, blobs_in, check_blob
 from tests.support.rows import ACCEPTED, NO_CHANNEL, NOW, POLICY, REFUSED, REJECTED, a_row, settled
 from tocsin.delivery.notification import ChannelName, DeliveryPolicy, MissingChannelAction, Notification
 from tocsin.delivery.record import Event
 from tocsin.delivery.store import Change
-from tocsin.observability import Metric, Recorder, StackMetrics
+from tocsin.observability import Metric, Recorder, RowLog, StackMetrics
 
 LATER = NOW + timedelta(seconds=90)
 
 
 @pytest.fixture
 def recorder(request: pytest.FixtureRequest) -> Recorder:
-    return Recorder(Logger(service=request.node.name), StackMetrics("stack"))
+    return Recorder(RowLog(Logger(service=request.node.name)), StackMetrics("stack"))
 
 
 def flushed(recorder: Recorder, capsys: pytest.CaptureFixture[str]) -> list[Blob]:
@@ -80,13 +81,35 @@ def test_what_operators_and_callers_do_is_counted(recorder: Recorder, capsys: py
 
 def test_every_event_has_a_log_line_that_names_the_row(recorder: Recorder, capsys: pytest.CaptureFixture[str]) -> None:
     """Style habit 16: one line an outcome, structured."""
-    logger = Logger(service="lines")
-    book = Recorder(logger, recorder.metrics)
+    book = Recorder(RowLog(Logger(service="lines")), recorder.metrics)
     for event, before, after, _expected in STEPS:
         book.observe(event, Change(before, after))
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == len(STEPS)
     assert all(ROW.id in line for line in lines)
+    for line in map(json.loads, lines):
+        assert (line["service"], line["notification_id"]) == ("lines", ROW.id)
+        assert line["level"] in {"INFO", "WARNING", "ERROR"}
+        assert datetime.fromisoformat(line["timestamp"]).tzinfo is not None
+
+
+def test_a_line_of_a_row_has_the_form_of_all_other_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever reads the log finds one form: what Powertools writes, without the place in the code."""
+    logger = Logger(service="form", use_rfc3339=True)
+    logger.warning("said", extra={"channel": "Email"})
+    RowLog(logger).warning("said", {"channel": "Email"})
+    theirs, ours = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert theirs.keys() - ours.keys() == {"location"}
+    assert ours.keys() <= theirs.keys()
+    assert {name: theirs[name] for name in ours if name != "timestamp"} == {
+        name: value for name, value in ours.items() if name != "timestamp"
+    }
+    assert len(ours["timestamp"]) == len(theirs["timestamp"])
+
+
+def test_the_level_of_the_stack_holds_for_lines_of_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    RowLog(Logger(service="quiet", level="ERROR")).info("sent", {})
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("deliveries", [1, 99, 100, 101, 200, 1234])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.database import template
+from build.template import template
 from tests.support.functions import environment
 from tocsin.delivery.notification import DeliveryPolicy, MissingChannelAction
 from tocsin.errors import SettingsError

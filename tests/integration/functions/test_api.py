@@ -13,8 +13,9 @@ import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from openapi_spec_validator import validate
 
+from build.template import template
 from local.receiver import Exchange, Receiver
-from tests.support.database import Database, counted_calls, template
+from tests.support.database import Database, counted_calls
 from tests.support.emf import blobs_in
 from tests.support.faults import answer_lost, faulty, throttled
 from tests.support.functions import Answer, Context, answer_of, call, forget_wiring, handler, sample

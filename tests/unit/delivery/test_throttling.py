@@ -87,7 +87,7 @@ async def lived(table: FakeTable, ses: Ses, seconds: float) -> Tally:
     return events
 
 
-@pytest.mark.parametrize(("mails", "rate", "minutes"), [(1000, 14, 4), (200, 1, 9)])
+@pytest.mark.parametrize(("mails", "rate", "minutes"), [(1000, 14, 4), (200, 1, 12)])
 def test_a_burst_beyond_the_rate_of_ses_is_sent_all_of_it(mails: int, rate: float, minutes: float) -> None:
     """No attempt is spent, nothing dies, and the service is not asked again and again meanwhile."""
     table, ses = FakeTable(), Ses(rate)
@@ -99,8 +99,8 @@ def test_a_burst_beyond_the_rate_of_ses_is_sent_all_of_it(mails: int, rate: floa
     assert {len(row.attempts) for row in rows} == {1}
     assert sorted(ses.taken) == sorted(table.items)
     assert tally.events[Event.SETTLED] == mails
-    assert tally.events[Event.DEFERRED] <= mails, "each at most once, by the dispatcher; the sweep waits"
-    assert ses.refusals < 2.2 * mails
+    assert tally.events[Event.DEFERRED] < 1.5 * mails, "by the dispatcher, and what a sweep had no more time for"
+    assert ses.refusals < 2.7 * mails
 
 
 def test_a_throttled_row_is_nobodys_until_it_is_due_again() -> None:
@@ -166,14 +166,14 @@ def test_a_service_that_takes_nothing_for_a_day_ends_it_visibly() -> None:
 def test_a_dispatcher_does_not_wait_for_a_service_that_throttles() -> None:
     """What it did not start is neither failed nor claimed: the sweep takes it over."""
     table, ses = FakeTable(), Ses(rate=1)
-    rows = [a_row().accepted(NOW, POLICY) for _ in range(100)]
+    rows = [a_row().accepted(NOW, POLICY) for _ in range(150)]
     for row in rows:
         table.insert(row)
     bench = Bench(table, limits=Limits(waits=False))
     tally = run(bench.run(rows, ses))
     untouched = [row for row in rows if table.get(row.id) == row]
     assert (tally.left, tally.unclaimed) == ([], [])
-    assert len(untouched) + bench.watch.events.total() == 100
+    assert len(untouched) + bench.watch.events.total() == 150
     assert len(untouched) >= 30
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.database import template
+from build.template import template
 from tests.support.rows import ACCEPTED, NOW, REFUSED, REJECTED, RETENTION, SILENT, a_row, an_id, in_status, settled
 from tocsin.delivery.attempt import Attempt, AttemptClass
 from tocsin.delivery.notification import ChannelName, Notification, Outcome, Severity, Status

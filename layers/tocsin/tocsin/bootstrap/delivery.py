@@ -6,13 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
-import boto3
-from aws_lambda_powertools.utilities.parameters import SSMProvider
-
 from tocsin.bootstrap import resources
 from tocsin.channels.aws import client_config
 from tocsin.channels.channel import IMPLEMENTED
-from tocsin.channels.credentials import Credentials
 from tocsin.delivery.notification import ChannelName, Notification
 from tocsin.delivery.record import Tally
 from tocsin.delivery.send import ATTEMPT_DEADLINE, Delivery, Limits, Verdict, Worker
@@ -27,21 +23,36 @@ if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_sns import SNSClient
 
+    from tocsin.channels.credentials import Credentials
+
 
 @cache
-def credentials() -> Credentials:
-    """Open the channels' stored configuration."""
+def credentials() -> "Credentials":
+    """Open the channels' stored configuration. The API needs it for one route only, and boto3 comes with it."""
+    from aws_lambda_powertools.utilities.parameters import SSMProvider  # noqa: PLC0415 - see there
+
+    from tocsin.channels.credentials import Credentials  # noqa: PLC0415 - the same
+
     return Credentials(SSMProvider(boto_config=resources.FAST), resources.settings().channel_prefix, resources.now)
 
 
 @cache
 def _sesv2() -> "SESV2Client":
-    return boto3.client("sesv2", config=client_config(ATTEMPT_DEADLINE))
+    made: SESV2Client = resources.client("sesv2", client_config(ATTEMPT_DEADLINE))
+    return made
 
 
 @cache
 def _sns() -> "SNSClient":
-    return boto3.client("sns", config=client_config(ATTEMPT_DEADLINE))
+    made: SNSClient = resources.client("sns", client_config(ATTEMPT_DEADLINE))
+    return made
+
+
+def prepare() -> None:
+    """Load what sending needs, before the first event: Lambda starts a process with more than its share of the CPU."""
+    from tocsin.channels import credentials, registry  # noqa: F401, PLC0415 - loading them is the point; see `deliver`
+
+    resources.dynamodb()
 
 
 def review(rows: Sequence[Notification]) -> Mapping[str, Verdict]:
@@ -104,7 +115,7 @@ def run_sweep(context: resources.LambdaContext, shards: Sequence[int] | None) ->
 
 def _invoke_for(shards: Sequence[int], function_arn: str) -> None:
     """Start a sweep of some shards; one that still runs keeps it from doing the work twice, by its lease."""
-    client = boto3.client("lambda", config=resources.FAST)
+    client = resources.client("lambda", resources.FAST)
     client.invoke(FunctionName=function_arn, InvocationType="Event", Payload=json.dumps({"shards": list(shards)}))
 
 

@@ -5,14 +5,14 @@ import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache, partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import boto3
+import botocore.session
 from aws_lambda_powertools import Logger
 from botocore.config import Config
 
 from tocsin.delivery.send import Worker
-from tocsin.observability import Recorder, StackMetrics
+from tocsin.observability import Recorder, RowLog, StackMetrics
 from tocsin.settings import Settings, read_settings
 from tocsin.storage.audit import AuditTrail
 from tocsin.storage.cursor import Cursors, shared_key
@@ -28,6 +28,7 @@ FAST = Config(
     connect_timeout=CONNECT_SECONDS,
     read_timeout=READ_SECONDS,
     retries={"mode": "standard", "total_max_attempts": TRIES},
+    parameter_validation=False,  # our own parameters, by our own tests: a tenth of a sweep's processor time
 )
 """A call that gets no answer is over in 12 seconds, so that the API says so itself: API Gateway gives up after 29, with
 an error of its own. `standard` retries throttling with jitter, after at most 1 and 2 seconds (boto3 guide, "Retries").
@@ -57,13 +58,31 @@ def settings() -> Settings:
 @cache
 def logger() -> Logger:
     """Give the stack's structured logger."""
-    return Logger()
+    return Logger(use_rfc3339=True)
+
+
+@cache
+def _aws() -> botocore.session.Session:
+    return botocore.session.get_session()
+
+
+def client(service: str, config: Config) -> Any:  # noqa: ANN401 - its type depends on the name; the caller says it
+    """Make a client of one service: botocore's own, because boto3 takes 45 ms more to import."""
+    return _aws().create_client(service, config=config)
 
 
 @cache
 def dynamodb() -> "DynamoDBClient":
-    """Connect to DynamoDB."""
-    return boto3.client("dynamodb", config=FAST)
+    """Connect to DynamoDB.
+
+    Its items go to and fro as they are on the wire: botocore is told that they are documents, in which it has nothing
+    to look for. That saves a third of what a batch of rows costs it. A binary value stays base64.
+    """
+    shapes = _aws().get_component("data_loader").load_service_model("dynamodb", "service-2")["shapes"]
+    for shape in ("AttributeValue", "BatchStatementRequest"):
+        shapes[shape]["document"] = True
+    made: DynamoDBClient = client("dynamodb", FAST)
+    return made
 
 
 @cache
@@ -100,7 +119,7 @@ def cursors() -> Cursors:
 @cache
 def recorder() -> Recorder:
     """Make what turns events into log lines and metrics."""
-    return Recorder(logger(), StackMetrics(settings().stack))
+    return Recorder(RowLog(logger()), StackMetrics(settings().stack))
 
 
 def worker(context: LambdaContext) -> Worker:
@@ -108,6 +127,6 @@ def worker(context: LambdaContext) -> Worker:
     return Worker(
         clock=now,
         remaining=lambda: context.get_remaining_time_in_millis() / 1000,
-        dice=random.SystemRandom().random,
+        dice=random.Random().random,  # noqa: S311 - jitter is no secret; seeded anew for each invocation
         new_token=lambda: secrets.token_urlsafe(9),
     )

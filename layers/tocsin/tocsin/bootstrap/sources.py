@@ -3,8 +3,8 @@
 import asyncio
 from contextlib import closing
 from functools import partial
+from typing import TYPE_CHECKING
 
-import boto3
 from botocore.config import Config
 
 from tocsin.bootstrap import inventory, resources
@@ -14,6 +14,9 @@ from tocsin.sources.acm import AccountRead, observe_account
 from tocsin.sources.state import AlarmRoute
 from tocsin.sources.sync import MayStart, Sources, Stores, Synced, source_sync
 from tocsin.sources.tls import Dialer, observe_all, system_resolver
+
+if TYPE_CHECKING:
+    from mypy_boto3_ssm import SSMClient
 
 _DNS_THREADS = 16
 _PATIENT = Config(connect_timeout=3, read_timeout=10, retries={"mode": "adaptive", "max_attempts": 8})
@@ -41,7 +44,7 @@ def run_source_sync(context: resources.LambdaContext) -> Synced | None:
 
 def _listed_endpoints() -> str:
     """Read the list of TLS endpoints; a stack without the parameter has none."""
-    client = boto3.client("ssm", config=resources.FAST)
+    client: SSMClient = resources.client("ssm", resources.FAST)
     try:
         return client.get_parameter(Name=resources.settings().endpoints_parameter)["Parameter"]["Value"]
     except client.exceptions.ParameterNotFound:
@@ -49,7 +52,7 @@ def _listed_endpoints() -> str:
 
 
 def _observe_account(may_start: MayStart) -> AccountRead:
-    return observe_account(boto3.client("acm", config=_PATIENT), may_start)
+    return observe_account(resources.client("acm", _PATIENT), may_start)
 
 
 def _alarm_route() -> AlarmRoute:

@@ -15,7 +15,7 @@ A record never changes: a step is a method named for its outcome, and returns a 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Self
+from typing import Any, Self
 
 from tocsin.delivery.attempt import (
     Accepted,
@@ -196,19 +196,21 @@ class Notification:
         """End it: the fact that it reports is no longer true."""
         self._require(self.is_owed or self.status is Status.DEAD, "supersede")
         why = bounded(reason, LAST_ERROR_LIMIT)
-        return replace(self._released(now), status=Status.SUPERSEDED, last_error=why, died_at=None)
+        return self._released(now, status=Status.SUPERSEDED, last_error=why, died_at=None)
 
     def buried(self, reason: str, now: datetime) -> Self:
         """End it as a dead letter without an attempt: what is stored can't be read, or not be delivered."""
         why = bounded(reason, LAST_ERROR_LIMIT)
-        return replace(self._released(now), status=Status.DEAD, last_error=why, died_at=now)
+        return self._released(now, status=Status.DEAD, last_error=why, died_at=now)
 
     def _require(self, is_allowed: bool, step: str) -> None:  # noqa: FBT001 - the condition is the point
         if not is_allowed:
             raise TransitionRefusedError(f"can't {step}: it is {self.status}")
 
-    def _released(self, now: datetime) -> Self:
-        return replace(self, updated_at=now, due_at=None, claim_token=None, claimed_until=None)
+    def _released(self, now: datetime, **changes: Any) -> Self:  # noqa: ANN401 - of the fields' own types
+        """Give what nobody holds and nothing is due of, with `changes`: one copy, not one for each of them."""
+        released: dict[str, Any] = {"updated_at": now, "due_at": None, "claim_token": None, "claimed_until": None}
+        return replace(self, **released | changes)
 
     def _attempt(self, result: AttemptClass, started_at: datetime, now: datetime, seen: SendResult) -> Attempt:
         return Attempt(
@@ -220,11 +222,11 @@ class Notification:
             error=bounded(seen.error, ATTEMPT_ERROR_LIMIT) if isinstance(seen, Refused) else None,
         )
 
-    def _with(self, attempt: Attempt, now: datetime) -> Self:
-        return replace(self._released(now), attempts=(*self.attempts, attempt)[-HISTORY_LIMIT:])
+    def _with(self, attempt: Attempt, now: datetime, **changes: Any) -> Self:  # noqa: ANN401 - of the fields' own types
+        return self._released(now, attempts=(*self.attempts, attempt)[-HISTORY_LIMIT:], **changes)
 
     def _sent(self, outcome: Outcome, attempt: Attempt, now: datetime) -> Self:
-        return replace(self._with(attempt, now), status=Status.SENT, outcome=outcome, sent_at=now)
+        return self._with(attempt, now, status=Status.SENT, outcome=outcome, sent_at=now)
 
     def _skipped(self, started_at: datetime, now: datetime, action: MissingChannelAction) -> Self:
         attempt = replace(
@@ -242,10 +244,8 @@ class Notification:
             case GiveUp():
                 return self._dead(attempt, error, now)
             case RetryAt(at):
-                failed = self._with(replace(attempt, next_retry_at=at), now)
-                return replace(
-                    failed, status=Status.FAILED, retry_count=self.retry_count + 1, due_at=at, last_error=error
-                )
+                count, again = self.retry_count + 1, replace(attempt, next_retry_at=at)
+                return self._with(again, now, status=Status.FAILED, retry_count=count, due_at=at, last_error=error)
 
     def _throttled(self, seen: Throttled, now: datetime, policy: DeliveryPolicy) -> Self:
         """Put it off: the claim passes to nobody until it is due again, so that no stream record starts it sooner.
@@ -261,4 +261,4 @@ class Notification:
         return replace(self, due_at=until, claim_token=None, claimed_until=until, last_error=why)
 
     def _dead(self, attempt: Attempt, error: str | None, now: datetime) -> Self:
-        return replace(self._with(attempt, now), status=Status.DEAD, last_error=error, died_at=now)
+        return self._with(attempt, now, status=Status.DEAD, last_error=error, died_at=now)

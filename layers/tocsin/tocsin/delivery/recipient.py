@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from tocsin.delivery.notification import ChannelName
@@ -61,14 +62,19 @@ class Reach:
 
     def url_problem(self, url: str) -> str | None:
         """Say why no webhook may go to `url`, or None. The reason repeats nothing of it but its host's address."""
-        if problem := self.guard.url_problem(url):
-            return problem
-        split = urlsplit(url)
-        if split.scheme != "https" and not self.plain_http:
-            return "the URL must begin with https:// (or the stack be deployed with AllowPlainHttp)"
-        if _is_among(split.hostname or "", self.webhook_hosts):
-            return None
-        return "its host is not one that this stack may post to (AllowedWebhookHosts)"
+        return _url_problem(self, url)
+
+
+@lru_cache(maxsize=1024)  # a run posts to few URLs, each of them often
+def _url_problem(reach: Reach, url: str) -> str | None:
+    if problem := reach.guard.url_problem(url):
+        return problem
+    split = urlsplit(url)
+    if split.scheme != "https" and not reach.plain_http:
+        return "the URL must begin with https:// (or the stack be deployed with AllowPlainHttp)"
+    if _is_among(split.hostname or "", reach.webhook_hosts):
+        return None
+    return "its host is not one that this stack may post to (AllowedWebhookHosts)"
 
 
 def _is_among(name: str, allowed: tuple[str, ...]) -> bool:

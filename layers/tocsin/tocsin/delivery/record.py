@@ -18,6 +18,8 @@ from tocsin.delivery.store import BATCH, Change, Malformed, Store, Write
 
 LINGER = 0.2
 """Seconds that a part-filled batch waits for more while something is in flight: fewer calls, still prompt."""
+WRITERS = 4
+"""Batches that are written at once: results come faster than one call after the other takes them."""
 _TRIES = 8
 _PAUSE = 0.05
 """Seconds before results are written again; twice as long each time: 6 in all, of the 8 that a worker keeps for it."""
@@ -66,20 +68,22 @@ class Recording:
         self._observe = observe
         self._backlog = backlog
         self._results: asyncio.Queue[Change] = asyncio.Queue()
-        self._writer = asyncio.create_task(self._write_all())
+        self._gathering = asyncio.Lock()
+        self._writers = {asyncio.create_task(self._write_all()) for _ in range(WRITERS)}
 
     def put(self, result: Change) -> None:
         """Hand over a result."""
         self._results.put_nowait(result)
 
     async def finish(self) -> None:
-        """Wait until all results are written; pass on what made the writer fail."""
+        """Wait until all results are written; pass on what made a writer fail."""
         all_in = asyncio.create_task(self._results.join())
-        await asyncio.wait({all_in, self._writer}, return_when=asyncio.FIRST_COMPLETED)
-        if self._writer.done():
-            all_in.cancel()
-            self._writer.result()
-        self._writer.cancel()
+        done, _ = await asyncio.wait({all_in, *self._writers}, return_when=asyncio.FIRST_COMPLETED)
+        for writer in self._writers:
+            writer.cancel()
+        all_in.cancel()
+        for failed in done & self._writers:
+            failed.result()
 
     async def bury(self, found: Collection[Malformed], now: datetime) -> None:
         """Make dead letters of rows that can't be read."""
@@ -95,10 +99,11 @@ class Recording:
         self._observe(event, change)
 
     async def _write_all(self) -> None:
-        """Write results for ever, in batches; `finish` cancels it when all are in."""
+        """Write results for ever, in batches; `finish` cancels it when all are in. One gathers while others write."""
         while True:
-            batch = [await self._results.get()]
-            await self._fill(batch)
+            async with self._gathering:
+                batch = [await self._results.get()]
+                await self._fill(batch)
             await self._write(batch)
             for _ in batch:
                 self._results.task_done()
@@ -109,9 +114,13 @@ class Recording:
         until = loop.time() + LINGER
         while len(batch) < BATCH and (self._backlog.is_busy or not self._results.empty()):
             try:
-                batch.append(await asyncio.wait_for(self._results.get(), until - loop.time()))
-            except TimeoutError:
-                return
+                while len(batch) < BATCH:
+                    batch.append(self._results.get_nowait())
+            except asyncio.QueueEmpty:
+                try:
+                    batch.append(await asyncio.wait_for(self._results.get(), until - loop.time()))
+                except TimeoutError:
+                    return
 
     async def _write(self, changes: list[Change]) -> None:
         """Write results, again where the table was unavailable."""

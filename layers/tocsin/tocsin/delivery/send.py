@@ -80,7 +80,7 @@ class Limits:
     """How much may be in flight at once."""
 
     total: int = 512
-    per_destination: int = 64
+    per_destination: int = 4 * BATCH  # whole batches: a part of one would wait for room, and claim alone
     waits: bool = True
     """Whether to wait for destinations that throttle, as long as there is time; else their rows stay due."""
 

@@ -10,7 +10,7 @@ distribution"), and a full one pushes back on the table.
 import json
 import re
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
@@ -155,6 +155,26 @@ class Codec(Generic[Record]):
             if is_required or (value is not None and value != blank):
                 item[name] = {form.letter: form.write(value)}
         return item
+
+    def encode_change(
+        self, before: Record, after: Record, whole: Collection[str]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Write two versions of a record: the columns that differ, and those that `whole` names.
+
+        Of what differs, the version before only says that it is there: its value is null.
+        """
+        was: dict[str, Any] = {}
+        will_be: dict[str, Any] = {}
+        for field, name, form, blank, is_required in self._columns:
+            old, new = getattr(before, field), getattr(after, field)
+            is_whole = name in whole
+            if not is_whole and (old is new or old == new):
+                continue
+            if is_required or (old is not None and old != blank):
+                was[name] = {form.letter: form.write(old)} if is_whole else None
+            if is_required or (new is not None and new != blank):
+                will_be[name] = {form.letter: form.write(new)}
+        return was, will_be
 
     def decode(self, item: Item) -> Record:
         """Read a record; raise MalformedRowError naming every column that is missing or can't be read."""

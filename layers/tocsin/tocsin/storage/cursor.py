@@ -8,7 +8,7 @@ import json
 import secrets
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import CursorError
 
@@ -65,8 +65,10 @@ def shared_key(client: "DynamoDBClient", table: str) -> bytes:
         with suppress(client.exceptions.ConditionalCheckFailedException):  # another instance made it: read that one
             client.put_item(
                 TableName=table,
-                Item={**key, "key": {"B": secrets.token_bytes(32)}},
+                Item={**key, "key": {"S": base64.b64encode(secrets.token_bytes(32)).decode()}},
                 ConditionExpression="attribute_not_exists(id)",
             )
         found = client.get_item(TableName=table, Key=key, ConsistentRead=True)["Item"]
-    return bytes(found["key"]["B"])
+    kept: dict[str, Any] = {**found["key"]}
+    stored = kept["S"] if "S" in kept else kept["B"]  # a release before wrote bytes, which are base64 on the wire
+    return base64.b64decode(stored) if isinstance(stored, str) else bytes(stored)

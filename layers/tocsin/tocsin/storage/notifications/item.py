@@ -32,7 +32,7 @@ from tocsin.storage.codec import (
     shard_of,
     sort_key,
 )
-from tocsin.storage.update import Update
+from tocsin.storage.update import GUARDED, Update
 
 SHARDS = 8
 """Partitions of each index."""
@@ -43,6 +43,8 @@ _ATTEMPT_FORM = (int, int, int, str, int | None, str | int | None, int | None)
 _ERROR = 5
 """Where the error is in an array."""
 _AS_BEFORE = 0
+_NAMED = frozenset({"id", *GUARDED})
+"""What every update needs, changed or not."""
 
 
 def encode_attempts(attempts: tuple[Attempt, ...]) -> str:
@@ -117,17 +119,17 @@ _ROW = Codec(
 def encode(row: Notification, retention: timedelta) -> dict[str, Any]:
     """Write a whole row. `retention` is how long a finished one is kept (TTL); a dead one never leaves by itself."""
     created = {"created_shard": {"S": shard_of(row.id, SHARDS)}, "created_key": {"S": sort_key(row.created_at, row.id)}}
-    return _changing(row, retention) | created
+    return _with_keys(_ROW.encode(row), row, retention) | created
 
 
 def update_of(change: Change, retention: timedelta) -> Update:
-    """Write a step: what differs between the row as it was read and as it shall be."""
-    return Update.between(_changing(change.before, retention), _changing(change.after, retention))
+    """Write a step: what differs between the row as it was read and as it shall be, and what guards it."""
+    before, after = _ROW.encode_change(change.before, change.after, _NAMED)
+    return Update.between(_with_keys(before, change.before, retention), _with_keys(after, change.after, retention))
 
 
-def _changing(row: Notification, retention: timedelta) -> dict[str, Any]:
-    """Write a row without the key of its creation; one without a key is not in that index."""
-    item = _ROW.encode(row)
+def _with_keys(item: dict[str, Any], row: Notification, retention: timedelta) -> dict[str, Any]:
+    """Add the keys of the indexes that a row is in, except that of its creation; and when it goes."""
     if row.due_at is not None:
         item["due_shard"] = {"S": shard_of(row.id, SHARDS)}
     if row.died_at is not None:

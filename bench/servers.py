@@ -1,0 +1,166 @@
+"""A DynamoDB that answers after a fixed time, and webhook receivers beside it, in a process of their own.
+
+Neither is measured, so both do as little as they can: the store holds the due rows that it was started with, and every
+write succeeds. `python -m bench.servers ROWS HOSTS SECONDS` prints its two ports, and runs until its input ends.
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from subprocess import PIPE, Popen
+from typing import Any
+
+from tocsin.delivery.attempt import FailureClass, Refused
+from tocsin.delivery.notification import ChannelName, DeliveryPolicy, Notification, Severity
+from tocsin.storage.codec import shard_of, timestamp
+from tocsin.storage.notifications.item import SHARDS, encode
+
+PORT = "@port"
+"""Stands in a row's URL for the port of the receivers, which is known only when they listen."""
+ACCEPTED = b"HTTP/1.1 204 No Content\r\n\r\n"
+Answer = Callable[[bytes, bytes], bytes]
+"""Makes the body of an answer from a request's head and body."""
+
+
+class Http(asyncio.Protocol):
+    """As much of HTTP/1.1 as our own clients need."""
+
+    def __init__(self, answer: Answer | None, delay: float) -> None:
+        """Answer 204 without an `answer`; `delay` in seconds."""
+        self._answer = answer
+        self._delay = delay
+        self._buffer = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the way back."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - it is one, of a TCP server
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Answer each request that is whole."""
+        self._buffer += data
+        while True:
+            head, end, rest = self._buffer.partition(b"\r\n\r\n")
+            length = _length(head)
+            if not end or len(rest) < length:
+                return
+            self._buffer = rest[length:]
+            whole = ACCEPTED
+            if self._answer:
+                body = self._answer(head, rest[:length])
+                whole = (
+                    b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\nContent-Length: %d\r\n\r\n%b"
+                    % (len(body), body)
+                )
+            asyncio.get_running_loop().call_later(self._delay, self._transport.write, whole)
+
+
+def _length(head: bytes) -> int:
+    place = head.lower().find(b"content-length:")
+    return int(head[place + 15 :].split(b"\r\n", 1)[0]) if place >= 0 else 0
+
+
+class Store:
+    """Due rows, in the answers that DynamoDB would give."""
+
+    def __init__(self, rows: list[Notification], port: int) -> None:
+        """Write each row as an item once; `port` is the receivers'."""
+        retention = timedelta(days=90)
+        named = [replace(row, recipient=row.recipient.replace(PORT, str(port))) for row in rows]
+        self._items = {row.id: json.dumps(encode(row, retention)).encode() for row in named}
+        self._due: dict[str, bytes] = {}
+        for shard in map(str, range(SHARDS)):
+            keys = [
+                {"id": {"S": row.id}, "due_shard": {"S": shard}, "next_retry_at": {"S": timestamp(row.due_at)}}
+                for row in named
+                if row.due_at and shard_of(row.id, SHARDS) == shard
+            ]
+            self._due[shard] = json.dumps({"Items": keys, "Count": len(keys)}).encode()
+
+    def answer(self, head: bytes, body: bytes) -> bytes:
+        """Answer one call by its operation."""
+        operation = head.partition(b"DynamoDB_20120810.")[2].split(b"\r\n", 1)[0]
+        asked = json.loads(body)
+        match operation:
+            case b"Query":
+                asked_for = asked["ExpressionAttributeValues"].get(":shard", {}).get("S")
+                return self._due[asked_for] if asked.get("IndexName") == "due" else b'{"Items": [], "Count": 0}'
+            case b"BatchGetItem":
+                ((table, wanted),) = asked["RequestItems"].items()
+                items = b",".join(self._items[key["id"]["S"]] for key in wanted["Keys"])
+                return b'{"Responses": {"%b": [%b]}}' % (table.encode(), items)
+            case b"BatchExecuteStatement":
+                return json.dumps({"Responses": [{} for _ in asked["Statements"]]}).encode()
+            case b"GetItem":
+                return b'{"Item": %b}' % self._items[asked["Key"]["id"]["S"]]
+            case _:
+                return b"{}"
+
+
+def due_rows(count: int, hosts: int) -> list[Notification]:
+    """Rows that failed once and are due, spread over so many hosts."""
+    long_ago = datetime.now(UTC) - timedelta(hours=1)
+    return [
+        _due_row(f"01J{number:023}", f"http://127.0.0.{number % hosts + 1}:{PORT}/hook", long_ago)
+        for number in range(count)
+    ]
+
+
+def _due_row(id_: str, url: str, at: datetime) -> Notification:
+    policy = DeliveryPolicy()
+    row = Notification(
+        id=id_,
+        type="ExpirationWarning",
+        channel=ChannelName.WEBHOOK,
+        recipient=url,
+        subject="Certificate api.example.com expires in 7 days",
+        message="The certificate api.example.com expires in 7 days [threshold:7]. Renew it before 2026-11-29.",
+        severity=Severity.WARNING,
+        created_at=at,
+        updated_at=at,
+    ).accepted(at, policy)
+    refused = Refused(FailureClass.RETRYABLE, "HTTP 503 Service Unavailable", 503)
+    return row.settled(refused, started_at=at, now=at, policy=policy)
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where they listen."""
+
+    store: int
+    receivers: int
+
+
+@contextmanager
+def serving(rows: int, hosts: int, store_seconds: float, receiver_seconds: float = 0.0) -> Iterator[Ports]:
+    """Run both in a process of their own."""
+    command = [sys.executable, "-m", "bench.servers", *map(str, (rows, hosts, store_seconds, receiver_seconds))]
+    with Popen(command, stdin=PIPE, stdout=PIPE, text=True) as process:
+        assert process.stdout is not None  # noqa: S101 - it is a pipe
+        yield Ports(*json.loads(process.stdout.readline()))
+        process.terminate()
+
+
+async def _run(rows: int, hosts: int, store_seconds: float, receiver_seconds: float) -> None:
+    loop = asyncio.get_running_loop()
+    receivers = await loop.create_server(lambda: Http(None, receiver_seconds), "0.0.0.0", 0)  # noqa: S104 - 127.0.0.x
+    port = receivers.sockets[0].getsockname()[1]
+    store = Store(due_rows(rows, hosts), port)
+    served = await loop.create_server(lambda: Http(store.answer, store_seconds), "127.0.0.1", 0)
+    print(json.dumps([served.sockets[0].getsockname()[1], port]), flush=True)
+    await asyncio.to_thread(sys.stdin.read)
+
+
+def main(arguments: list[str]) -> None:
+    """Serve until whoever started it is gone."""
+    rows, hosts, store_seconds, receiver_seconds = arguments
+    numbers: tuple[Any, ...] = (int(rows), int(hosts), float(store_seconds), float(receiver_seconds))
+    asyncio.run(_run(*numbers))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
