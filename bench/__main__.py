@@ -10,6 +10,7 @@ from bench.sweeping import Measured, measured, result_of, started
 
 ROWS, HOSTS, STORE_SECONDS = 5000, 50, 0.005
 TIMES = 3
+CERTIFICATES = 10_000
 PARTS = ("0,1", "2,3", "4,5", "6,7")
 
 
@@ -44,6 +45,13 @@ def slow_host() -> None:
     print(f"one host that takes 0.3 s: {one.rate:.0f} rows/s")
 
 
+def checking() -> None:
+    """10,000 certificates inside the window, in one tick."""
+    with serving(CERTIFICATES, 1, STORE_SECONDS) as ports:
+        one = measured("check", CERTIFICATES, store=ports.store)
+    print(f"expiry check: {CERTIFICATES:,} certificates in {one.seconds:.0f} s, {one.microseconds:.0f} us of CPU each")
+
+
 def cold() -> None:
     """The first request of a fresh process."""
     with serving(1, 1, 0.0) as ports:
@@ -52,7 +60,12 @@ def cold() -> None:
         print(f"cold start, {name}: {milliseconds:.0f} ms of CPU, {milliseconds / found[BARE]:.2f} x a bare process")
 
 
-PARTS_OF_THE_RUN: dict[str, Callable[[], None]] = {"sweep": sweeping, "slow": slow_host, "cold": cold}
+PARTS_OF_THE_RUN: dict[str, Callable[[], None]] = {
+    "sweep": sweeping,
+    "slow": slow_host,
+    "check": checking,
+    "cold": cold,
+}
 
 
 def main() -> int:

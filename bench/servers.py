@@ -6,19 +6,26 @@ write succeeds. `python -m bench.servers ROWS HOSTS SECONDS` prints its two port
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from subprocess import PIPE, Popen
 from typing import Any
 
+from build.toolchain import ROOT
 from tocsin.delivery.attempt import FailureClass, Refused
 from tocsin.delivery.notification import ChannelName, DeliveryPolicy, Notification, Severity
+from tocsin.inventory.certificate import Certificate
 from tocsin.storage.codec import shard_of, timestamp
+from tocsin.storage.inventory.items import certificate_item
 from tocsin.storage.notifications.item import SHARDS, encode
 
+IMPORTS = {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "layers" / "tocsin")))}
+"""What lets a process of its own import us and the layer."""
 PORT = "@port"
 """Stands in a row's URL for the port of the receivers, which is known only when they listen."""
 ACCEPTED = b"HTTP/1.1 204 No Content\r\n\r\n"
@@ -81,17 +88,38 @@ class Store:
             ]
             self._due[shard] = json.dumps({"Items": keys, "Count": len(keys)}).encode()
 
+        certificates = [_certificate(number) for number in range(len(rows))]
+        self._certificates = {item["pk"]["S"]: json.dumps(item).encode() for item in certificates}
+        self._watched: dict[str, list[dict[str, Any]]] = {}
+        for item in certificates:
+            of_index = {name: item[name] for name in ("pk", "sk", "due_shard", "due_key")}
+            self._watched.setdefault(item["due_shard"]["S"], []).append(of_index)
+
+    def _query(self, asked: dict[str, Any]) -> bytes:
+        """The due index of either table; every other query finds nothing."""
+        values = asked["ExpressionAttributeValues"]
+        if asked.get("IndexName") != "due":
+            return b'{"Items": [], "Count": 0}'
+        if ":shard" in values:
+            return self._due[values[":shard"]["S"]]
+        lowest = values[":lowest"]["S"]
+        behind = (keys for keys in self._watched.get(values[":partition"]["S"], ()) if keys["due_key"]["S"] >= lowest)
+        found = list(islice(behind, asked["Limit"]))
+        return json.dumps({"Items": found, "Count": len(found)}).encode()
+
     def answer(self, head: bytes, body: bytes) -> bytes:
         """Answer one call by its operation."""
         operation = head.partition(b"DynamoDB_20120810.")[2].split(b"\r\n", 1)[0]
         asked = json.loads(body)
         match operation:
             case b"Query":
-                asked_for = asked["ExpressionAttributeValues"].get(":shard", {}).get("S")
-                return self._due[asked_for] if asked.get("IndexName") == "due" else b'{"Items": [], "Count": 0}'
+                return self._query(asked)
             case b"BatchGetItem":
                 ((table, wanted),) = asked["RequestItems"].items()
-                items = b",".join(self._items[key["id"]["S"]] for key in wanted["Keys"])
+                items = b",".join(
+                    self._items[key["id"]["S"]] if "id" in key else self._certificates[key["pk"]["S"]]
+                    for key in wanted["Keys"]
+                )
                 return b'{"Responses": {"%b": [%b]}}' % (table.encode(), items)
             case b"BatchExecuteStatement":
                 return json.dumps({"Responses": [{} for _ in asked["Statements"]]}).encode()
@@ -99,6 +127,24 @@ class Store:
                 return b'{"Item": %b}' % self._items[asked["Key"]["id"]["S"]]
             case _:
                 return b"{}"
+
+
+def _certificate(number: int) -> dict[str, Any]:
+    """A certificate whose first threshold was crossed, a second after the one before."""
+    now = datetime.now(UTC)
+    at = now - timedelta(days=1) + timedelta(seconds=number)
+    return certificate_item(
+        Certificate(
+            id=f"01J{number:023}",
+            common_name="api.example.com",
+            not_before=at - timedelta(days=60),
+            expires_at=at + timedelta(days=30),
+            created_at=at - timedelta(days=50),
+            updated_at=at - timedelta(days=50),
+            watched_since=at - timedelta(days=50),
+            due_at=at,
+        )
+    )
 
 
 def due_rows(count: int, hosts: int) -> list[Notification]:
@@ -139,7 +185,7 @@ class Ports:
 def serving(rows: int, hosts: int, store_seconds: float, receiver_seconds: float = 0.0) -> Iterator[Ports]:
     """Run both in a process of their own."""
     command = [sys.executable, "-m", "bench.servers", *map(str, (rows, hosts, store_seconds, receiver_seconds))]
-    with Popen(command, stdin=PIPE, stdout=PIPE, text=True) as process:
+    with Popen(command, stdin=PIPE, stdout=PIPE, text=True, env=os.environ | IMPORTS) as process:
         assert process.stdout is not None  # noqa: S101 - it is a pipe
         yield Ports(*json.loads(process.stdout.readline()))
         process.terminate()

@@ -20,9 +20,10 @@ from typing import Any
 import boto3
 import urllib3
 
-from bench.servers import due_rows
+from bench.servers import IMPORTS, due_rows
 from build.template import environment
-from tocsin.bootstrap import delivery, resources
+from tocsin.bootstrap import delivery, inventory, resources
+from tocsin.expiry.check import Seen
 
 SECRET = "whsec_" + base64.b64encode(b"a key of twenty-four byt").decode()
 THREADS = 8
@@ -56,6 +57,7 @@ def told(store: int) -> dict[str, str]:
         INVENTORY_TABLE="inventory",
         AUDIT_TABLE="audit",
         CHANNEL_PREFIX="/bench/channels",
+        FALLBACK_EMAIL="ops@example.com",
         ALERT_TOPIC_ARN="arn:aws:sns:us-east-1:123456789012:alerts",
         ENDPOINTS_PARAMETER="/bench/sources/tls",
         ALLOWED_PRIVATE_RANGES="127.0.0.0/8",
@@ -98,6 +100,19 @@ def sweep(rows: int, shards: list[int] | None = None) -> Measured:
     if swept is None or (shards is None and swept.settled != rows):
         raise RuntimeError(swept)
     return Measured(swept.settled, found.seconds, found.cpu)
+
+
+def check(count: int) -> Measured:
+    """Check certificates in this process, all of them inside the window."""
+    resources.dynamodb()
+    begun, cpu = time.perf_counter(), time.process_time()
+    with redirect_stdout(io.StringIO()):
+        checked = inventory.run_expiry_check(Context())
+        resources.recorder().metrics.flush()
+    found = Measured(count, time.perf_counter() - begun, time.process_time() - cpu)
+    if checked is None or checked.counts[Seen.RAISED] != count:
+        raise RuntimeError(checked)
+    return found
 
 
 def loop(count: int) -> Measured:
@@ -151,7 +166,7 @@ def measured(kind: str, rows: int, *, store: int, shards: str = "") -> Measured:
 def started(kind: str, rows: int, *, store: int, shards: str = "") -> "Popen[str]":
     """Start a measurement."""
     command = [sys.executable, "-m", "bench.sweeping", kind, str(rows), shards]
-    return Popen(command, stdout=PIPE, text=True, env=os.environ | told(store))
+    return Popen(command, stdout=PIPE, text=True, env=os.environ | IMPORTS | told(store))
 
 
 def result_of(process: "Popen[str]") -> Measured:
@@ -165,7 +180,13 @@ def result_of(process: "Popen[str]") -> Measured:
 def main(kind: str, rows: str, shards: str) -> None:
     """Measure here, and print it."""
     parts = [int(one) for one in shards.split(",")] if shards else None
-    found = sweep(int(rows), parts) if kind == "sweep" else loop(int(rows))
+    match kind:
+        case "sweep":
+            found = sweep(int(rows), parts)
+        case "check":
+            found = check(int(rows))
+        case _:
+            found = loop(int(rows))
     print(json.dumps({"rows": found.rows, "seconds": found.seconds, "cpu": found.cpu}))
 
 

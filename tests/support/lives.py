@@ -10,9 +10,10 @@ from tocsin.delivery.store import Change, Fetched
 from tocsin.errors import ConflictError, NotFoundError, PreconditionFailedError
 from tocsin.expiry.alert import Mark, MarkKind, alert_id
 from tocsin.expiry.lifecycle import Lifecycle
-from tocsin.expiry.stores import Found, Raised
+from tocsin.expiry.stores import Raised
 from tocsin.inventory.audit import AuditEvent
 from tocsin.inventory.certificate import Certificate
+from tocsin.inventory.lookup import Found
 from tocsin.inventory.thresholds import Threshold
 
 

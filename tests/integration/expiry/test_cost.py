@@ -1,6 +1,7 @@
 """Issue 3: 10,000 certificates, 200 inside the window: the requests don't depend on the 9,800."""
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -58,3 +59,21 @@ def test_an_idle_check_costs_seven_requests(store: Store) -> None:
     with counted_calls(store.client) as calls:
         assert store.checked().counts[Seen.LOOKED_AT] == 0
     assert calls == Counter(Query=5, PutItem=1, DeleteItem=1)
+
+
+def test_looking_at_many_at_once_sees_what_looking_in_turn_sees(store: Store, dynamodb_endpoint: str) -> None:
+    """Contract 4.3 [S]: each alert once, and no request more, however the looks overlap."""
+    with a_store(dynamodb_endpoint) as other, ThreadPoolExecutor(8) as threads:
+        for one in (store, other):
+            one.add_owner()
+            fill(one, 250, "inside", 30)
+            one.now += DAY
+        with counted_calls(store.client) as in_turn:
+            alone = store.checked()
+        with counted_calls(other.client) as at_once:
+            together = other.checked(each=threads.map)
+        assert together == alone
+        assert at_once == in_turn
+        assert together.counts[Seen.RAISED] == 250
+        assert sorted(row.id for row in other.rows()) == sorted(row.id for row in store.rows())
+        assert sorted(row.id for row in other.created) == sorted(row.id for row in other.rows())

@@ -1,5 +1,6 @@
 """The wiring of the inventory, and of the expiry check."""
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 
 from tocsin.bootstrap import resources
@@ -13,6 +14,9 @@ from tocsin.storage.inventory.source_states import SourceStates
 from tocsin.storage.inventory.tables import Inventory
 from tocsin.storage.inventory.watchlist import Watchlist
 from tocsin.storage.lease import Lease
+
+_LOOKS = 8
+"""Certificates that a check looks at at once; botocore keeps ten connections."""
 
 
 @cache
@@ -49,20 +53,18 @@ def resolver() -> Resolver:
 
 def run_expiry_check(context: resources.LambdaContext) -> Checked | None:
     """Check once, unless another check is at it."""
-    worker = resources.worker(context)
-    return expiry_check(
-        lease("expiry_check", context),
-        Stores(
-            Watchlist(resources.dynamodb(), resources.settings().inventory_table),
-            records().certificates,
-            resources.alerts(),
-        ),
-        resolver(),
-        resources.settings().delivery,
-        clock=resources.now,
-        remaining=worker.remaining,
-        created=resources.recorder().created,
-    )
+    watchlist = Watchlist(resources.dynamodb(), resources.settings().inventory_table)
+    with ThreadPoolExecutor(_LOOKS) as threads:
+        return expiry_check(
+            lease("expiry_check", context),
+            Stores(watchlist, records().certificates, resources.alerts()),
+            resolver(),
+            resources.settings().delivery,
+            clock=resources.now,
+            remaining=resources.worker(context).remaining,
+            created=resources.recorder().created,
+            each=threads.map,
+        )
 
 
 def lease(job: str, context: resources.LambdaContext) -> Lease:

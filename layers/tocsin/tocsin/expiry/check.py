@@ -6,10 +6,11 @@ alert is one guarded transaction, and a certificate stays due until all that it 
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Protocol, TypeVar
 
 from tocsin.delivery.notification import DeliveryPolicy, Notification
 from tocsin.delivery.store import Lease
@@ -27,14 +28,25 @@ from tocsin.expiry.plan import (
     notification_of,
 )
 from tocsin.expiry.policy_changes import look_anew
-from tocsin.expiry.stores import DueCertificate, Found, Raised, Stores
+from tocsin.expiry.stores import DueCertificate, Raised, Stores
 from tocsin.inventory.audit import Kind
 from tocsin.inventory.certificate import Certificate
-from tocsin.inventory.lookup import Problem, Resolver
+from tocsin.inventory.lookup import Found, Problem, Resolver
 
 STOP_BEFORE = 10.0
 """Seconds before the end of its time at which the check starts no further certificate."""
 _PAGE = 100
+
+
+Hint = TypeVar("Hint")
+Look = TypeVar("Look")
+
+
+class Each(Protocol):
+    """Does something for each of many, like `map`: one after the other, or overlapped, with results in order."""
+
+    def __call__(self, look: Callable[[Hint], Look], hints: Iterable[Hint], /) -> Iterable[Look]:
+        """Do it."""
 
 
 class Seen(StrEnum):
@@ -77,19 +89,30 @@ def expiry_check(
     clock: Callable[[], datetime],
     remaining: Callable[[], float],
     created: Callable[[Notification], None] = lambda _row: None,
+    each: Each = map,
 ) -> Checked | None:
     """Raise what is due, or do nothing (and return None) while another check is at it.
 
-    `remaining` gives the seconds left; `created` hears of each alert that was raised. A failure to read what is due
-    raises nothing and fails the check (ClientError).
+    `remaining` gives the seconds left; `created` hears of each alert that was raised; `each` looks at the certificates
+    of a page, each of which waits for storage three times. A failure to read what is due raises nothing and fails the
+    check (ClientError).
     """
     now = clock()
     if not lease.take(now, now + timedelta(seconds=remaining())):
         return None
     try:
-        return _Check(stores, resolver, policy, clock, remaining, created).run()
+        return _Check(stores, resolver, policy, clock, remaining, created, each).run()
     finally:
         lease.release()
+
+
+@dataclass(slots=True)
+class _Look:
+    """What was seen of one certificate."""
+
+    counts: Counter[Seen] = field(default_factory=Counter)
+    problems: list[Problem] = field(default_factory=list)
+    raised: list[Notification] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -102,6 +125,7 @@ class _Check:
     clock: Callable[[], datetime]
     remaining: Callable[[], float]
     created: Callable[[Notification], None]
+    each: Each
     counts: Counter[Seen] = field(default_factory=Counter)
     problems: dict[Problem, None] = field(default_factory=dict)
     oldest: datetime | None = None
@@ -130,58 +154,73 @@ class _Check:
         place = after
         while page := self._page(now, place, until):
             found = self.stores.certificates.fetch([hint.id for hint in page])
-            for hint in page:
-                if self.remaining() <= STOP_BEFORE:
-                    self.stores.watchlist.leave_off(place)
-                    return False
-                self._look_at(hint.id, found)
-                place = hint.key
+            self.resolver.prepare(found.things.values())
+            looks = list(self.each(lambda hint: self._look_at(hint.id, found), page))  # noqa: B023 - done when it returns
+            for look in looks:
+                self._note(look)
+            if None in looks:  # some behind it may be done: to look at them again is harmless
+                done = looks.index(None)
+                self.stores.watchlist.leave_off(page[done - 1].key if done else place)
+                return False
+            place = page[-1].key
         return True
+
+    def _note(self, look: _Look | None) -> None:
+        """Add up what was seen."""
+        if look is not None:
+            self.counts += look.counts
+            self.problems |= dict.fromkeys(look.problems)
+            for row in look.raised:
+                self.created(row)
 
     def _page(self, now: datetime, after: str | None, until: str | None) -> list[DueCertificate]:
         page = self.stores.watchlist.due(now, after, _PAGE)
         self.oldest = min((hint.at for hint in page), default=self.oldest) if self.oldest is None else self.oldest
         return [hint for hint in page if until is None or hint.key <= until]
 
-    def _look_at(self, id_: str, found: Found[Certificate]) -> None:
-        """Look at one certificate, whose fault must not stop the others."""
+    def _look_at(self, id_: str, found: Found[Certificate]) -> _Look | None:
+        """Look at one certificate, whose fault must not stop the others; null: there is no time for it."""
+        if self.remaining() <= STOP_BEFORE:
+            return None
+        look = _Look()
         if id_ in found.broken:
-            self.counts[Seen.BROKEN] += 1
-            self.problems[Problem(id_, Kind.CERTIFICATE, id_, f"is broken: {found.broken[id_]}")] = None
-            return
+            look.counts[Seen.BROKEN] += 1
+            look.problems.append(Problem(id_, Kind.CERTIFICATE, id_, f"is broken: {found.broken[id_]}"))
+            return look
         certificate = found.things.get(id_)
         now = self.clock()
         if certificate is None or certificate.due_at is None or certificate.due_at > now:
-            return  # the index only remembers it as due
-        self.counts[Seen.LOOKED_AT] += 1
+            return look  # the index only remembers it as due
+        look.counts[Seen.LOOKED_AT] += 1
         try:
-            self._examine(certificate, now)
+            self._examine(certificate, now, look)
         except Exception:  # whatever is wrong with this one, it stays due and the others go on
-            self.counts[Seen.FAILED] += 1
+            look.counts[Seen.FAILED] += 1
             logging.getLogger(__name__).exception("the expiry check failed on certificate %s", id_)
+        return look
 
-    def _examine(self, certificate: Certificate, now: datetime) -> None:
+    def _examine(self, certificate: Certificate, now: datetime, look: _Look) -> None:
         """Carry out what is decided of one certificate, then say when to look at it next."""
         resolved = self.resolver.resolve(certificate)
-        self.problems |= dict.fromkeys(resolved.problems)
+        look.problems += resolved.problems
         marks = self.stores.alerts.marks_of_cycle(certificate)
         decisions = decide(certificate, resolved.policy, resolved.people, marks, now)
         for decision in decisions:
-            seen = self._carry_out(decision, certificate, marks, now)
-            self.counts.update(() if seen is None else (seen,))
+            seen = self._carry_out(decision, certificate, marks, now, look)
+            look.counts.update(() if seen is None else (seen,))
             if seen is Seen.STALE:
                 return
         due_at = next_due(certificate, decisions, now)
         if due_at != certificate.due_at and not self.stores.watchlist.look_again(certificate, due_at):
-            self.counts[Seen.STALE] += 1
+            look.counts[Seen.STALE] += 1
 
     def _carry_out(
-        self, decision: Decision, certificate: Certificate, marks: dict[str, Mark], now: datetime
+        self, decision: Decision, certificate: Certificate, marks: dict[str, Mark], now: datetime, look: _Look
     ) -> Seen | None:
         """Write what `decision` asks for; say what was seen."""
         match decision:
             case Raise():
-                return self._raise(decision, certificate, now)
+                return self._raise(decision, certificate, now, look)
             case Superseded():
                 self.stores.alerts.record(mark_of(decision, certificate, now))
                 return Seen.SUPERSEDED
@@ -193,11 +232,11 @@ class _Check:
                 return Seen.DUPLICATE
         return None
 
-    def _raise(self, decision: Raise, certificate: Certificate, now: datetime) -> Seen:
+    def _raise(self, decision: Raise, certificate: Certificate, now: datetime, look: _Look) -> Seen:
         row = notification_of(decision, certificate, self.policy, now)
         raised = self.stores.alerts.raise_alert(row, mark_of(decision, certificate, now), certificate)
         if raised is Raised.CREATED:
-            self.created(row)
+            look.raised.append(row)
         return _SEEN[raised]
 
 

@@ -1,26 +1,17 @@
 """The ports that `storage` fills for alerts and the lives of certificates, and the values that pass through them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol
 
 from tocsin.delivery.notification import Notification
 from tocsin.delivery.store import Change, Fetched
 from tocsin.expiry.alert import Mark
 from tocsin.inventory.audit import AuditEvent
 from tocsin.inventory.certificate import Certificate
-
-Thing = TypeVar("Thing")
-
-
-@dataclass(frozen=True, slots=True)
-class Found(Generic[Thing]):
-    """What reading many gave: things by id, and by id what is wrong with those that can't be read."""
-
-    things: Mapping[str, Thing]
-    broken: Mapping[str, str]
+from tocsin.inventory.lookup import Found
 
 
 class Certificates(Protocol):

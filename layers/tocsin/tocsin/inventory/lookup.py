@@ -1,6 +1,6 @@
 """Which policy and which people a certificate has, and what is wrong with them. Each is read once a run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -13,6 +13,15 @@ from tocsin.inventory.thresholds import Threshold
 
 Thing = TypeVar("Thing")
 Thing_co = TypeVar("Thing_co", covariant=True)
+_UNKNOWN = "is unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Found(Generic[Thing_co]):
+    """What reading many gave: things by id, and by id what is wrong with those that can't be read."""
+
+    things: Mapping[str, Thing_co]
+    broken: Mapping[str, str]
 
 
 class Records(Protocol[Thing_co]):
@@ -20,6 +29,9 @@ class Records(Protocol[Thing_co]):
 
     def read(self, id_: str) -> Thing_co:
         """Read one to act on it; raise NotFoundError or MalformedRowError."""
+
+    def fetch(self, ids: Sequence[str]) -> Found[Thing_co]:
+        """Read many, to act on them; those that are not there are in neither part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +65,16 @@ class Resolver:
         fallback_email: str = "",
     ) -> None:
         """Read from all three; `fallback_email` gets what belongs to nobody (empty: nobody does)."""
-        self._policies = _Memory(Kind.POLICY, policies.read)
-        self._owners = _Memory(Kind.OWNER, lambda id_: checked_contact(owners.read(id_)))
-        self._teams = _Memory(Kind.TEAM, lambda id_: checked_contact(teams.read(id_)))
+        self._policies = _Memory(Kind.POLICY, policies, lambda policy: policy)
+        self._owners = _Memory(Kind.OWNER, owners, checked_contact)
+        self._teams = _Memory(Kind.TEAM, teams, checked_contact)
         self._fallback_email = fallback_email
+
+    def prepare(self, certificates: Collection[Certificate]) -> None:
+        """Read at once all that `certificates` refer to and that is not known yet."""
+        self._policies.prepare(certificate.policy_id for certificate in certificates)
+        self._owners.prepare(certificate.owner_id for certificate in certificates)
+        self._teams.prepare(certificate.team_id for certificate in certificates)
 
     def resolve(self, certificate: Certificate) -> Resolved:
         """Give what applies to `certificate`: defaults for an unknown or broken policy, nobody for such people."""
@@ -78,10 +96,20 @@ class Resolver:
 class _Memory(Generic[Thing]):
     """Things of one kind by id; a text says why there is none."""
 
-    def __init__(self, kind: Kind, read: Callable[[str], Thing]) -> None:
+    def __init__(self, kind: Kind, records: Records[Thing], check: Callable[[Thing], Thing]) -> None:
+        """Read from `records`; `check` gives a thing back, or raises InvalidFieldsError."""
         self._kind = kind
-        self._read = read
+        self._records = records
+        self._check = check
         self._known: dict[str, Thing | str] = {}
+
+    def prepare(self, ids: Iterable[str | None]) -> None:
+        """Read many that are not known yet, in one call a hundred."""
+        if unknown := sorted({id_ for id_ in ids if id_ is not None} - self._known.keys()):
+            found = self._records.fetch(unknown)
+            for id_ in unknown:
+                broken = found.broken.get(id_)
+                self._known[id_] = f"is broken: {broken}" if broken else self._checked(found.things.get(id_))
 
     def look_up(self, id_: str | None, certificate: Certificate) -> tuple[Thing | None, Problem | None]:
         """Give what `certificate` refers to, or the problem with it; nothing where it refers to nothing."""
@@ -96,8 +124,14 @@ class _Memory(Generic[Thing]):
 
     def _read_or_reason(self, id_: str) -> Thing | str:
         try:
-            return self._read(id_)
+            return self._checked(self._records.read(id_))
         except NotFoundError:
-            return "is unknown"
-        except (MalformedRowError, InvalidFieldsError) as error:
+            return _UNKNOWN
+        except MalformedRowError as error:
+            return f"is broken: {error.detail}"
+
+    def _checked(self, thing: Thing | None) -> Thing | str:
+        try:
+            return _UNKNOWN if thing is None else self._check(thing)
+        except InvalidFieldsError as error:
             return f"is broken: {error.detail}"

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from tocsin.errors import ConflictError, InUseError, MalformedRowError, NotFoundError, PreconditionFailedError
-from tocsin.expiry.stores import Found
 from tocsin.inventory.audit import AuditEvent, Kind
+from tocsin.inventory.lookup import Found
 from tocsin.inventory.versioned import Versioned
 from tocsin.storage.audit import AuditTrail
 from tocsin.storage.codec import Codec, Item
