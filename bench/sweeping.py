@@ -20,6 +20,7 @@ from typing import Any
 import boto3
 import urllib3
 
+from bench.first_call import Context
 from bench.servers import IMPORTS, due_rows
 from build.template import environment
 from tocsin.bootstrap import delivery, inventory, resources
@@ -70,28 +71,17 @@ def told(store: int) -> dict[str, str]:
     )
 
 
-class Context:
-    """Lambda's context object."""
-
-    aws_request_id = "bench"
-    invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:bench"
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Plenty."""
-        return 600_000
-
-
 class _Parameter:
-    """What Credentials needs of SSMProvider: the parameter is there, and is not what is measured."""
+    """What Credentials needs of SSM: the parameter is there, and is not what is measured."""
 
-    def get(self, *_: object, **__: object) -> str:
-        return json.dumps({"secrets": [SECRET]})
+    def get_parameter(self, **_: object) -> dict[str, dict[str, str]]:
+        return {"Parameter": {"Value": json.dumps({"secrets": [SECRET]})}}
 
 
 def sweep(rows: int, shards: list[int] | None = None) -> Measured:
     """Sweep in this process, as the function does: logs and metrics too. The environment names the store."""
     delivery.prepare()
-    delivery.credentials()._provider = _Parameter()  # type: ignore[assignment]  # noqa: SLF001 - see there
+    delivery.credentials()._client = _Parameter()  # type: ignore[assignment]  # noqa: SLF001 - see there
     begun, cpu = time.perf_counter(), time.process_time()
     with redirect_stdout(io.StringIO()):  # log lines are written all the same
         swept = delivery.run_sweep(Context(), shards)

@@ -159,7 +159,7 @@ async def main() -> None:
         ):
             ssm.parameters[f"/stack-{stack}/sources/tls"] = endpoint.name
             os.environ |= {
-                "AWS_ENDPOINT_URL_SSM": str(ssm.provider.client.meta.endpoint_url),
+                "AWS_ENDPOINT_URL_SSM": str(ssm.client.meta.endpoint_url),
                 "CHANNEL_PREFIX": PREFIX,
                 "ALLOWED_PRIVATE_RANGES": "127.0.0.0/8",
                 "ALLOW_PLAIN_HTTP": "yes",

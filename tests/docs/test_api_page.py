@@ -14,7 +14,7 @@ from tests.docs.markdown import codes, page, tables
 from tests.docs.template import routes
 
 API = page("docs/api.md")
-PRINT = "import app; print(app.app.get_openapi_json_schema(title='Tocsin', version='1'))"
+PRINT = "import app; print(app.openapi().body)"
 
 
 @cache

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from aws_lambda_powertools.utilities.parameters import SSMProvider
 from ulid import ULID
 
 from local.receiver import Receiver
@@ -45,7 +44,7 @@ class RealWorker:
         self.name = stack.outputs["NotificationsTable"]
         self.table = NotificationTable(self.client, self.name, RETENTION)
         self.worker = Worker(now, lambda: 60.0, random.random, lambda: secrets.token_urlsafe(9))
-        self.credentials = Credentials(SSMProvider(boto3_client=stack.client("ssm")), f"/{stack.name}/channels", now)
+        self.credentials = Credentials(stack.client("ssm"), f"/{stack.name}/channels", now)
         self.not_used = lambda: stack.client("sns")
 
     async def deliver(self, found: Fetched) -> Tally:

@@ -1,4 +1,4 @@
-"""A Parameter Store of a few lines on loopback: boto3 and Powertools talk to it as to the real one."""
+"""A Parameter Store of a few lines on loopback: boto3 talks to it as to the real one."""
 
 import json
 from collections.abc import AsyncIterator
@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
-from aws_lambda_powertools.utilities.parameters import SSMProvider
 
 from local.receiver import Exchange, Receiver, answers
 from tocsin.channels.aws import client_config
@@ -35,7 +34,7 @@ class FakeSsm:
     failing: dict[str, str] = field(default_factory=dict)
     hanging: bool = False
     reads: list[str] = field(default_factory=list)
-    provider: SSMProvider = field(init=False)
+    client: Any = field(init=False)
 
     async def __call__(self, exchange: Exchange) -> None:
         """Answer GetParameter and GetParameters."""
@@ -66,5 +65,5 @@ async def a_parameter_store(**parameters: Any) -> AsyncIterator[FakeSsm]:
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in parameters.items()}
     ssm = FakeSsm(texts)
     async with Receiver(ssm) as receiver:
-        ssm.provider = SSMProvider(boto3_client=a_client("ssm", receiver.url("")))
+        ssm.client = a_client("ssm", receiver.url(""))
         yield ssm

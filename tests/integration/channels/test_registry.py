@@ -20,7 +20,7 @@ from tests.support.channels import NOW, OLD_SECRET, SECRET, a_notification, not_
 from tests.support.ssm import PREFIX, FakeSsm, a_parameter_store
 from tocsin.channels.aws import THREADS
 from tocsin.channels.channel import IMPLEMENTED
-from tocsin.channels.credentials import KEEP_FAILURE, KEEP_MISSING, Credentials
+from tocsin.channels.credentials import KEEP, KEEP_FAILURE, KEEP_MISSING, Credentials
 from tocsin.channels.registry import KINDS, RECHECK, Channels
 from tocsin.delivery.attempt import Accepted, FailureClass, NotConfigured, Throttled
 from tocsin.delivery.notification import ChannelName
@@ -39,9 +39,9 @@ class Clock:
         return self.now
 
 
-def some_channels(ssm: FakeSsm, now: Clock, keep_seconds: int = 300, **stack: Any) -> Channels:
+def some_channels(ssm: FakeSsm, now: Clock, keep: timedelta = KEEP, **stack: Any) -> Channels:
     stack = {"sesv2": not_used, "sns": not_used} | stack
-    credentials = Credentials(ssm.provider, PREFIX, now, keep_seconds)
+    credentials = Credentials(ssm.client, PREFIX, now, keep)
     return Channels(credentials, now=now, reach=reaching(), **stack)
 
 
@@ -98,7 +98,7 @@ async def test_a_rotated_secret_is_used_without_a_deploy() -> None:
     async with (
         Receiver(answers(204)) as receiver,
         a_parameter_store(Webhook=webhook_config(receiver.url())) as ssm,
-        some_channels(ssm, clock, keep_seconds=0) as channels,
+        some_channels(ssm, clock, keep=timedelta(0)) as channels,
     ):
         await channels.send(a_notification())
         ssm.parameters["Webhook"] = json.dumps(webhook_config(receiver.url(), [OLD_SECRET]))
@@ -215,7 +215,7 @@ async def test_an_invalid_configuration_names_the_field_and_never_the_value(para
 async def test_what_is_configured_is_known_without_reading_a_secret() -> None:
     """`GET /channels`: names, and nothing decrypted."""
     async with a_parameter_store(Webhook={}, Slack={}) as ssm:
-        credentials = Credentials(ssm.provider, PREFIX, lambda: NOW)
+        credentials = Credentials(ssm.client, PREFIX, lambda: NOW)
         assert await asyncio.to_thread(credentials.configured, IMPLEMENTED) == [ChannelName.WEBHOOK]
     assert ssm.reads == []
 

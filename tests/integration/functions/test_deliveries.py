@@ -51,7 +51,7 @@ class World:
 @pytest.fixture
 async def world(stack: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     async with a_parameter_store(Webhook={"secrets": [SECRET]}) as ssm, Receiver(answers(204)) as receiver:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_SSM", ssm.provider.client.meta.endpoint_url)
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SSM", ssm.client.meta.endpoint_url)
         monkeypatch.setenv("CHANNEL_PREFIX", PREFIX)
         monkeypatch.setenv("ALLOWED_PRIVATE_RANGES", "127.0.0.0/8")
         monkeypatch.setenv("ENVIRONMENT", "local")

@@ -237,7 +237,7 @@ async def receiver(store: Store, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     forget_wiring()
     fake = Receiver(answers(503), port=free_port())
     async with fake, a_parameter_store(Webhook={"secrets": [SECRET], "url": fake.url()}) as ssm:
-        found = Credentials(ssm.provider, PREFIX, resources.now)
+        found = Credentials(ssm.client, PREFIX, resources.now)
         monkeypatch.setattr(delivery, "credentials", lambda: found)
         yield fake
 

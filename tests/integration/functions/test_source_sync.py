@@ -97,7 +97,7 @@ class Parameters:
 async def endpoints(store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Parameters]:
     """Let the sync read TLS endpoints on loopback, and no ACM."""
     async with a_parameter_store() as ssm:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_SSM", str(ssm.provider.client.meta.endpoint_url))
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SSM", str(ssm.client.meta.endpoint_url))
         monkeypatch.setenv("ALLOWED_PRIVATE_RANGES", "127.0.0.0/8")
         monkeypatch.setenv("ENVIRONMENT", "local")
         monkeypatch.setenv("ALLOW_PLAIN_HTTP", "yes")

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from tocsin.bootstrap import resources
 from tocsin.channels.aws import client_config
 from tocsin.channels.channel import IMPLEMENTED
+from tocsin.channels.credentials import Credentials
 from tocsin.delivery.notification import ChannelName, Notification
 from tocsin.delivery.record import Tally
 from tocsin.delivery.send import ATTEMPT_DEADLINE, Delivery, Limits, Verdict, Worker
 from tocsin.delivery.store import Fetched
 from tocsin.delivery.sweep import Swept, sweep
-from tocsin.expiry.still_true import reviewer
 from tocsin.storage.codec import Item
 from tocsin.storage.lease import Lease
 from tocsin.storage.notifications.item import SHARDS, read_all
@@ -23,17 +23,11 @@ if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_sns import SNSClient
 
-    from tocsin.channels.credentials import Credentials
-
 
 @cache
-def credentials() -> "Credentials":
-    """Open the channels' stored configuration. The API needs it for one route only, and boto3 comes with it."""
-    from aws_lambda_powertools.utilities.parameters import SSMProvider  # noqa: PLC0415 - see there
-
-    from tocsin.channels.credentials import Credentials  # noqa: PLC0415 - the same
-
-    return Credentials(SSMProvider(boto_config=resources.FAST), resources.settings().channel_prefix, resources.now)
+def credentials() -> Credentials:
+    """Open the channels' stored configuration."""
+    return Credentials(resources.client("ssm", resources.FAST), resources.settings().channel_prefix, resources.now)
 
 
 @cache
@@ -50,13 +44,16 @@ def _sns() -> "SNSClient":
 
 def prepare() -> None:
     """Load what sending needs, before the first event: Lambda starts a process with more than its share of the CPU."""
-    from tocsin.channels import credentials, registry  # noqa: F401, PLC0415 - loading them is the point; see `deliver`
+    from tocsin.channels import registry  # noqa: F401, PLC0415 - loading it is the point; see `deliver`
+    from tocsin.expiry import still_true  # noqa: F401, PLC0415 - the same
 
     resources.dynamodb()
 
 
 def review(rows: Sequence[Notification]) -> Mapping[str, Verdict]:
     """Say which of `rows` are true no more, and which need other words; see `delivery`."""
+    from tocsin.expiry.still_true import reviewer  # noqa: PLC0415 - the API rarely asks; `prepare` loads it for others
+
     return reviewer(resources.alerts(), resources.now)(rows)
 
 

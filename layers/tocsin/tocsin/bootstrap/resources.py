@@ -16,12 +16,13 @@ from tocsin.observability import Recorder, RowLog, StackMetrics
 from tocsin.settings import Settings, read_settings
 from tocsin.storage.audit import AuditTrail
 from tocsin.storage.cursor import Cursors, shared_key
-from tocsin.storage.inventory.alerts import AlertTable
 from tocsin.storage.notifications.lists import NotificationLists
 from tocsin.storage.notifications.table import NotificationTable
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+    from tocsin.storage.inventory.alerts import AlertTable
 
 TRIES, CONNECT_SECONDS, READ_SECONDS = 3, 1, 2
 FAST = Config(
@@ -98,8 +99,10 @@ def audit_trail() -> AuditTrail:
 
 
 @cache
-def alerts() -> AlertTable:
+def alerts() -> "AlertTable":
     """Open the alerts that the expiry check raised."""
+    from tocsin.storage.inventory.alerts import AlertTable  # noqa: PLC0415 - the API rarely asks about certificates
+
     here = settings()
     return AlertTable(dynamodb(), here.inventory_table, here.notifications_table, audit_trail(), here.retention)
 

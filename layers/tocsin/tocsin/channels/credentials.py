@@ -5,16 +5,18 @@ So a secret is rotated without a deploy, and is nowhere but here and in the chan
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import cast
+from typing import TYPE_CHECKING
 
-from aws_lambda_powertools.utilities.parameters import SSMProvider
-from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
+from tocsin.channels.aws import code_of
 from tocsin.channels.channel import Clock
 from tocsin.delivery.notification import ChannelName
 
-KEEP_SECONDS = 300
+if TYPE_CHECKING:
+    from mypy_boto3_ssm import SSMClient
+
+KEEP = timedelta(minutes=5)
 """How long a parameter is kept; a rotation takes this long to be seen everywhere."""
 KEEP_MISSING = timedelta(seconds=60)
 """How long a missing parameter stays missing."""
@@ -33,20 +35,21 @@ class CredentialsUnavailableError(Exception):
 class Credentials:
     """Reads parameters; lives as long as the process, across invocations. The calls block."""
 
-    def __init__(self, provider: SSMProvider, prefix: str, now: Clock, keep_seconds: int = KEEP_SECONDS) -> None:
+    def __init__(self, client: "SSMClient", prefix: str, now: Clock, keep: timedelta = KEEP) -> None:
         """Read below `prefix`, e.g. `/tocsin/channels`."""
-        self._provider = provider
+        self._client = client
         self._prefix = prefix.rstrip("/")
         self._now = now
-        self._keep_seconds = keep_seconds
-        self._missing_until: dict[ChannelName, datetime] = {}
+        self._keep = keep
+        self._kept: dict[ChannelName, tuple[datetime, str | None]] = {}
         self._failing_until: dict[ChannelName, tuple[datetime, str]] = {}
 
     def read(self, channel: ChannelName) -> str | None:
         """Return the parameter's text, or None if there is none; raise CredentialsUnavailableError."""
         now = self._now()
-        if self._missing_until.get(channel, now) > now:
-            return None
+        until, text = self._kept.get(channel, (now, None))
+        if until > now:
+            return text
         until, code = self._failing_until.get(channel, (now, ""))
         if until > now:
             raise CredentialsUnavailableError(channel, code)
@@ -55,28 +58,26 @@ class Credentials:
     def configured(self, channels: Iterable[ChannelName]) -> list[ChannelName]:
         """Return those of `channels` that have a parameter. Nothing is decrypted. One request: at most ten."""
         names = {self._name(channel): channel for channel in channels}
-        found = self._provider.client.get_parameters(Names=list(names), WithDecryption=False)
+        found = self._client.get_parameters(Names=list(names), WithDecryption=False)
         return [names[parameter["Name"]] for parameter in found["Parameters"]]
 
     def _name(self, channel: ChannelName) -> str:
         return f"{self._prefix}/{channel.value}"
 
     def _fetch(self, channel: ChannelName, now: datetime) -> str | None:
+        text: str | None
         try:
-            text = self._provider.get(self._name(channel), max_age=self._keep_seconds, decrypt=True)
-        except GetParameterError as error:
-            code = _code(error)
-            if code == "ParameterNotFound":
-                self._missing_until[channel] = now + KEEP_MISSING
-                return None
-            self._failing_until[channel] = (now + KEEP_FAILURE, code)
-            raise CredentialsUnavailableError(channel, code) from None
-        return cast("str", text)  # without a transform, Powertools returns the parameter's text
+            text = self._client.get_parameter(Name=self._name(channel), WithDecryption=True)["Parameter"]["Value"]
+            self._kept[channel] = (now + self._keep, text)
+        except ClientError as error:
+            if code_of(error) != "ParameterNotFound":
+                raise self._failed(channel, code_of(error), now) from None
+            text = None
+            self._kept[channel] = (now + KEEP_MISSING, text)
+        except BotoCoreError as error:
+            raise self._failed(channel, type(error).__name__, now) from None
+        return text
 
-
-def _code(error: GetParameterError) -> str:
-    """Name the cause, by AWS's code or by its class: Powertools keeps the original only as the context."""
-    cause = error.__context__
-    if isinstance(cause, ClientError):
-        return str(cause.response.get("Error", {}).get("Code", "ClientError"))
-    return type(cause).__name__
+    def _failed(self, channel: ChannelName, code: str, now: datetime) -> CredentialsUnavailableError:
+        self._failing_until[channel] = (now + KEEP_FAILURE, code)
+        return CredentialsUnavailableError(channel, code)
