@@ -21,13 +21,13 @@ def best(runs: list[Measured]) -> Measured:
 
 def sweeping() -> None:
     """The sweep and the loop, in turns; then four parts at once."""
-    with serving(ROWS, HOSTS, STORE_SECONDS) as ports:
+    with serving(ROWS, HOSTS, STORE_SECONDS) as store:
         swept, looped = [], []
         for _ in range(TIMES):
-            swept.append(measured("sweep", ROWS, store=ports.store))
-            looped.append(measured("loop", ROWS // 5, store=ports.store))
+            swept.append(measured("sweep", ROWS, store=store))
+            looped.append(measured("loop", ROWS // 5, store=store))
         one, loop = best(swept), best(looped)
-        running = [started("sweep", ROWS, store=ports.store, shards=shards) for shards in PARTS]
+        running = [started("sweep", ROWS, store=store, shards=shards) for shards in PARTS]
         parts = [result_of(process) for process in running]
     print(f"sweep: {one.microseconds:.0f} us of CPU a row, {one.rate:.0f} rows/s")
     print(f"a row at a time: {loop.microseconds:.0f} us, {loop.rate:.0f} rows/s")
@@ -40,22 +40,22 @@ def sweeping() -> None:
 
 def slow_host() -> None:
     """All rows to one host that takes 0.3 s to answer."""
-    with serving(1000, 1, STORE_SECONDS, 0.3) as ports:
-        one = measured("sweep", 1000, store=ports.store)
+    with serving(1000, 1, STORE_SECONDS, 0.3) as store:
+        one = measured("sweep", 1000, store=store)
     print(f"one host that takes 0.3 s: {one.rate:.0f} rows/s")
 
 
 def checking() -> None:
     """10,000 certificates inside the window, in one tick."""
-    with serving(CERTIFICATES, 1, STORE_SECONDS) as ports:
-        one = measured("check", CERTIFICATES, store=ports.store)
+    with serving(CERTIFICATES, 1, STORE_SECONDS) as store:
+        one = measured("check", CERTIFICATES, store=store)
     print(f"expiry check: {CERTIFICATES:,} certificates in {one.seconds:.0f} s, {one.microseconds:.0f} us of CPU each")
 
 
 def cold() -> None:
     """The first request of a fresh process."""
-    with serving(1, 1, 0.0) as ports:
-        found = cold_starts(ports.store, 9)
+    with serving(1, 1, 0.0) as store:
+        found = cold_starts(store, 9)
     for name, milliseconds in found.items():
         print(f"cold start, {name}: {milliseconds:.0f} ms of CPU, {milliseconds / found[BARE]:.2f} x a bare process")
 
@@ -71,6 +71,7 @@ PARTS_OF_THE_RUN: dict[str, Callable[[], None]] = {
 def main() -> int:
     """Run all, or what is named."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    # argparse holds "none of them" against the choices as well: it is one
     parser.add_argument("names", nargs="*", choices=[[], *PARTS_OF_THE_RUN], help="which part; all of them by default")
     for name in parser.parse_args().names or PARTS_OF_THE_RUN:
         PARTS_OF_THE_RUN[name]()

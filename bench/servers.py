@@ -1,7 +1,7 @@
 """A DynamoDB that answers after a fixed time, and webhook receivers beside it, in a process of their own.
 
 Neither is measured, so both do as little as they can: the store holds the due rows that it was started with, and every
-write succeeds. `python -m bench.servers ROWS HOSTS SECONDS` prints its two ports, and runs until its input ends.
+write succeeds. `python -m bench.servers ROWS HOSTS STORE_SECONDS RECEIVER_SECONDS` prints the store's port.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from subprocess import PIPE, Popen
@@ -173,21 +173,13 @@ def _due_row(id_: str, url: str, at: datetime) -> Notification:
     return row.settled(refused, started_at=at, now=at, policy=policy)
 
 
-@dataclass(frozen=True)
-class Ports:
-    """Where they listen."""
-
-    store: int
-    receivers: int
-
-
 @contextmanager
-def serving(rows: int, hosts: int, store_seconds: float, receiver_seconds: float = 0.0) -> Iterator[Ports]:
-    """Run both in a process of their own."""
+def serving(rows: int, hosts: int, store_seconds: float, receiver_seconds: float = 0.0) -> Iterator[int]:
+    """Run both in a process of their own; the port of the store, whose rows name that of the receivers."""
     command = [sys.executable, "-m", "bench.servers", *map(str, (rows, hosts, store_seconds, receiver_seconds))]
     with Popen(command, stdin=PIPE, stdout=PIPE, text=True, env=os.environ | IMPORTS) as process:
         assert process.stdout is not None  # noqa: S101 - it is a pipe
-        yield Ports(*json.loads(process.stdout.readline()))
+        yield int(process.stdout.readline())
         process.terminate()
 
 
@@ -197,7 +189,7 @@ async def _run(rows: int, hosts: int, store_seconds: float, receiver_seconds: fl
     port = receivers.sockets[0].getsockname()[1]
     store = Store(due_rows(rows, hosts), port)
     served = await loop.create_server(lambda: Http(store.answer, store_seconds), "127.0.0.1", 0)
-    print(json.dumps([served.sockets[0].getsockname()[1], port]), flush=True)
+    print(served.sockets[0].getsockname()[1], flush=True)
     await asyncio.to_thread(sys.stdin.read)
 
 

@@ -131,7 +131,7 @@ class StackMetrics:
 
 @dataclass(frozen=True, slots=True)
 class RowLog:
-    """Writes a line for a row in the form of Powertools' logger, for a fifth of its processor time.
+    """Writes a line for a row in the form of Powertools' logger, for a third of its processor time.
 
     A sweep writes one for each of some thousand rows; everything else is logged by Powertools.
     """
