@@ -18,7 +18,8 @@ from typing import Any
 
 from build.toolchain import ROOT
 from tocsin.delivery.attempt import FailureClass, Refused
-from tocsin.delivery.notification import ChannelName, DeliveryPolicy, Notification, Severity
+from tocsin.delivery.channel_name import ChannelName
+from tocsin.delivery.notification import DeliveryPolicy, Notification, Severity
 from tocsin.inventory.certificate import Certificate
 from tocsin.storage.codec import shard_of, timestamp
 from tocsin.storage.inventory.items import certificate_item

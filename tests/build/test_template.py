@@ -11,7 +11,7 @@ import yaml
 
 from build.template import TEMPLATE, parameter_defaults, template
 from tests.support.functions import environment
-from tocsin.delivery.notification import ChannelName
+from tocsin.delivery.channel_name import ChannelKind
 from tocsin.observability import Metric
 
 RESOURCES: dict[str, Any] = template()["Resources"]
@@ -200,7 +200,7 @@ def test_the_dashboard_shows_metrics_that_exist_by_every_channel() -> None:
     assert {metric[1] for metric in shown} <= set(Metric)
     channels = {name: {metric[5] for metric in shown if metric[1] == name and "channel" in metric} for name in Metric}
     for name in (Metric.DELIVERED, Metric.ATTEMPT_FAILED, Metric.DEAD):
-        assert channels[name] == set(ChannelName)
+        assert channels[name] == set(ChannelKind)
     alarms = {arn.rpartition(":alarm:")[2] for widget in widgets for arn in widget["properties"].get("alarms", [])}
     named = {found["Properties"]["AlarmName"] for _, found in of_type("AWS::CloudWatch::Alarm")}
     assert alarms == named

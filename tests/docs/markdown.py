@@ -48,13 +48,15 @@ def _tokens(path: Path) -> list[Token]:
     return MarkdownIt("commonmark").enable("table").parse(path.read_text())
 
 
-def blocks(path: Path, *languages: str) -> list[Block]:
-    """Give the fenced blocks of a document, or those in one of `languages`."""
-    found = [
-        Block(name_of(path), token.map[0] + 1, token.info.strip(), token.content)
-        for token in _tokens(path)
-        if token.type == "fence" and token.map
-    ]
+def blocks(path: Path, *languages: str, under: str | None = None) -> list[Block]:
+    """Give the fenced blocks of a document (or of the section with the heading `under`), or those in `languages`."""
+    found: list[Block] = []
+    heading = ""
+    for token, inner in _with_contents(_tokens(path)):
+        if token.type == "heading_open":
+            heading = inner
+        if token.type == "fence" and token.map and under in (None, heading):
+            found.append(Block(name_of(path), token.map[0] + 1, token.info.strip(), token.content))
     return [block for block in found if not languages or block.language in languages]
 
 

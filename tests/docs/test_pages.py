@@ -12,10 +12,11 @@ import pytest
 from build.toolchain import ROOT
 from tests.docs.markdown import anchors, blocks, headings, links, name_of, page, pages, tables
 from tests.support.channels import SECRET, a_notification
-from tocsin.channels.email import EmailConfig
+from tocsin.channels.document import ChannelDocument
+from tocsin.channels.registry import KINDS
 from tocsin.channels.signature import key_of, signed_headers
-from tocsin.channels.sns import SnsConfig
-from tocsin.channels.webhook import WebhookConfig, event_body
+from tocsin.channels.webhook import event_body
+from tocsin.delivery.channel_name import ChannelKind
 from tocsin.delivery.notification import MESSAGE_LIMIT
 
 every_page = pytest.mark.parametrize("path", pages(), ids=name_of)
@@ -96,21 +97,32 @@ def test_the_signature_example_trusts_what_tocsin_signs_and_nothing_else() -> No
     assert scope["event_of"](body + b" ", headers, SECRET) is None
 
 
-def test_the_configurations_of_the_page_are_valid() -> None:
-    webhook, _event, email, sns, _filter = [block.text for block in blocks(CONNECTORS, "json")]
-    WebhookConfig.model_validate_json(webhook)
-    EmailConfig.model_validate_json(email)
-    SnsConfig.model_validate_json(sns)
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_document_that_the_page_shows_is_valid(kind: ChannelKind) -> None:
+    """The first block of JSON in the section of each kind is what to store."""
+    shown = blocks(CONNECTORS, "json", under=section_of(kind))[0].text
+    KINDS[kind].document.model_validate_json(shown)
 
 
-@pytest.mark.parametrize(("heading", "model"), [("Webhook", WebhookConfig), ("Email", EmailConfig), ("SNS", SnsConfig)])
-def test_every_field_of_a_configuration_is_described(heading: str, model: type[Any]) -> None:
-    described = [row["field"].strip("`") for row in tables(CONNECTORS, heading)[0]]
-    assert set(described) == set(model.model_fields)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_field_of_a_document_is_described(kind: ChannelKind) -> None:
+    """The first table in the section of each kind has its own fields; those of all kinds stand once."""
+    described = [row["field"].strip("`") for row in tables(CONNECTORS, section_of(kind))[0]]
+    assert set(described) == KINDS[kind].document.model_fields.keys() - ChannelDocument.model_fields.keys()
+
+
+def test_the_fields_of_every_document_are_described() -> None:
+    described = [row["field"].strip("`") for row in tables(CONNECTORS, "What every document may say")[0]]
+    assert set(described) == ChannelDocument.model_fields.keys()
+
+
+def section_of(kind: ChannelKind) -> str:
+    """Give the heading that names a kind: one section may be about two."""
+    return next(heading for heading in headings(CONNECTORS) if kind in re.split(r"\W+", heading))
 
 
 def test_the_event_of_the_page_has_the_form_of_a_real_one() -> None:
-    shown = json.loads(blocks(CONNECTORS, "json")[1].text)
+    shown = json.loads(blocks(CONNECTORS, "json", under="Webhook")[1].text)
     real = json.loads(event_body(a_notification()))
     assert list(shown) == list(real)
     assert list(shown["data"]) == list(real["data"])

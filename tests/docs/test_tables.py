@@ -12,7 +12,7 @@ from build.toolchain import ROOT
 from tests.docs.markdown import blocks, codes, page, tables
 from tests.docs.template import actions_of_roles, resources
 from tests.support.channels import NOW, a_notification
-from tocsin.delivery.attempt import Accepted, FailureClass, NotConfigured, Refused
+from tocsin.delivery.attempt import Delivered, FailureClass, NotConfigured, Refused
 from tocsin.delivery.notification import DeliveryPolicy, Notification, Status
 from tocsin.delivery.send import STOP_BEFORE
 from tocsin.delivery.snapshot import Snapshot, prometheus_text
@@ -130,7 +130,7 @@ def steps_from(status: Status) -> set[Status]:
         return subject.settled(result, started_at=NOW, now=NOW + timedelta(seconds=1), policy=policy)
 
     tried: Sequence[Callable[[], Notification]] = (
-        lambda: settled(row, Accepted()),
+        lambda: settled(row, Delivered()),
         lambda: settled(row, NotConfigured()),
         lambda: settled(row, Refused(FailureClass.RETRYABLE, "down")),
         lambda: settled(spent, Refused(FailureClass.RETRYABLE, "down")),

@@ -13,9 +13,10 @@ from ulid import ULID
 
 from local.receiver import Receiver
 from local.stack import Stack
-from tests.support.channels import reaching
+from tests.support.channels import not_used, reaching
 from tests.support.rows import REFUSED, a_row, settled
 from tests.support.waiting import until
+from tocsin.channels.channel import ChannelSettings, Clients
 from tocsin.channels.credentials import Credentials
 from tocsin.channels.registry import Channels
 from tocsin.delivery.notification import DeliveryPolicy, Notification
@@ -45,11 +46,13 @@ class RealWorker:
         self.table = NotificationTable(self.client, self.name, RETENTION)
         self.worker = Worker(now, lambda: 60.0, random.random, lambda: secrets.token_urlsafe(9))
         self.credentials = Credentials(stack.client("ssm"), f"/{stack.name}/channels", now)
-        self.not_used = lambda: stack.client("sns")
 
     async def deliver(self, found: Fetched) -> Tally:
         async with Channels(
-            self.credentials, sesv2=self.not_used, sns=self.not_used, now=now, reach=reaching()
+            self.credentials,
+            clients=Clients(sesv2=not_used, sns=not_used, events=not_used, lambda_=not_used),
+            now=now,
+            settings=ChannelSettings(reach=reaching()),
         ) as channels:
             return await Delivery(self.table, channels, POLICY, self.worker, lambda _event, _change: None).run(
                 found.rows

@@ -11,9 +11,11 @@ from pydantic import SecretStr
 
 from tocsin.channels.channel import ChannelSettings, Clients, Tools
 from tocsin.channels.connection import guarded_session
-from tocsin.channels.webhook import WebhookChannel, WebhookConfig
+from tocsin.channels.webhook import WebhookChannel, WebhookDocument
+from tocsin.channels.wording import Words, default_words
 from tocsin.delivery.attempt import Refused, SendResult
-from tocsin.delivery.notification import ChannelName, Notification, Severity
+from tocsin.delivery.channel_name import ChannelName
+from tocsin.delivery.notification import Notification, Severity
 from tocsin.delivery.recipient import Reach
 from tocsin.network.address import AddressGuard
 from tocsin.network.blocking import Blocking
@@ -64,21 +66,24 @@ async def some_tools(
     now: Callable[[], datetime] = lambda: NOW,
     sesv2: Callable[[], Any] = not_used,
     sns: Callable[[], Any] = not_used,
-    default_topic_arn: str = "",
+    events: Callable[[], Any] = not_used,
+    lambda_: Callable[[], Any] = not_used,
     threads: int = 4,
+    words: Words = default_words,
+    **settings: Any,
 ) -> AsyncIterator[Tools]:
     """Open what a channel works with."""
-    settings = ChannelSettings(deadline=deadline, reach=reach or reaching(allowed), default_topic_arn=default_topic_arn)
-    clients = Clients(sesv2=sesv2, sns=sns)
+    said = ChannelSettings(deadline=deadline, reach=reach or reaching(allowed), **settings)
+    clients = Clients(sesv2=sesv2, sns=sns, events=events, lambda_=lambda_)
     with closing(Blocking(4, "dns")) as dns, closing(Blocking(threads, "aws")) as blocking:
-        async with guarded_session(settings.reach.guard, dns, tls=tls) as http:
-            yield Tools(http=http, blocking=blocking, clients=clients, now=now, settings=settings)
+        async with guarded_session(said.reach.guard, dns, tls=tls) as http:
+            yield Tools(http=http, blocking=blocking, clients=clients, now=now, settings=said, words=words)
 
 
 @asynccontextmanager
 async def a_webhook(url: str = "", secrets: Sequence[str] = (SECRET,), **tools: Any) -> AsyncIterator[WebhookChannel]:
     """Open a webhook channel whose configuration names `url`."""
-    config = WebhookConfig(secrets=[SecretStr(secret) for secret in secrets], url=SecretStr(url))
+    config = WebhookDocument(secrets=[SecretStr(secret) for secret in secrets], url=SecretStr(url))
     async with some_tools(**tools) as lent:
         yield WebhookChannel(config, lent)
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from tests.support.inventory import T0
 from tests.support.rows import in_status
-from tocsin.delivery.notification import ChannelName, Notification, Severity, Status
+from tocsin.delivery.channel_name import ChannelName
+from tocsin.delivery.notification import Notification, Severity, Status
 from tocsin.delivery.store import Change, Fetched
 from tocsin.errors import ConflictError, NotFoundError, PreconditionFailedError
 from tocsin.expiry.alert import Mark, MarkKind, alert_id

@@ -7,14 +7,15 @@ from typing import Any
 
 from ulid import ULID
 
-from tocsin.delivery.attempt import Accepted, FailureClass, NotConfigured, Refused, SendResult
-from tocsin.delivery.notification import ChannelName, DeliveryPolicy, Notification, Severity, Status
+from tocsin.delivery.attempt import Attempted, Delivered, FailureClass, NotConfigured, Refused
+from tocsin.delivery.channel_name import ChannelName
+from tocsin.delivery.notification import DeliveryPolicy, Notification, Severity, Status
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 POLICY = DeliveryPolicy()
 RETENTION = timedelta(days=90)
 
-ACCEPTED = Accepted(204)
+ACCEPTED = Delivered(204)
 REFUSED = Refused(FailureClass.RETRYABLE, "HTTP 503 Service Unavailable", 503)
 REJECTED = Refused(FailureClass.PERMANENT, "HTTP 400 Bad Request", 400)
 SILENT = Refused(FailureClass.UNKNOWN, "no answer within 10 s")
@@ -45,7 +46,7 @@ def a_row(**fields: Any) -> Notification:
     return row.accepted(created, POLICY) if row.status is Status.PENDING and row.due_at is None else row
 
 
-def settled(row: Notification, result: SendResult, now: datetime = NOW, **options: Any) -> Notification:
+def settled(row: Notification, result: Attempted, now: datetime = NOW, **options: Any) -> Notification:
     """Let `row` take a result that came at once."""
     return row.settled(result, started_at=now, now=now, **({"policy": POLICY} | options))
 

@@ -37,14 +37,14 @@ class FakeSsm:
     client: Any = field(init=False)
 
     async def __call__(self, exchange: Exchange) -> None:
-        """Answer GetParameter and GetParameters."""
+        """Answer GetParameter and GetParametersByPath."""
         asked = json.loads(exchange.request.body)
         if self.hanging:
             await exchange.wait_for_the_end()
-        elif "Names" in asked:
+        elif "Path" in asked:
             await answers(200, self._several(asked))(exchange)
         else:
-            await self._one(asked["Name"].removeprefix(f"{PREFIX}/"), exchange)
+            await self._one(_named(asked["Name"]), exchange)
 
     async def _one(self, name: str, exchange: Exchange) -> None:
         self.reads.append(name)
@@ -55,8 +55,18 @@ class FakeSsm:
 
     def _several(self, asked: dict[str, Any]) -> bytes:
         assert asked["WithDecryption"] is False
-        known = [name for name in asked["Names"] if name.removeprefix(f"{PREFIX}/") in self.parameters]
-        return json.dumps({"Parameters": [{"Name": name, "Value": "AQICAH…"} for name in known]}).encode()
+        assert (asked["Path"], asked["Recursive"]) == (PREFIX, True)
+        start = int(asked.get("NextToken", 0))
+        names = [f"{PREFIX}/{name.replace(':', '/')}" for name in sorted(self.parameters)]
+        page = {"Parameters": [{"Name": name, "Value": "AQICAH…"} for name in names[start : start + 10]]}
+        more = {"NextToken": str(start + 10)} if names[start + 10 :] else {}
+        return json.dumps(page | more).encode()
+
+
+def _named(parameter: str) -> str:
+    """Give the channel's name, or the parameter's where it is no channel's."""
+    below = parameter.removeprefix(f"{PREFIX}/")
+    return below if below == parameter else below.replace("/", ":")
 
 
 @asynccontextmanager

@@ -11,7 +11,8 @@ from aws_lambda_powertools import Logger
 from build.template import template
 from tests.support.emf import Blob, blobs_in, check_blob
 from tests.support.rows import ACCEPTED, NO_CHANNEL, NOW, POLICY, REFUSED, REJECTED, a_row, settled
-from tocsin.delivery.notification import ChannelName, DeliveryPolicy, MissingChannelAction, Notification
+from tocsin.delivery.channel_name import ChannelName
+from tocsin.delivery.notification import DeliveryPolicy, MissingChannelAction, Notification
 from tocsin.delivery.record import Event
 from tocsin.delivery.store import Change
 from tocsin.observability import Metric, Recorder, RowLog, StackMetrics

@@ -6,7 +6,8 @@ from typing import Self
 from fields import Shown, ThresholdText
 from pydantic import BaseModel
 
-from tocsin.delivery.notification import ChannelName, Severity
+from tocsin.delivery.channel_name import ChannelName
+from tocsin.delivery.notification import Severity
 from tocsin.expiry.explanation import Explanation
 from tocsin.inventory.certificate import CertificateStatus
 

@@ -9,7 +9,8 @@ from pydantic.functional_validators import AfterValidator
 
 from tocsin.bootstrap import resources
 from tocsin.delivery.attempt import Attempt, AttemptClass
-from tocsin.delivery.notification import MESSAGE_LIMIT, ChannelName, Notification, Outcome, Severity, Status
+from tocsin.delivery.channel_name import ChannelName
+from tocsin.delivery.notification import MESSAGE_LIMIT, Notification, Outcome, Severity, Status
 
 TYPE_PATTERN = (
     "^(ExpirationWarning|RenewalSuccess|RenewalFailure|DeploymentSuccess|DeploymentFailure|PolicyViolation|Revocation"
@@ -94,7 +95,7 @@ class NotificationOut(BaseModel):
     def of(cls, row: Notification) -> Self:
         """Show `row`."""
         fields = {name: getattr(row, name) for name in cls.model_fields if name not in ("attempts", "max_attempts")}
-        limit = resources.settings().delivery.retry.max_attempts
+        limit = resources.settings().delivery.retry_of(row).max_attempts
         return cls(**fields, max_attempts=limit, attempts=[AttemptOut.of(attempt) for attempt in row.attempts])
 
 

@@ -6,7 +6,8 @@ from typing import Annotated, Self
 from fields import Instant, Shown, Strict, ThresholdText
 from pydantic import BaseModel, Field, JsonValue
 
-from tocsin.delivery.notification import ChannelName, Severity
+from tocsin.delivery.channel_name import ChannelName
+from tocsin.delivery.notification import Severity
 from tocsin.expiry.simulation import SimulatedAlert
 from tocsin.inventory.policy import RenewalPolicy, parse_policy
 from tocsin.inventory.thresholds import Threshold, Unit

@@ -4,7 +4,7 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 from pydantic import BaseModel
 
 from tocsin.bootstrap import delivery
-from tocsin.delivery.notification import ChannelName
+from tocsin.delivery.channel_name import ChannelKind, ChannelName
 
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its constructor untyped
 
@@ -24,6 +24,7 @@ class ChannelList(BaseModel):
 
 @router.get("/channels")
 def list_channels() -> ChannelList:
-    """List all channels."""
+    """List all channels: the default one of each kind, and those with a name."""
     configured = delivery.configured_channels()
-    return ChannelList(items=[ChannelOut(name=name, configured=name in configured) for name in ChannelName])
+    names = sorted({*map(ChannelName, ChannelKind), *configured})
+    return ChannelList(items=[ChannelOut(name=name, configured=name in configured) for name in names])

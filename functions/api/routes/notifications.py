@@ -17,8 +17,9 @@ from paging import Cursor, Limit, turn_showing_place
 from ulid import ULID
 
 from tocsin.bootstrap import delivery, resources
+from tocsin.delivery.channel_name import ChannelName
 from tocsin.delivery.filters import Filters
-from tocsin.delivery.notification import ChannelName, Notification, Outcome, Severity, Status
+from tocsin.delivery.notification import Notification, Outcome, Severity, Status
 from tocsin.delivery.record import Event
 from tocsin.delivery.send import NoLongerTrue
 from tocsin.delivery.store import Change

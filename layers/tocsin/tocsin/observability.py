@@ -17,7 +17,8 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from tocsin.delivery.attempt import AttemptClass
-from tocsin.delivery.notification import ChannelName, Notification, Outcome, Status
+from tocsin.delivery.channel_name import ChannelName
+from tocsin.delivery.notification import Notification, Outcome, Status
 from tocsin.delivery.record import Event
 from tocsin.delivery.store import Change
 
@@ -30,6 +31,8 @@ class Metric(StrEnum):
     """Every metric of the engine. Those of notifications carry the channel as well."""
 
     CREATED = "NotificationsCreated"
+    ACCEPTED = "Accepted"
+    """A service took it, and the receiver has not said anything."""
     DELIVERED = "Delivered"
     ATTEMPT_FAILED = "AttemptFailed"
     DEAD = "Dead"
@@ -205,8 +208,8 @@ class Recorder:
             self.metrics.count(Metric.ATTEMPT_FAILED, row.channel)
         if row.outcome is Outcome.SKIPPED_NO_CHANNEL:
             self.metrics.count(Metric.SKIPPED_NO_CHANNEL, row.channel)
-        if row.outcome is Outcome.DELIVERED and row.sent_at:
-            self.metrics.count(Metric.DELIVERED, row.channel)
+        if row.outcome in (Outcome.ACCEPTED, Outcome.DELIVERED) and row.sent_at and is_attempt:
+            self.metrics.count(Metric.DELIVERED if row.outcome is Outcome.DELIVERED else Metric.ACCEPTED, row.channel)
             self.metrics.latency((row.sent_at - row.created_at).total_seconds(), row.channel)
         if row.status is Status.DEAD and change.before.status is not Status.DEAD:
             self.metrics.count(Metric.DEAD, row.channel)

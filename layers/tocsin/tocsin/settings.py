@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from tocsin.delivery.notification import DeliveryPolicy, MissingChannelAction
 from tocsin.delivery.recipient import Reach
-from tocsin.delivery.retry import RetryPolicy
+from tocsin.delivery.retry import RetryPolicy, parse_budgets
 from tocsin.errors import SettingsError
 from tocsin.network.address import AddressGuard
 
@@ -35,6 +35,12 @@ class Settings:
     endpoints_parameter: str
     """The SSM parameter with the list of TLS endpoints to watch."""
     reads_acm: bool
+    link_base: str
+    """Where notifications are shown to people: what their links begin with; empty: they have none."""
+    configuration_set: str
+    """SES's configuration set, by which the fate of each mail comes back; empty: the identity's own."""
+    apprise_function: str
+    """The name of the function that sends by Apprise."""
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -59,6 +65,12 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             raise SettingsError(f"{name} is not a whole number")
         return int(number(name))
 
+    retry = RetryPolicy(
+        max_attempts=whole("MAX_ATTEMPTS", least=1),
+        base=number("BACKOFF_BASE_SECONDS"),
+        cap=number("BACKOFF_CAP_SECONDS"),
+        jitter=number("BACKOFF_JITTER", most=1),
+    )
     return Settings(
         stack=value("TOCSIN_STACK"),
         notifications_table=value("NOTIFICATIONS_TABLE"),
@@ -71,12 +83,8 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         alert_topic_arn=value("ALERT_TOPIC_ARN"),
         retention=timedelta(days=number("RETENTION_DAYS", most=36_500)),
         delivery=DeliveryPolicy(
-            retry=RetryPolicy(
-                max_attempts=whole("MAX_ATTEMPTS", least=1),
-                base=number("BACKOFF_BASE_SECONDS"),
-                cap=number("BACKOFF_CAP_SECONDS"),
-                jitter=number("BACKOFF_JITTER", most=1),
-            ),
+            retry=retry,
+            budgets=_budgets(value("RETRY_BUDGETS"), retry),
             missing_channel=_missing_channel(value("MISSING_CHANNEL_ACTION")),
             pending_grace=timedelta(seconds=number("PENDING_GRACE_SECONDS")),
             claim_margin=timedelta(seconds=number("CLAIM_MARGIN_SECONDS")),
@@ -89,6 +97,9 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             plain_http=value("ALLOW_PLAIN_HTTP") == "yes",
         ),
         is_paused=value("PAUSED") == "yes",
+        link_base=value("LINK_BASE_URL").rstrip("/"),
+        configuration_set=value("CONFIGURATION_SET"),
+        apprise_function=value("APPRISE_FUNCTION"),
     )
 
 
@@ -97,6 +108,13 @@ def _missing_channel(text: str) -> MissingChannelAction:
         return MissingChannelAction(text)
     except ValueError:
         raise SettingsError("MISSING_CHANNEL_ACTION is neither sent nor dead") from None
+
+
+def _budgets(text: str, retry: RetryPolicy) -> dict[str, int]:
+    try:
+        return parse_budgets(text, retry)
+    except ValueError as error:
+        raise SettingsError(f"RETRY_BUDGETS: {error}") from None
 
 
 def _listed(text: str) -> tuple[str, ...]:

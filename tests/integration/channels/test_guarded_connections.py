@@ -12,7 +12,7 @@ import pytest
 from local.receiver import Receiver, answers
 from tests.support.channels import a_notification, a_webhook, refusal, sent, some_tools
 from tocsin.channels.connection import ForbiddenAddressError, GuardedResolver
-from tocsin.delivery.attempt import Accepted, FailureClass
+from tocsin.delivery.attempt import Delivered, FailureClass
 from tocsin.network.address import AddressGuard
 from tocsin.network.blocking import Blocking
 
@@ -44,14 +44,14 @@ async def test_a_name_that_leads_inside_is_refused_for_good(monkeypatch: pytest.
 async def test_only_the_permitted_addresses_of_a_name_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     async with Receiver(answers(204)) as receiver:
         resolves_to(monkeypatch, [METADATA, "127.0.0.1", "10.0.0.1"])
-        assert await sent(receiver.url(host="mixed.example"), allowed=ONLY_LOOPBACK) == Accepted(204)
+        assert await sent(receiver.url(host="mixed.example"), allowed=ONLY_LOOPBACK) == Delivered(204)
 
 
 async def test_a_name_that_answers_differently_the_second_time_does_not_help(monkeypatch: pytest.MonkeyPatch) -> None:
     """Faults: "connect to the one that was checked": that address gets the request, and there is one look-up."""
     async with Receiver(answers(204)) as receiver:
         asked = resolves_to(monkeypatch, ["127.0.0.1"], [METADATA])
-        assert await sent(receiver.url(host="rebind.example"), allowed=ONLY_LOOPBACK) == Accepted(204)
+        assert await sent(receiver.url(host="rebind.example"), allowed=ONLY_LOOPBACK) == Delivered(204)
     assert asked == ["rebind.example"]
 
 
@@ -64,7 +64,7 @@ async def test_the_next_look_up_is_checked_as_well(monkeypatch: pytest.MonkeyPat
             connector: Any = channel._tools.http.connector
             connector.clear_dns_cache()
             second = await channel.send(a_notification())
-    assert first == Accepted(204)
+    assert first == Delivered(204)
     assert refusal(second).failure is FailureClass.PERMANENT
 
 
@@ -135,7 +135,7 @@ async def test_a_hung_look_up_ends_at_the_deadline_and_holds_nobody_up(monkeypat
         monkeypatch.setattr(socket, "getaddrinfo", hangs)
         try:
             hung = asyncio.create_task(channel.send(a_notification(recipient=receiver.url(host="hung.example"))))
-            assert await channel.send(a_notification(recipient=receiver.url(host="quick.example"))) == Accepted(204)
+            assert await channel.send(a_notification(recipient=receiver.url(host="quick.example"))) == Delivered(204)
             assert refusal(await hung).failure is FailureClass.RETRYABLE
         finally:
             let_go.set()

@@ -25,7 +25,7 @@ from local.receiver import (
     silent,
 )
 from tests.support.channels import NOW, SHORT, a_notification, a_webhook, refusal, sent
-from tocsin.delivery.attempt import Accepted, FailureClass, Refused, SendResult
+from tocsin.delivery.attempt import Delivered, FailureClass, Refused, SendResult
 from tocsin.delivery.notification import LAST_ERROR_LIMIT
 
 RETRYABLE, PERMANENT, UNKNOWN = FailureClass.RETRYABLE, FailureClass.PERMANENT, FailureClass.UNKNOWN
@@ -41,7 +41,7 @@ async def result_of(behaviour: Behaviour, **tools: Any) -> SendResult:
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
 async def test_only_2xx_is_success(status: int) -> None:
     """Faults: "only 2xx is success"."""
-    assert await result_of(answers(status)) == Accepted(status)
+    assert await result_of(answers(status)) == Delivered(status)
 
 
 @pytest.mark.parametrize(
@@ -152,21 +152,21 @@ async def test_a_reset_before_the_request_is_neither_success_nor_the_end() -> No
 @pytest.mark.parametrize(
     ("behaviour", "expected"),
     [
-        (endless(200), Accepted(200)),
+        (endless(200), Delivered(200)),
         (endless(500), RETRYABLE),
-        (drips(b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n", 0.02), Accepted(200)),
+        (drips(b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n", 0.02), Delivered(200)),
         (drips(b"HTTP/1.1 503 Down\r\nContent-Length: 999\r\n\r\n", 0.02), RETRYABLE),
         (says(b"HTTP/1.1 404 No\r\nContent-Length: 999\r\n\r\nshort"), PERMANENT),
-        (says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), Accepted(200)),
+        (says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), Delivered(200)),
     ],
     ids=["endless 200", "endless 500", "dripping 200", "dripping 503", "cut 404", "malformed chunk"],
 )
 async def test_a_status_that_came_stands_whatever_becomes_of_the_body(
-    behaviour: Behaviour, expected: Accepted | FailureClass
+    behaviour: Behaviour, expected: Delivered | FailureClass
 ) -> None:
     """Faults: "drips a byte a second, never ends": the deadline holds, and what is known is not thrown away."""
     result = await result_of(behaviour, deadline=SHORT)
-    assert (result if isinstance(expected, Accepted) else refusal(result).failure) == expected
+    assert (result if isinstance(expected, Delivered) else refusal(result).failure) == expected
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ async def test_an_answer_with_more_than_it_may_have_is_read_by_its_status(head: 
     """Faults: some servers send a body with a 204. Read as no answer, it was five attempts and five copies."""
     result = await result_of(says(head + b"hello"))
     status = int(head.split()[1])
-    assert result == Accepted(status) if status < 300 else refusal(result).http_status == status
+    assert result == Delivered(status) if status < 300 else refusal(result).http_status == status
 
 
 @pytest.fixture
@@ -230,7 +230,7 @@ async def test_proxies_in_the_environment_are_ignored(monkeypatch: pytest.Monkey
     async with Receiver(answers(204)) as receiver, Receiver(answers(500)) as proxy:
         for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
             monkeypatch.setenv(name, proxy.url(""))
-        assert await sent(receiver.url()) == Accepted(204)
+        assert await sent(receiver.url()) == Delivered(204)
     assert proxy.requests == []
 
 
@@ -250,7 +250,7 @@ async def test_a_hung_receiver_leaves_the_others_alone() -> None:
     async with Receiver(silent()) as hung, Receiver(answers(204)) as healthy, a_webhook(deadline=1.0) as channel:
         rows = [a_notification(recipient=receiver.url()) for receiver in (hung, healthy) * 20]
         results = await asyncio.gather(*map(channel.send, rows))
-    assert results[1::2] == [Accepted(204)] * 20
+    assert results[1::2] == [Delivered(204)] * 20
     assert {refusal(result).failure for result in results[::2]} == {UNKNOWN}
 
 
@@ -299,4 +299,4 @@ async def test_no_answer_makes_it_raise(parts: list[bytes]) -> None:
             await asyncio.sleep(0)
         exchange.writer.close()
 
-    assert isinstance(await result_of(behave), Accepted | Refused)
+    assert isinstance(await result_of(behave), Delivered | Refused)

@@ -10,7 +10,7 @@ import trustme
 
 from local.receiver import Receiver, answers
 from tests.support.channels import refusal, sent
-from tocsin.delivery.attempt import Accepted, FailureClass
+from tocsin.delivery.attempt import Delivered, FailureClass
 
 
 def server_side(authority: trustme.CA, *names: str, **options: Any) -> ssl.SSLContext:
@@ -28,7 +28,7 @@ def client_side(authority: trustme.CA) -> ssl.SSLContext:
 async def test_a_valid_certificate_is_accepted() -> None:
     authority = trustme.CA()
     async with Receiver(answers(204), tls=server_side(authority, "localhost")) as receiver:
-        assert await sent(receiver.url(host="localhost"), tls=client_side(authority)) == Accepted(204)
+        assert await sent(receiver.url(host="localhost"), tls=client_side(authority)) == Delivered(204)
 
 
 @pytest.mark.parametrize(

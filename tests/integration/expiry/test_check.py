@@ -9,7 +9,8 @@ import pytest
 
 from tests.support.inventory import DAY, HOUR, LISTS, T0, PaperCheck, a_certificate, a_policy, a_team, hours
 from tests.support.inventory_store import Store
-from tocsin.delivery.notification import ChannelName, Status
+from tocsin.delivery.channel_name import ChannelName
+from tocsin.delivery.notification import Status
 from tocsin.expiry.check import Seen
 from tocsin.inventory.audit import Action
 from tocsin.inventory.certificate import Certificate

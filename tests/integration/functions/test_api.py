@@ -21,7 +21,8 @@ from tests.support.faults import answer_lost, faulty, throttled
 from tests.support.functions import Answer, Context, answer_of, call, forget_wiring, handler, sample
 from tests.support.rows import NO_CHANNEL, NOW, REFUSED, REJECTED, RETENTION, a_row, in_status, settled
 from tocsin.bootstrap import resources
-from tocsin.delivery.notification import MESSAGE_LIMIT, ChannelName, Notification, Severity, Status
+from tocsin.delivery.channel_name import ChannelName
+from tocsin.delivery.notification import MESSAGE_LIMIT, Notification, Severity, Status
 from tocsin.storage.notifications.item import encode
 
 PATH = "/api/v1/notifications"

@@ -26,7 +26,7 @@ from tests.support.inventory_api import (
 )
 from tests.support.inventory_store import Store
 from tests.support.rows import ACCEPTED, NO_CHANNEL, REFUSED, REJECTED, settled
-from tocsin.delivery.attempt import SendResult
+from tocsin.delivery.attempt import Attempted
 from tocsin.delivery.store import Change
 
 pytestmark = pytest.mark.dynamodb_local
@@ -40,7 +40,7 @@ def explained(store: Store, id_: str) -> dict[str, Any]:
     return found
 
 
-def settle(store: Store, clock: Clock, result: SendResult) -> None:
+def settle(store: Store, clock: Clock, result: Attempted) -> None:
     """Let every alert that is owed take this result."""
     for row in store.rows():
         if row.is_owed:

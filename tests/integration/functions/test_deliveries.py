@@ -22,7 +22,8 @@ from tests.support.ssm import PREFIX, a_parameter_store
 from tests.support.sweeper import Sweeper
 from tocsin.bootstrap import delivery, resources
 from tocsin.delivery.attempt import AttemptClass
-from tocsin.delivery.notification import ChannelName, Notification, Outcome, Status
+from tocsin.delivery.channel_name import ChannelName
+from tocsin.delivery.notification import Notification, Outcome, Status
 from tocsin.storage.lease import Lease
 
 PATH = "/api/v1/notifications"

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from tests.support.rows import NO_CHANNEL, NOW, a_row, settled
+from tocsin.delivery.channel_name import ChannelName
 from tocsin.delivery.filters import Filters
-from tocsin.delivery.notification import ChannelName, Notification, Outcome, Severity, Status
+from tocsin.delivery.notification import Notification, Outcome, Severity, Status
 
 ROW = settled(
     a_row(type="RenewalFailure", message="Ärger: the CERTIFICATE expires", severity=Severity.CRITICAL), NO_CHANNEL

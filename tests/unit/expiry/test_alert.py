@@ -10,7 +10,8 @@ from ulid import ULID
 
 from tests.support.inventory import DAY, T0, a_certificate, a_policy
 from tests.support.rows import POLICY
-from tocsin.delivery.notification import ChannelName, Severity, Status
+from tocsin.delivery.channel_name import ChannelName
+from tocsin.delivery.notification import Severity, Status
 from tocsin.delivery.send import NoLongerTrue, Retold
 from tocsin.expiry.alert import CYCLE_LENGTH, alert_id, cycle_of, message_text, remaining_text, subject_text
 from tocsin.expiry.plan import Raise, mark_of, notification_of

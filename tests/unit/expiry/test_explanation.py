@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.inventory import DAY, SOMEBODY, T0, PaperCheck, a_certificate, a_policy, hours
 from tests.support.rows import ACCEPTED, NO_CHANNEL, POLICY, REFUSED, REJECTED
-from tocsin.delivery.attempt import SendResult
+from tocsin.delivery.attempt import Attempted
 from tocsin.delivery.notification import Notification, Severity
 from tocsin.expiry.explanation import Explanation, explain
 from tocsin.expiry.plan import Raise, decide, notification_of
@@ -59,7 +59,7 @@ def test_before_the_first_threshold_it_says_when() -> None:
         (REFUSED, None, "attempt 1 failed: HTTP 503 Service Unavailable; again at 2026-03-16 12:01:00 UTC"),
     ],
 )
-def test_it_says_whether_it_arrived(result: SendResult, arrived: bool | None, fate: str) -> None:
+def test_it_says_whether_it_arrived(result: Attempted, arrived: bool | None, fate: str) -> None:
     (told,) = answer(row=the_alert().settled(result, started_at=AT_30, now=AT_30, policy=POLICY)).told
     assert (told.arrived, told.fate) == (arrived, fate)
     assert (str(told.threshold), told.channel, told.recipient, told.raised_at) == (

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 from ulid import ULID
 
-from tocsin.delivery.notification import ChannelName, DeliveryPolicy, Notification, Severity, Status
+from tocsin.delivery.channel_name import ChannelName
+from tocsin.delivery.notification import DeliveryPolicy, Notification, Severity, Status
 from tocsin.sources.failure import FailureKind, SourceFailure
 from tocsin.sources.state import AlarmRoute, SourceState, alarm_due, alarm_id
 

@@ -14,7 +14,8 @@ from tests.support.engine import Clock
 from tests.support.inventory import T0
 from tests.support.lives import Certificates, Lives
 from tests.support.rows import POLICY
-from tocsin.delivery.notification import ChannelName, Notification, Status
+from tocsin.delivery.channel_name import ChannelName
+from tocsin.delivery.notification import Notification, Status
 from tocsin.errors import ConflictError
 from tocsin.inventory.audit import AuditEvent
 from tocsin.inventory.certificate import Certificate, Source

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from build.template import template
 from tests.support.rows import ACCEPTED, NOW, REFUSED, REJECTED, RETENTION, SILENT, a_row, an_id, in_status, settled
 from tocsin.delivery.attempt import Attempt, AttemptClass
-from tocsin.delivery.notification import ChannelName, Notification, Outcome, Severity, Status
+from tocsin.delivery.channel_name import ChannelKind, ChannelName, Target
+from tocsin.delivery.notification import Act, Notification, Outcome, Severity, Status
 from tocsin.errors import MalformedRowError
 from tocsin.storage.codec import from_timestamp, shard_of, timestamp
 from tocsin.storage.notifications.item import SHARDS, decode, decode_attempts, encode, encode_attempts, salvage
@@ -36,7 +37,7 @@ rows = st.builds(
     Notification,
     id=text.filter(bool),
     type=text,
-    channel=st.sampled_from(ChannelName),
+    channel=st.sampled_from([*ChannelKind, "Slack:payments"]).map(ChannelName),
     recipient=text,
     subject=text,
     message=text,
@@ -46,6 +47,14 @@ rows = st.builds(
     certificate_id=maybe_text,
     status=st.sampled_from(Status),
     outcome=st.none() | st.sampled_from(Outcome),
+    deferred_by=st.none() | st.just("Webhook@example.com:443"),
+    receipt=maybe_text,
+    act=st.sampled_from(Act),
+    about=maybe_text,
+    fallback=st.none() | st.just(Target(ChannelName("Email:ops"), "ops@example.com")),
+    fallback_of=maybe_text,
+    fell_back_to=maybe_text,
+    complained_at=st.none() | instants,
     retry_count=st.integers(0, 10**6),
     due_at=st.none() | instants,
     last_error=maybe_text,

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from tocsin.bootstrap import resources
 from tocsin.channels.aws import client_config
-from tocsin.channels.channel import IMPLEMENTED
+from tocsin.channels.channel import ChannelSettings, Clients
 from tocsin.channels.credentials import Credentials
-from tocsin.delivery.notification import ChannelName, Notification
+from tocsin.channels.wording import Links
+from tocsin.delivery.channel_name import ChannelName
+from tocsin.delivery.notification import Notification
 from tocsin.delivery.record import Tally
 from tocsin.delivery.send import ATTEMPT_DEADLINE, Delivery, Limits, Verdict, Worker
 from tocsin.delivery.store import Fetched
@@ -20,6 +22,8 @@ from tocsin.storage.lease import Lease
 from tocsin.storage.notifications.item import SHARDS, read_all
 
 if TYPE_CHECKING:
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_sns import SNSClient
 
@@ -39,6 +43,18 @@ def _sesv2() -> "SESV2Client":
 @cache
 def _sns() -> "SNSClient":
     made: SNSClient = resources.client("sns", client_config(ATTEMPT_DEADLINE))
+    return made
+
+
+@cache
+def _events() -> "EventBridgeClient":
+    made: EventBridgeClient = resources.client("events", client_config(ATTEMPT_DEADLINE))
+    return made
+
+
+@cache
+def _lambda() -> "LambdaClient":
+    made: LambdaClient = resources.client("lambda", client_config(ATTEMPT_DEADLINE))
     return made
 
 
@@ -64,12 +80,17 @@ async def deliver(found: Fetched, worker: Worker, limits: Limits) -> Tally:
     settings = resources.settings()
     async with Channels(
         credentials(),
-        sesv2=_sesv2,
-        sns=_sns,
+        clients=Clients(sesv2=_sesv2, sns=_sns, events=_events, lambda_=_lambda),
         now=resources.now,
-        reach=settings.reach,
-        default_topic_arn=settings.alert_topic_arn,
-        deadline=ATTEMPT_DEADLINE,
+        settings=ChannelSettings(
+            reach=settings.reach,
+            deadline=ATTEMPT_DEADLINE,
+            default_topic_arn=settings.alert_topic_arn,
+            configuration_set=settings.configuration_set,
+            apprise_function=settings.apprise_function,
+            stack=settings.stack,
+            links=Links(settings.link_base),
+        ),
     ) as channels:
         observe = resources.recorder().observe
         run = Delivery(resources.table(), channels, settings.delivery, worker, observe, review=review, limits=limits)
@@ -118,4 +139,4 @@ def _invoke_for(shards: Sequence[int], function_arn: str) -> None:
 
 def configured_channels() -> set[ChannelName]:
     """Name the channels that could send now. SNS always could: the stack has a topic of its own."""
-    return {*credentials().configured(IMPLEMENTED), ChannelName.SNS}
+    return {*credentials().configured(), ChannelName.SNS}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from botocore.config import Config
 
 from tocsin.bootstrap import inventory, resources
-from tocsin.delivery.notification import ChannelName
+from tocsin.delivery.channel_name import ChannelName
 from tocsin.network.blocking import Blocking
 from tocsin.sources.acm import AccountRead, observe_account
 from tocsin.sources.state import AlarmRoute

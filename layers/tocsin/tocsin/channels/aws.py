@@ -1,8 +1,8 @@
 """What the errors of AWS's own APIs say about trying again.
 
-Throttling is no answer to this very message: nothing was tried, so no attempt is spent. Else the rule is: permanent
-only if this very message can never be accepted. What an operator can mend without touching it (permissions, a paused
-account, an unverified sender) is retryable, as is what AWS mends itself.
+Throttling is no answer to this very message: nothing was tried, so no attempt is spent. What an operator can mend
+without touching it (permissions, a paused account, an unverified sender) says that the channel is broken, for every
+message. Else: permanent only if this very message can never be accepted; what AWS mends itself is retryable.
 """
 
 from collections.abc import Callable
@@ -13,8 +13,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, ParamValidationError
 from botocore.parsers import ResponseParserError
 
-from tocsin.channels.channel import Tools, is_retryable, permanent, refused, retryable, unknown
-from tocsin.delivery.attempt import Accepted, FailureClass, Refused, SendResult, Throttled
+from tocsin.channels.channel import Tools, broken, is_retryable, permanent, refused, retryable, unknown
+from tocsin.delivery.attempt import Accepted, Broken, FailureClass, Refused, SendResult, Throttled
 from tocsin.delivery.notification import LAST_ERROR_LIMIT
 from tocsin.network.blocking import NotStartedError
 from tocsin.text import bounded
@@ -39,9 +39,8 @@ THROTTLING_CODES = frozenset(
     }
 )
 """Throttling, in the words of SES, SNS, SSM and their gateways (botocore, data/_retry.json, has most of them)."""
-RETRYABLE_CODES = frozenset(
+BROKEN_CODES = frozenset(
     {
-        # an operator can mend it
         "AccessDenied",
         "AccessDeniedException",
         "AuthorizationError",
@@ -69,21 +68,27 @@ def client_config(deadline: float) -> Config:
     )
 
 
-async def called(tools: Tools, call: Callable[[], T], also_retryable: Callable[[ClientError], bool]) -> SendResult:
-    """Make one call within the deadline, and classify how it ended."""
+async def called(
+    tools: Tools,
+    call: Callable[[], T],
+    *,
+    is_broken: Callable[[ClientError], bool] = lambda _error: False,
+    receipt: Callable[[T], str | None] = lambda _answer: None,
+) -> SendResult:
+    """Make one call within the deadline, and classify how it ended; `receipt` names what the service took."""
     try:
-        await tools.blocking.run(call, tools.settings.deadline)
+        answer = await tools.blocking.run(call, tools.settings.deadline)
     except NotStartedError:
         return retryable(f"no thread was free within {tools.settings.deadline:g} s")
     except TimeoutError:
-        return unknown(f"no answer within {tools.settings.deadline:g} s")
+        return unknown(f"no answer within {tools.settings.deadline:g} s", hung=True)
     except ClientError as error:
-        return _answered(error, mendable=also_retryable(error))
+        return _answered(error, is_broken=is_broken(error))
     except BotoCoreError as error:
         return _unanswered(error)
     except ResponseParserError:
         return unknown("an answer that can't be read")
-    return Accepted(200)
+    return Accepted(200, receipt(answer))
 
 
 def code_of(error: ClientError) -> str:
@@ -91,13 +96,20 @@ def code_of(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
-def _answered(error: ClientError, *, mendable: bool) -> Refused | Throttled:
+def status_of(error: ClientError) -> int:
+    """Return the HTTP status of the error."""
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", HTTPStatus.INTERNAL_SERVER_ERROR)
+    return int(status)
+
+
+def _answered(error: ClientError, *, is_broken: bool) -> Refused | Throttled | Broken:
+    status = status_of(error)
     text = f"{code_of(error)}: {error.response.get('Error', {}).get('Message', '')}"
     if code_of(error) in THROTTLING_CODES or status == HTTPStatus.TOO_MANY_REQUESTS:
         return Throttled(bounded(text, LAST_ERROR_LIMIT))
-    may_pass = mendable or code_of(error) in RETRYABLE_CODES or is_retryable(status)
-    return refused(FailureClass.RETRYABLE if may_pass else FailureClass.PERMANENT, text, status)
+    if is_broken or code_of(error) in BROKEN_CODES:
+        return broken(text, status)
+    return refused(FailureClass.RETRYABLE if is_retryable(status) else FailureClass.PERMANENT, text, status)
 
 
 def _unanswered(error: BotoCoreError) -> Refused:

@@ -1,19 +1,23 @@
 """What a channel is: a way out that answers how each try ended, and never raises for what the world does."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
-from tocsin.delivery.attempt import FailureClass, Refused, SendResult
-from tocsin.delivery.notification import LAST_ERROR_LIMIT, ChannelName, Notification
+from tocsin.channels.wording import Links, Words, default_words
+from tocsin.delivery.attempt import Broken, FailureClass, Refused, SendResult
+from tocsin.delivery.circuit import Terms
+from tocsin.delivery.notification import LAST_ERROR_LIMIT, Notification
 from tocsin.delivery.recipient import Reach
 from tocsin.network.blocking import Blocking
 from tocsin.text import bounded
 
 if TYPE_CHECKING:  # needed by types only, and each costs a cold start tens of milliseconds
     import aiohttp
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_sns import SNSClient
 
@@ -24,15 +28,14 @@ Clock = Callable[[], datetime]
 RETRYABLE_STATUSES = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 
 
-IMPLEMENTED = frozenset({ChannelName.EMAIL, ChannelName.WEBHOOK, ChannelName.SNS})
-"""The channels that the registry can send by. Here, because whoever only asks need not import all that sends."""
-
-
 class Channel(Protocol):
     """One way out. The registry is one too: it hands each notification to the channel that it names."""
 
     def destination(self, notification: Notification) -> str:
-        """Name whom a hung delivery would hang with: the key of a concurrency cap. It holds no secret."""
+        """Name the circuit of a notification: its channel, and where its recipient is a host, that. No secret."""
+
+    async def terms(self, notification: Notification) -> Terms:
+        """Say on what terms its destination is sent to."""
 
     async def send(self, notification: Notification) -> SendResult:
         """Try once, within the deadline. What the world does is classified, never raised; a bug raises."""
@@ -55,6 +58,13 @@ class ChannelSettings:
     """Seconds that one try may take, from first to last byte."""
     default_topic_arn: str = ""
     """Where SNS notifications go that name no topic."""
+    configuration_set: str = ""
+    """SES's configuration set, by which the fate of each mail comes back; empty: the identity's own."""
+    apprise_function: str = ""
+    """The name of the function that sends by Apprise."""
+    stack: str = ""
+    """The stack's name."""
+    links: Links = field(default_factory=Links)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +73,8 @@ class Clients:
 
     sesv2: "Callable[[], SESV2Client]"
     sns: "Callable[[], SNSClient]"
+    events: "Callable[[], EventBridgeClient]"
+    lambda_: "Callable[[], LambdaClient]"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +87,8 @@ class Tools:
     clients: Clients
     now: Clock
     settings: ChannelSettings
+    words: Words = default_words
+    """Finds what a notification says."""
 
 
 def is_retryable(status: int) -> bool:
@@ -89,9 +103,9 @@ def refused(
     return Refused(failure, bounded(error, LAST_ERROR_LIMIT), http_status, retry_after)
 
 
-def retryable(error: str) -> Refused:
-    """Refuse for now: the same message may be accepted later."""
-    return refused(FailureClass.RETRYABLE, error)
+def retryable(error: str, *, hung: bool = False) -> Refused:
+    """Refuse for now: the same message may be accepted later. It `hung` if all of its deadline passed."""
+    return replace(refused(FailureClass.RETRYABLE, error), hung=hung)
 
 
 def permanent(error: str) -> Refused:
@@ -99,6 +113,11 @@ def permanent(error: str) -> Refused:
     return refused(FailureClass.PERMANENT, error)
 
 
-def unknown(error: str) -> Refused:
-    """Say that it went out and nobody answered."""
-    return refused(FailureClass.UNKNOWN, error)
+def unknown(error: str, *, hung: bool = False) -> Refused:
+    """Say that it went out and nobody answered. It `hung` if all of its deadline passed."""
+    return replace(refused(FailureClass.UNKNOWN, error), hung=hung)
+
+
+def broken(error: str, http_status: int | None = None) -> Broken:
+    """Say that the channel itself is broken: it is held until somebody mends it."""
+    return Broken(bounded(error, LAST_ERROR_LIMIT), http_status)

@@ -1,17 +1,17 @@
-"""The channels' stored configuration: one SecureString in SSM for each, `<prefix>/<name>`, kept for minutes.
+"""The channels' stored documents: one SecureString in SSM for each, kept for minutes.
 
-So a secret is rotated without a deploy, and is nowhere but here and in the channel that uses it.
+`Slack` is `<prefix>/Slack`, `Slack:payments` is `<prefix>/Slack/payments`: a parameter's name has no colon. So a secret
+is rotated without a deploy, and is nowhere but here and in the channel that uses it.
 """
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tocsin.channels.aws import code_of
-from tocsin.channels.channel import Clock
-from tocsin.delivery.notification import ChannelName
+from tocsin.channels.aws import code_of, status_of
+from tocsin.channels.channel import Clock, is_retryable
+from tocsin.delivery.channel_name import ChannelName
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
@@ -27,9 +27,11 @@ KEEP_FAILURE = timedelta(seconds=10)
 class CredentialsUnavailableError(Exception):
     """The channel's configuration can't be read; `code` is AWS's, or the class of what went wrong."""
 
-    def __init__(self, channel: ChannelName, code: str) -> None:
+    def __init__(self, channel: ChannelName, code: str, *, is_no_answer: bool = False) -> None:
         super().__init__(f"the configuration of {channel} can't be read: {code}")
         self.code = code
+        self.is_no_answer = is_no_answer
+        """Whether SSM did not answer at all, or answered that it is in trouble: no operator can mend that."""
 
 
 class Credentials:
@@ -42,7 +44,7 @@ class Credentials:
         self._now = now
         self._keep = keep
         self._kept: dict[ChannelName, tuple[datetime, str | None]] = {}
-        self._failing_until: dict[ChannelName, tuple[datetime, str]] = {}
+        self._failing_until: dict[ChannelName, tuple[datetime, CredentialsUnavailableError]] = {}
 
     def read(self, channel: ChannelName) -> str | None:
         """Return the parameter's text, or None if there is none; raise CredentialsUnavailableError."""
@@ -50,19 +52,28 @@ class Credentials:
         until, text = self._kept.get(channel, (now, None))
         if until > now:
             return text
-        until, code = self._failing_until.get(channel, (now, ""))
-        if until > now:
-            raise CredentialsUnavailableError(channel, code)
+        if (failing := self._failing_until.get(channel)) and failing[0] > now:
+            raise failing[1]
         return self._fetch(channel, now)
 
-    def configured(self, channels: Iterable[ChannelName]) -> list[ChannelName]:
-        """Return those of `channels` that have a parameter. Nothing is decrypted. One request: at most ten."""
-        names = {self._name(channel): channel for channel in channels}
-        found = self._client.get_parameters(Names=list(names), WithDecryption=False)
-        return [names[parameter["Name"]] for parameter in found["Parameters"]]
+    def forget(self, channel: ChannelName) -> None:
+        """Read it anew at the next use: it was refused, so it may have been changed."""
+        self._kept.pop(channel, None)
+        self._failing_until.pop(channel, None)
+
+    def configured(self) -> list[ChannelName]:
+        """Name the channels that have a parameter, in order. Nothing is decrypted; ten a request."""
+        names: list[str] = []
+        pages = self._client.get_paginator("get_parameters_by_path").paginate(
+            Path=self._prefix, Recursive=True, WithDecryption=False
+        )
+        for page in pages:
+            names += [parameter["Name"] for parameter in page["Parameters"]]
+        found = (channel_of(name.removeprefix(f"{self._prefix}/")) for name in names)
+        return sorted(channel for channel in found if channel is not None)
 
     def _name(self, channel: ChannelName) -> str:
-        return f"{self._prefix}/{channel.value}"
+        return f"{self._prefix}/{channel.replace(':', '/')}"
 
     def _fetch(self, channel: ChannelName, now: datetime) -> str | None:
         text: str | None
@@ -71,13 +82,24 @@ class Credentials:
             self._kept[channel] = (now + self._keep, text)
         except ClientError as error:
             if code_of(error) != "ParameterNotFound":
-                raise self._failed(channel, code_of(error), now) from None
+                raise self._failed(channel, code_of(error), now, is_no_answer=is_retryable(status_of(error))) from None
             text = None
             self._kept[channel] = (now + KEEP_MISSING, text)
         except BotoCoreError as error:
-            raise self._failed(channel, type(error).__name__, now) from None
+            raise self._failed(channel, type(error).__name__, now, is_no_answer=True) from None
         return text
 
-    def _failed(self, channel: ChannelName, code: str, now: datetime) -> CredentialsUnavailableError:
-        self._failing_until[channel] = (now + KEEP_FAILURE, code)
-        return CredentialsUnavailableError(channel, code)
+    def _failed(
+        self, channel: ChannelName, code: str, now: datetime, *, is_no_answer: bool
+    ) -> CredentialsUnavailableError:
+        failed = CredentialsUnavailableError(channel, code, is_no_answer=is_no_answer)
+        self._failing_until[channel] = (now + KEEP_FAILURE, failed)
+        return failed
+
+
+def channel_of(path: str) -> ChannelName | None:
+    """Name the channel whose parameter is `path` below the prefix; null: it is none's."""
+    try:
+        return ChannelName(path.replace("/", ":", 1))
+    except ValueError:
+        return None

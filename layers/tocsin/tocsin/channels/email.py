@@ -8,10 +8,11 @@ Source: https://docs.aws.amazon.com/ses/latest/dg/header-fields.html
 from typing import TYPE_CHECKING, Annotated
 
 from botocore.exceptions import ClientError
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator
 
 from tocsin.channels.aws import called, code_of
 from tocsin.channels.channel import Tools, permanent
+from tocsin.channels.document import ChannelDocument
 from tocsin.delivery.attempt import SendResult
 from tocsin.delivery.notification import Notification
 from tocsin.delivery.recipient import email_problem
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 
 SUBJECT_LIMIT = 256
 """Bytes of a subject; mail readers show far fewer."""
-_MENDABLE_CODES = frozenset(
+_BROKEN_CODES = frozenset(
     {
+        "AccountSuspendedException",
         "MailFromDomainNotVerifiedException",
         "NotFoundException",  # of what the account has set up: the request names nothing but addresses
         "SendingPausedException",
@@ -37,10 +39,8 @@ def _checked(sender: str) -> str:
     return sender
 
 
-class EmailConfig(BaseModel):
+class EmailDocument(ChannelDocument):
     """The channel's parameter."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     sender: Annotated[str, AfterValidator(_checked)]
     """An address, or one in a domain, that SES has verified."""
@@ -49,7 +49,7 @@ class EmailConfig(BaseModel):
 class EmailChannel:
     """Sends each notification as one plain-text mail."""
 
-    def __init__(self, config: EmailConfig, tools: Tools) -> None:
+    def __init__(self, config: EmailDocument, tools: Tools) -> None:
         """Keep the sender; the client is made at the first mail."""
         self._config = config
         self._tools = tools
@@ -60,7 +60,8 @@ class EmailChannel:
             return permanent(problem)
         request = self._request(notification)
         client = self._tools.clients.sesv2()  # made here: boto3 makes clients safely on one thread only
-        return await called(self._tools, lambda: client.send_email(**request), _mendable)
+        call = lambda: client.send_email(**request)  # noqa: E731 - it is short
+        return await called(self._tools, call, is_broken=_is_broken, receipt=lambda answer: answer["MessageId"])
 
     def _request(self, notification: Notification) -> "SendEmailRequestTypeDef":
         return {
@@ -84,19 +85,14 @@ class EmailChannel:
         ]
 
 
-def destination(_notification: Notification) -> str:
-    """Name SES: one account sends all mail."""
-    return "Email"
-
-
 def _text(notification: Notification) -> str:
     certificate = f"\nCertificate: {notification.certificate_id}" if notification.certificate_id else ""
     return f"{notification.message}\n\n-- \nSeverity: {notification.severity}{certificate}\nId: {notification.id}\n"
 
 
-def _mendable(error: ClientError) -> bool:
+def _is_broken(error: ClientError) -> bool:
     """Tell apart what an operator mends. SES also says MessageRejected for a sender that is not verified."""
     message = str(error.response.get("Error", {}).get("Message", ""))
-    return code_of(error) in _MENDABLE_CODES or (
+    return code_of(error) in _BROKEN_CODES or (
         code_of(error) == "MessageRejected" and "not verified" in message.lower()
     )

@@ -1,7 +1,7 @@
 """The one table of channels, and what hands each notification to its own.
 
-To add a channel: a module with a configuration, a builder and a destination; a line in the table; its name in
-`channel.IMPLEMENTED`.
+To add a kind: a module with a document, a builder and, where its recipients are hosts of their own, what names them; a
+line in the table; its name in `delivery.channel_name.ChannelKind`.
 """
 
 import asyncio
@@ -11,54 +11,69 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from tocsin.channels import email, sns, webhook
 from tocsin.channels.aws import THREADS, THROTTLING_CODES
-from tocsin.channels.channel import ChannelSettings, Clients, Clock, SendsOnly, Tools, retryable
+from tocsin.channels.channel import ChannelSettings, Clients, Clock, SendsOnly, Tools, broken
 from tocsin.channels.connection import guarded_session
 from tocsin.channels.credentials import Credentials, CredentialsUnavailableError
-from tocsin.delivery.attempt import NotConfigured, Refused, SendResult, Throttled
-from tocsin.delivery.notification import ChannelName, Notification
-from tocsin.delivery.recipient import Reach
+from tocsin.channels.document import ChannelDocument
+from tocsin.channels.wording import Words, default_words
+from tocsin.delivery.attempt import Broken, NotConfigured, SendResult, Throttled
+from tocsin.delivery.channel_name import ChannelKind, ChannelName
+from tocsin.delivery.circuit import AT, Terms
+from tocsin.delivery.notification import Notification
 from tocsin.network.blocking import Blocking
-
-if TYPE_CHECKING:
-    from mypy_boto3_sesv2 import SESV2Client
-    from mypy_boto3_sns import SNSClient
 
 DNS_THREADS = 16
 READ_SECONDS = 3.0
-"""How long reading a configuration may take. It comes on top of the deadline of a try, at most once for each."""
+"""How long reading a document may take. It comes on top of the deadline of a try, at most once for each."""
+READERS = 8
+"""Documents that are read at once."""
 RECHECK = timedelta(seconds=10)
-"""How long an invocation takes a channel as it found it; the credentials themselves are kept longer."""
+"""How long an invocation takes a channel as it found it; the documents themselves are kept longer."""
 
+_MAY_BE_ROTATED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _FIELD_NAME = re.compile(r"[a-z_]{1,32}|[0-9]{1,4}")
 """What a field or an index looks like: a key of another form may be a secret in the wrong place."""
-
-Usable = SendsOnly | NotConfigured | Refused | Throttled
-"""What a name leads to: a channel, or why there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What the registry must know of a channel."""
+    """What the registry must know of a kind of channel."""
 
-    config: type[BaseModel]
-    build: Callable[[Any, Tools], SendsOnly]  # Any: each takes its own configuration, which `config` has made
-    destination: Callable[[Notification], str]
-    default: Callable[[Tools], BaseModel | None] = lambda _tools: None
-    """The configuration of a stack that has no parameter for it; None means: not configured."""
+    document: type[ChannelDocument]
+    build: Callable[[Any, Tools], SendsOnly]  # Any: each takes its own document, which `document` has made
+    where: Callable[[Notification], str] = lambda _notification: ""
+    """Name the host, or what else a notification's own recipient would hang with; empty: the channel's own."""
+    default: Callable[[Tools], ChannelDocument | None] = lambda _tools: None
+    """The document of a stack that has no parameter for it; None means: not configured."""
 
 
-KINDS = {
-    ChannelName.EMAIL: Kind(email.EmailConfig, email.EmailChannel, email.destination),
-    ChannelName.WEBHOOK: Kind(webhook.WebhookConfig, webhook.WebhookChannel, webhook.destination),
-    ChannelName.SNS: Kind(sns.SnsConfig, sns.SnsChannel, sns.destination, sns.default),
+KINDS: dict[ChannelKind, Kind] = {
+    ChannelKind.EMAIL: Kind(email.EmailDocument, email.EmailChannel),
+    ChannelKind.WEBHOOK: Kind(webhook.WebhookDocument, webhook.WebhookChannel, webhook.where),
+    ChannelKind.SNS: Kind(sns.SnsDocument, sns.SnsChannel, sns.where, sns.default),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A channel that can send."""
+
+    channel: SendsOnly
+    terms: Terms
+    text: str | None
+    """The document that it was made from, as it is stored."""
+
+
+_Usable = _Ready | NotConfigured | Throttled | Broken
+"""What a name leads to: a channel, or why there is none."""
 
 
 class Channels:
@@ -68,26 +83,21 @@ class Channels:
         self,
         credentials: Credentials,
         *,
-        sesv2: "Callable[[], SESV2Client]",
-        sns: "Callable[[], SNSClient]",
+        clients: Clients,
         now: Clock,
-        reach: Reach,
-        default_topic_arn: str = "",
-        deadline: float = 10.0,
+        settings: ChannelSettings,
+        words: Words = default_words,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         """Take what it works with. Clients are made at their first use; give them `aws.client_config(deadline)`.
 
-        `deadline` is in seconds, for each try. `tls` only if webhooks are to trust other authorities than the system's.
+        `tls` only if channels are to trust other authorities than the system's.
         """
         self._credentials = credentials
-        self._clients = Clients(sesv2=sesv2, sns=sns)
+        self._clients = clients
         self._now = now
-        self._settings = ChannelSettings(
-            deadline=deadline,
-            reach=reach,
-            default_topic_arn=default_topic_arn,
-        )
+        self._settings = settings
+        self._words = words
         self._tls = tls
         self._open = AsyncExitStack()
 
@@ -98,10 +108,10 @@ class Channels:
             self._http = await opening.enter_async_context(
                 guarded_session(self._settings.reach.guard, dns, tls=self._tls)
             )
-            self._reading = opening.enter_context(closing(Blocking(len(KINDS), "ssm")))
+            self._reading = opening.enter_context(closing(Blocking(READERS, "ssm")))
             self._tools: dict[ChannelName, Tools] = {}
-            self._locks = {name: asyncio.Lock() for name in KINDS}
-            self._usable: dict[ChannelName, tuple[Usable, datetime]] = {}
+            self._locks: dict[ChannelName, asyncio.Lock] = {}
+            self._usable: dict[ChannelName, tuple[_Usable, datetime]] = {}
             self._open = opening.pop_all()
         return self
 
@@ -112,46 +122,64 @@ class Channels:
         await self._open.aclose()
 
     def destination(self, notification: Notification) -> str:
-        """Name whom a hung delivery would hang with."""
-        kind = KINDS.get(notification.channel)
-        return kind.destination(notification) if kind else notification.channel.value
+        """Name the circuit of a notification."""
+        kind = KINDS.get(notification.channel.kind)
+        where = kind.where(notification) if kind else ""
+        return f"{notification.channel}{AT}{where}" if where else notification.channel
+
+    async def terms(self, notification: Notification) -> Terms:
+        """Say on what terms its destination is sent to; a channel that can't be used has none of its own."""
+        match await self._channel(notification.channel):
+            case _Ready(terms=terms):
+                return terms
+            case _:
+                return Terms()
 
     async def send(self, notification: Notification) -> SendResult:
-        """Try once, by the channel that the notification names."""
-        kind = KINDS.get(notification.channel)
-        if kind is None:
-            return NotConfigured()
-        match await self._channel(notification.channel, kind):
-            case NotConfigured() | Refused() | Throttled() as problem:
-                return problem
-            case channel:
-                return await channel.send(notification)
+        """Try once, by the channel that the notification names. A key that was refused may have been rotated since."""
+        usable = await self._channel(notification.channel)
+        if not isinstance(usable, _Ready):
+            return usable
+        result = await usable.channel.send(notification)
+        if not (isinstance(result, Broken) and result.http_status in _MAY_BE_ROTATED):
+            return result
+        again = await self._channel(notification.channel, instead_of=usable)
+        if not isinstance(again, _Ready) or again.text == usable.text:
+            return result
+        return await again.channel.send(notification)
 
-    async def _channel(self, name: ChannelName, kind: Kind) -> Usable:
-        """Return the channel with its present configuration, asking for that every few seconds only."""
-        async with self._locks[name]:  # a thousand notifications ask once
+    async def _channel(self, name: ChannelName, *, instead_of: _Ready | None = None) -> _Usable:
+        """Return the channel with its present document, asking for that every few seconds only, or `instead_of` one."""
+        async with self._locks.setdefault(name, asyncio.Lock()):  # a thousand notifications ask once
             usable, until = self._usable.get(name, (None, self._now()))
+            if usable is not None and usable is instead_of:
+                self._credentials.forget(name)
+                usable = None
             if usable is None or until <= self._now():
-                usable = await self._load(name, kind)
+                usable = await self._load(name)
                 self._usable[name] = (usable, self._now() + RECHECK)
             return usable
 
-    async def _load(self, name: ChannelName, kind: Kind) -> Usable:
+    async def _load(self, name: ChannelName) -> _Usable:
+        kind = KINDS.get(name.kind)
+        if kind is None:
+            return NotConfigured()
         try:
             text = await self._reading.run(lambda: self._credentials.read(name), READ_SECONDS)
         except CredentialsUnavailableError as error:
-            return Throttled(str(error)) if error.code in THROTTLING_CODES else retryable(str(error))
+            may_pass = error.code in THROTTLING_CODES or error.is_no_answer
+            return Throttled(str(error)) if may_pass else broken(str(error))
         except TimeoutError:
-            return retryable(f"the configuration of {name} can't be read: no answer within {READ_SECONDS:g} s")
+            return Throttled(f"the configuration of {name} can't be read: no answer within {READ_SECONDS:g} s")
         tools = self._lend(name)
-        config = kind.default(tools) if text is None else _configuration(name, kind.config, text)
-        match config:
+        document = kind.default(tools) if text is None else _document(name, kind.document, text)
+        match document:
             case None:
                 return NotConfigured()
-            case Refused():
-                return config
+            case Broken():
+                return document
             case _:
-                return kind.build(config, tools)
+                return _Ready(kind.build(document, tools), document.terms(name), text)
 
     def _lend(self, name: ChannelName) -> Tools:
         """Give a channel its tools, with threads of its own, so that a hung service holds up no other."""
@@ -162,19 +190,21 @@ class Channels:
                 clients=self._clients,
                 now=self._now,
                 settings=self._settings,
+                words=self._words,
             )
         return self._tools[name]
 
 
-def _configuration(name: ChannelName, model: type[BaseModel], text: str) -> BaseModel | Refused:
-    """Read `text` as `model`; an operator can mend what is not valid, so that is retryable."""
+def _document(name: ChannelName, model: type[ChannelDocument], text: str) -> ChannelDocument | Broken:
+    """Read `text` as `model`; where it is not valid the channel is broken until an operator mends it."""
     try:
         return model.model_validate_json(text)
     except ValidationError as error:
-        return retryable(f"the configuration of {name} is not valid: {_problems(error)}")
+        return broken(f"the configuration of {name} is not valid: {problems_of(error)}")
 
 
-def _problems(error: ValidationError) -> str:
+def problems_of(error: ValidationError) -> str:
+    """Say what is wrong with a document, by the names of its fields; no value is repeated."""
     details = error.errors(include_input=False, include_url=False, include_context=False)
     return "; ".join(f"{_place(detail['loc'])}: {detail['msg']}" for detail in details)
 

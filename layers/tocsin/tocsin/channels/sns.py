@@ -6,11 +6,11 @@ Needs no secret, so a stack with a default topic has this channel without a para
 import re
 from typing import TYPE_CHECKING, Annotated
 
-from botocore.exceptions import ClientError
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator
 
 from tocsin.channels.aws import called
 from tocsin.channels.channel import Tools, permanent
+from tocsin.channels.document import ChannelDocument
 from tocsin.delivery.attempt import SendResult
 from tocsin.delivery.notification import Notification
 from tocsin.delivery.recipient import topic_problem
@@ -29,10 +29,8 @@ def _checked(topic: str) -> str:
     return topic
 
 
-class SnsConfig(BaseModel):
+class SnsDocument(ChannelDocument):
     """The channel's parameter."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     topic_arn: Annotated[str, AfterValidator(_checked)] = ""
     """Where notifications go that name no topic; if empty, the stack's default."""
@@ -41,7 +39,7 @@ class SnsConfig(BaseModel):
 class SnsChannel:
     """Publishes each notification as one message."""
 
-    def __init__(self, config: SnsConfig, tools: Tools) -> None:
+    def __init__(self, config: SnsDocument, tools: Tools) -> None:
         """Keep the topic; the client is made at the first message."""
         self._default_topic = config.topic_arn or tools.settings.default_topic_arn
         self._tools = tools
@@ -55,17 +53,18 @@ class SnsChannel:
             return permanent(problem)
         request = publish_request(topic, notification)
         client = self._tools.clients.sns()  # made here: boto3 makes clients safely on one thread only
-        return await called(self._tools, lambda: client.publish(**request), _mendable)
+        call = lambda: client.publish(**request)  # noqa: E731 - it is short
+        return await called(self._tools, call, receipt=lambda answer: answer["MessageId"])
 
 
-def default(tools: Tools) -> SnsConfig | None:
+def default(tools: Tools) -> SnsDocument | None:
     """Return the configuration of a stack that names a default topic and has no parameter."""
-    return SnsConfig() if tools.settings.default_topic_arn else None
+    return SnsDocument() if tools.settings.default_topic_arn else None
 
 
-def destination(notification: Notification) -> str:
-    """Name the topic; all that go to the configured one share one name."""
-    return f"SNS:{notification.recipient}" if notification.recipient else "SNS"
+def where(notification: Notification) -> str:
+    """Name the topic; empty for the configured one."""
+    return notification.recipient
 
 
 def publish_request(topic: str, notification: Notification) -> "PublishInputTypeDef":
@@ -93,8 +92,3 @@ def subject_line(text: str) -> str:
     """Return `text` as SNS takes it: other characters become a question mark, runs of space one space."""
     ascii_only = re.sub(r"[^ -~\s]", "?", text)
     return " ".join(ascii_only.split())[:SUBJECT_LIMIT].rstrip() or FALLBACK_SUBJECT
-
-
-def _mendable(_error: ClientError) -> bool:
-    """Nothing beyond what every AWS API says; a topic that is not there is permanent."""
-    return False

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+RECEIPT_LIMIT = 128
+"""Characters of a receipt."""
+
 
 class FailureClass(StrEnum):
     """What a failure says about trying again."""
@@ -18,9 +21,20 @@ class FailureClass(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The channel took the message."""
+    """A service took the message, and will bring it to the receiver. Whether it did, evidence may show later."""
 
     http_status: int | None = None
+    receipt: str | None = None
+    """What the service calls it, by which evidence names it; at most RECEIPT_LIMIT characters, and no secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The receiver itself said yes."""
+
+    http_status: int | None = None
+    receipt: str | None = None
+    """As in `Accepted`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +46,8 @@ class Refused:
     http_status: int | None = None
     retry_after: float | None = None
     """Seconds that the receiver asked us to wait; already parsed, never negative."""
+    hung: bool = False
+    """Whether it took all of its deadline: what a circuit opens on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +64,28 @@ class Throttled:
     """Seconds that the service asked us to wait; already parsed, never negative."""
 
 
-SendResult = Accepted | Refused | NotConfigured | Throttled
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The channel itself is broken (a revoked URL, a bad key, a suspended account, a configuration that can't be read).
+
+    It refuses every message until an operator mends it, so that says nothing of this one: no attempt is spent.
+    """
+
+    error: str
+    http_status: int | None = None
+
+
+Attempted = Accepted | Delivered | Refused | NotConfigured | Throttled
+"""What a row can take as it is: all but a broken channel, which is its circuit's affair."""
+SendResult = Accepted | Delivered | Refused | NotConfigured | Throttled | Broken
+"""How one try ended. Accepted and delivered are successes; throttled and broken are no attempts."""
 
 
 class AttemptClass(StrEnum):
     """How an attempt ended, as history shows it."""
 
+    ACCEPTED = "accepted"
+    """A service took it; the receiver has not said anything."""
     DELIVERED = "delivered"
     RETRYABLE = "retryable"
     PERMANENT = "permanent"

@@ -5,7 +5,8 @@ import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from tocsin.delivery.notification import ChannelName, Notification, Outcome, Severity, Status
+from tocsin.delivery.channel_name import ChannelName
+from tocsin.delivery.notification import Notification, Outcome, Severity, Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

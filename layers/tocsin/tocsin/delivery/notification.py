@@ -12,6 +12,7 @@
 A record never changes: a step is a method named for its outcome, and returns a copy.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -21,12 +22,14 @@ from tocsin.delivery.attempt import (
     Accepted,
     Attempt,
     AttemptClass,
+    Attempted,
+    Delivered,
     FailureClass,
     NotConfigured,
     Refused,
-    SendResult,
     Throttled,
 )
+from tocsin.delivery.channel_name import ChannelName, Target
 from tocsin.delivery.retry import GiveUp, RetryAt, RetryPolicy, decide, throttle_pause
 from tocsin.errors import TransitionRefusedError
 from tocsin.text import bounded
@@ -52,18 +55,6 @@ class Status(StrEnum):
     SUPERSEDED = "superseded"
 
 
-class ChannelName(StrEnum):
-    """The ways out of Tocsin."""
-
-    EMAIL = "Email"
-    WEBHOOK = "Webhook"
-    SLACK = "Slack"
-    TEAMS = "Teams"
-    PAGERDUTY = "PagerDuty"
-    OPSGENIE = "OpsGenie"
-    SNS = "SNS"
-
-
 class Severity(StrEnum):
     """How much it matters, least first."""
 
@@ -73,10 +64,25 @@ class Severity(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What became of a notification that is done."""
+    """What is known of a notification that is done, and never more than that."""
 
+    ACCEPTED = "accepted"
+    """A service took it."""
     DELIVERED = "delivered"
+    """The receiver itself said yes, or evidence came that it has it."""
+    BOUNCED = "bounced"
+    """A service took it, and then could not deliver it: it is dead."""
     SKIPPED_NO_CHANNEL = "skipped_no_channel"
+
+
+class Act(StrEnum):
+    """What a notification does at a service that keeps incidents (PagerDuty, OpsGenie, JSM). Others only trigger."""
+
+    TRIGGER = "trigger"
+    ACKNOWLEDGE = "acknowledge"
+    """Somebody works on what `about` opened."""
+    RESOLVE = "resolve"
+    """What `about` opened is over."""
 
 
 class MissingChannelAction(StrEnum):
@@ -91,13 +97,24 @@ class DeliveryPolicy:
     """All that the stack's settings say about the life of a notification."""
 
     retry: RetryPolicy = field(default_factory=RetryPolicy)
+    budgets: Mapping[str, int] = field(default_factory=dict)
+    """Attempts of some notifications, by severity, channel, or both: `critical`, `Slack:payments`, `critical/Email`."""
     missing_channel: MissingChannelAction = MissingChannelAction.SENT
     pending_grace: timedelta = timedelta(minutes=2)
     """How long a first delivery may take to start before the sweep takes over."""
     claim_margin: timedelta = timedelta(seconds=330)
     """How long a claim outlives its worker: more than the clocks of two workers may differ (5 minutes)."""
     throttle_budget: timedelta = timedelta(hours=24)
-    """How long a service may take no more, in a row, before the notification is a dead letter."""
+    """How long a notification may be put off by a service that takes no more or a channel that is held or out of
+    reach, in a row, before it is a dead letter."""
+
+    def retry_of(self, row: "Notification") -> RetryPolicy:
+        """Give the budget and backoff of `row`: what is said of it most closely, or else the stack's own."""
+        kind = row.channel.kind
+        for name in (f"{row.severity}/{row.channel}", f"{row.severity}/{kind}", row.channel, kind, row.severity):
+            if name in self.budgets:
+                return replace(self.retry, max_attempts=self.budgets[name])
+        return self.retry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,13 +145,37 @@ class Notification:
     attempts: tuple[Attempt, ...] = ()
     claim_token: str | None = None
     claimed_until: datetime | None = None
+    deferred_by: str | None = None
+    """The circuit that it waits for: its channel is held, out of reach, or takes no more just now."""
+    receipt: str | None = None
+    """What the service that took it calls it."""
+    act: Act = Act.TRIGGER
+    about: str | None = None
+    """The notification that opened what this one acknowledges or resolves."""
+    fallback: Target | None = None
+    """Where a linked notification goes if this one can't be delivered; null: where its channel's configuration says."""
+    fallback_of: str | None = None
+    """The notification that this one stands in for."""
+    fell_back_to: str | None = None
+    """The notification that stands in for this one."""
+    complained_at: datetime | None = None
+    """When its recipient complained of it."""
     fingerprint: str | None = None
     """The hash of the body that an Idempotency-Key was first used with."""
 
     @property
     def next_retry_at(self) -> datetime | None:
-        """When the next attempt is due, as the API shows it: only a failed row has one."""
-        return self.due_at if self.status is Status.FAILED else None
+        """When the next attempt is due, as the API shows it: only what failed or is put off has one."""
+        return self.due_at if self.status is Status.FAILED or self.is_deferred else None
+
+    @property
+    def is_deferred(self) -> bool:
+        """Tell whether it is put off, with no attempt spent: by a circuit, or by a service that throttles."""
+        return self.is_owed and (self.deferred_by is not None or self._is_throttled)
+
+    @property
+    def _is_throttled(self) -> bool:
+        return self.claim_token is None and self.claimed_until is not None
 
     @property
     def is_owed(self) -> bool:
@@ -166,25 +207,40 @@ class Notification:
         return failed if failed.status is Status.DEAD else replace(failed, due_at=self.due_at)
 
     def settled(
-        self, result: SendResult, *, started_at: datetime, now: datetime, policy: DeliveryPolicy, dice: float = 0.0
+        self, result: Attempted, *, started_at: datetime, now: datetime, policy: DeliveryPolicy, dice: float = 0.0
     ) -> Self:
         """Take the result of an attempt that began at `started_at` and ended `now`."""
         self._require(self.is_owed, "record a result")
         match result:
             case Accepted():
+                attempt = self._attempt(AttemptClass.ACCEPTED, started_at, now, result)
+                return self._sent(Outcome.ACCEPTED, attempt, now, result.receipt)
+            case Delivered():
                 attempt = self._attempt(AttemptClass.DELIVERED, started_at, now, result)
-                return self._sent(Outcome.DELIVERED, attempt, now)
+                return self._sent(Outcome.DELIVERED, attempt, now, result.receipt)
             case NotConfigured():
                 return self._skipped(started_at, now, policy.missing_channel)
             case Refused():
-                return self._refused(result, started_at, now, policy.retry, dice)
+                return self._refused(result, started_at, now, policy.retry_of(self), dice)
             case Throttled():
                 return self._throttled(result, now, policy)
+
+    def deferred(self, by: str, reason: str, until: datetime, now: datetime, policy: DeliveryPolicy) -> Self:
+        """Put it off, with no attempt spent, until the circuit `by` lets it go; it is looked at again at `until`.
+
+        `updated_at` stays: it says since when it waits, whatever put it off how often.
+        """
+        self._require(self.is_owed, "put off")
+        if now - self.updated_at >= policy.throttle_budget:
+            return self.buried(f"put off since {self.updated_at:%Y-%m-%d %H:%M} UTC: {reason}", now)
+        why = bounded(reason, LAST_ERROR_LIMIT)
+        return replace(self, deferred_by=by, due_at=until, last_error=why, claim_token=None, claimed_until=None)
 
     def requeued(self, now: datetime, policy: DeliveryPolicy) -> Self:
         """Begin a new life with a full budget; the history stays."""
         self._require(self.status is Status.DEAD, "requeue")
-        cleared = replace(self, retry_count=0, last_error=None, outcome=None, died_at=None)
+        begun_anew: dict[str, Any] = {"retry_count": 0, "sent_at": None, "receipt": None, "fell_back_to": None}
+        cleared = replace(self, last_error=None, outcome=None, died_at=None, **begun_anew)
         return cleared.accepted(now, policy)
 
     def acknowledged(self, now: datetime) -> Self:
@@ -210,23 +266,23 @@ class Notification:
     def _released(self, now: datetime, **changes: Any) -> Self:  # noqa: ANN401 - of the fields' own types
         """Give what nobody holds and nothing is due of, with `changes`: one copy, not one for each of them."""
         released: dict[str, Any] = {"updated_at": now, "due_at": None, "claim_token": None, "claimed_until": None}
-        return replace(self, **released | changes)
+        return replace(self, **released | {"deferred_by": None} | changes)
 
-    def _attempt(self, result: AttemptClass, started_at: datetime, now: datetime, seen: SendResult) -> Attempt:
+    def _attempt(self, result: AttemptClass, started_at: datetime, now: datetime, seen: Attempted) -> Attempt:
         return Attempt(
             number=self.retry_count + 1,
             started_at=started_at,
             duration_ms=max(0, round((now - started_at).total_seconds() * 1000)),
             result=result,
-            http_status=seen.http_status if isinstance(seen, Accepted | Refused) else None,
+            http_status=seen.http_status if isinstance(seen, Accepted | Delivered | Refused) else None,
             error=bounded(seen.error, ATTEMPT_ERROR_LIMIT) if isinstance(seen, Refused) else None,
         )
 
     def _with(self, attempt: Attempt, now: datetime, **changes: Any) -> Self:  # noqa: ANN401 - of the fields' own types
         return self._released(now, attempts=(*self.attempts, attempt)[-HISTORY_LIMIT:], **changes)
 
-    def _sent(self, outcome: Outcome, attempt: Attempt, now: datetime) -> Self:
-        return self._with(attempt, now, status=Status.SENT, outcome=outcome, sent_at=now)
+    def _sent(self, outcome: Outcome, attempt: Attempt, now: datetime, receipt: str | None = None) -> Self:
+        return self._with(attempt, now, status=Status.SENT, outcome=outcome, sent_at=now, receipt=receipt)
 
     def _skipped(self, started_at: datetime, now: datetime, action: MissingChannelAction) -> Self:
         attempt = replace(

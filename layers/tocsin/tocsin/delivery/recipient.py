@@ -1,11 +1,11 @@
 """What is wrong with a recipient, before anything is accepted for it. Pure, and light enough for the API to import."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from urllib.parse import urlsplit
 
-from tocsin.delivery.notification import ChannelName
+from tocsin.delivery.channel_name import ChannelKind, ChannelName
 from tocsin.network.address import AddressGuard
 
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -43,12 +43,12 @@ class Reach:
 
     def problem(self, channel: ChannelName, recipient: str) -> str | None:
         """Say why `channel` can't take `recipient`, or None. Only e-mail needs one: the others have a default."""
-        match channel:
-            case ChannelName.EMAIL:
+        match channel.kind:
+            case ChannelKind.EMAIL:
                 return self.mail_problem(recipient)
-            case ChannelName.WEBHOOK if recipient:
+            case ChannelKind.WEBHOOK if recipient:
                 return self.url_problem(recipient)
-            case ChannelName.SNS if recipient:
+            case ChannelKind.SNS if recipient:
                 return topic_problem(recipient)
         return None
 
@@ -59,6 +59,10 @@ class Reach:
         if _is_among(address.rpartition("@")[2], self.mail_domains):
             return None
         return "its domain is not one that this stack may send mail to (AllowedRecipientDomains)"
+
+    def endpoint_problem(self, url: str) -> str | None:
+        """Say why a channel may not post to the `url` of its own document, or None. `webhook_hosts` is for others."""
+        return _url_problem(replace(self, webhook_hosts=()), url)
 
     def url_problem(self, url: str) -> str | None:
         """Say why no webhook may go to `url`, or None. The reason repeats nothing of it but its host's address."""

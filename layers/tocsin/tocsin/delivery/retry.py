@@ -3,10 +3,19 @@
 Layers, each tested alone: `wait` (seconds), `jittered` (seconds), `decide` (a value that somebody else acts on).
 """
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tocsin.delivery.attempt import FailureClass
+
+MOST_ATTEMPTS = 1000
+"""Attempts that a budget may have."""
+_SEVERITY = "informational|warning|critical"
+_CHANNEL = "[A-Z][A-Za-z]{1,31}(:[A-Za-z0-9_-]{1,32})?"
+_BUDGET = re.compile(
+    rf"(?P<name>({_SEVERITY})(/{_CHANNEL})?|{_CHANNEL})=(?P<number>[1-9][0-9]{{0,3}})(?P<hours>h?)", re.ASCII
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +58,29 @@ def jittered(seconds: float, jitter: float, dice: float) -> float:
 def exhausted(policy: RetryPolicy, retry_count: int) -> bool:
     """Tell whether a failure recorded at `retry_count` spends the last attempt. The only place that decides it."""
     return retry_count >= policy.max_attempts - 1
+
+
+def attempts_within(policy: RetryPolicy, hours: float) -> int:
+    """Count the attempts that `policy`'s waits put into so many hours, the first one included."""
+    waited, attempts = 0.0, 1
+    while (waited := waited + wait(policy, attempts - 1)) <= hours * 3600 and attempts < MOST_ATTEMPTS:
+        attempts += 1
+    return attempts
+
+
+def parse_budgets(text: str, policy: RetryPolicy) -> dict[str, int]:
+    """Read e.g. `critical=24h,Slack:payments=3,critical/Email=48h`: attempts by what they are for; raise ValueError.
+
+    A time is that many attempts as the backoff puts into it.
+    """
+    budgets: dict[str, int] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        found = _BUDGET.fullmatch(part)
+        if not found:
+            raise ValueError(f"{part[:64]!r} is not like critical=24h, Slack=3 or critical/Email=48h")
+        number = int(found["number"])
+        budgets[found["name"]] = attempts_within(policy, number) if found["hours"] else min(number, MOST_ATTEMPTS)
+    return budgets
 
 
 def throttle_pause(waited: float) -> float:

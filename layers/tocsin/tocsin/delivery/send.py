@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from tocsin.delivery.attempt import FailureClass, Refused, SendResult, Throttled
+from tocsin.delivery.attempt import Attempted, Broken, FailureClass, Refused, SendResult, Throttled
 from tocsin.delivery.backlog import Backlog
 from tocsin.delivery.notification import DeliveryPolicy, Notification, Status
 from tocsin.delivery.record import Event, Observer, Recording, Tally
@@ -234,6 +234,8 @@ class Delivery:
         """Send one row, as `wording` has it, and hand over the result."""
         started_at = self._worker.clock()
         result = await self._result(wording)
+        if isinstance(result, Broken):
+            result = Throttled(result.error)
         self._backlog.finish(row, throttled=isinstance(result, Throttled))
         self._progress.set()
         if isinstance(result, Throttled) and self._limits.waits:  # it is ours, and may have its turn again in this run
@@ -242,7 +244,7 @@ class Delivery:
         else:
             self._settle(row, wording, result, started_at)
 
-    def _settle(self, row: Notification, wording: Notification, result: SendResult, started_at: datetime) -> None:
+    def _settle(self, row: Notification, wording: Notification, result: Attempted, started_at: datetime) -> None:
         settled = wording.settled(
             result, started_at=started_at, now=self._worker.clock(), policy=self._policy, dice=self._worker.dice()
         )

@@ -7,7 +7,8 @@ from enum import StrEnum
 
 from ulid import ULID
 
-from tocsin.delivery.notification import ChannelName, Severity
+from tocsin.delivery.channel_name import ChannelName
+from tocsin.delivery.notification import Severity
 from tocsin.inventory.certificate import Certificate
 from tocsin.inventory.thresholds import Threshold
 from tocsin.text import bounded, written

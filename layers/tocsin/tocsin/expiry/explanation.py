@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from tocsin.delivery.notification import ChannelName, Notification, Outcome, Severity, Status
+from tocsin.delivery.channel_name import ChannelName
+from tocsin.delivery.notification import Notification, Outcome, Severity, Status
 from tocsin.expiry.alert import Mark, MarkKind
 from tocsin.expiry.plan import (
     Decision,

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from tocsin.delivery.notification import ChannelName, Severity
+from tocsin.delivery.channel_name import ChannelName
+from tocsin.delivery.notification import Severity
 from tocsin.expiry.alert import message_text
 from tocsin.expiry.plan import timeline
 from tocsin.inventory.certificate import Certificate

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from tocsin.delivery.notification import ChannelName
+from tocsin.delivery.channel_name import ChannelKind, ChannelName
 from tocsin.delivery.recipient import email_problem
 from tocsin.errors import FieldProblem, InvalidFieldsError
 from tocsin.inventory.certificate import NAME_LIMIT
@@ -65,7 +65,7 @@ class People:
 
         Only e-mail needs somebody. The other channels have a destination of their own, named by an empty text.
         """
-        if channel is not ChannelName.EMAIL:
+        if channel.kind is not ChannelKind.EMAIL:
             return ""
         return next(
             (contact.email for contact in (self.owner, self.team) if contact is not None), self.fallback or None

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Self
 
-from tocsin.delivery.notification import ChannelName, Severity
+from tocsin.delivery.channel_name import ONE_OF, ChannelName
+from tocsin.delivery.notification import Severity
 from tocsin.errors import FieldProblem, InvalidFieldsError
 from tocsin.inventory.certificate import NAME_LIMIT
 from tocsin.inventory.thresholds import DEFAULTS, Threshold, Unit, parse_thresholds, read_threshold
@@ -170,13 +171,21 @@ def _parse_channels(
             continue
         for number, name in enumerate(names):
             place = f"channels.{severity}.{number}"
-            if name not in set(ChannelName):
-                problems.append(FieldProblem(place, _one_of(ChannelName)))
+            if _channel_named(name) is None:
+                problems.append(FieldProblem(place, ONE_OF))
             elif name in names[:number]:
                 problems.append(FieldProblem(place, "is repeated"))
-        read[Severity(severity)] = tuple(ChannelName(name) for name in names if name in set(ChannelName))
+        known = (_channel_named(name) for name in names)
+        read[Severity(severity)] = tuple(name for name in known if name is not None)
     return read
 
 
-def _one_of(choices: type[Severity] | type[ChannelName]) -> str:
+def _channel_named(text: str) -> ChannelName | None:
+    try:
+        return ChannelName(text)
+    except ValueError:
+        return None
+
+
+def _one_of(choices: type[Severity]) -> str:
     return f"must be one of {', '.join(choices)}"

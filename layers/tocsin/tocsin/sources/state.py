@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Self
 
-from tocsin.delivery.notification import ChannelName, DeliveryPolicy, Notification, Severity
+from tocsin.delivery.channel_name import ChannelName
+from tocsin.delivery.notification import DeliveryPolicy, Notification, Severity
 from tocsin.expiry.alert import SUBJECT_LIMIT, cycle_of, derived_id
 from tocsin.sources.failure import SourceFailure
 from tocsin.text import bounded, written

@@ -20,7 +20,7 @@ GUARDED = (
 )
 """What must still be as it was read, for a write to happen."""
 _STATE = (
-    *("outcome", "last_error", "sent_at", "read_at", "attempts", "expires_at_epoch"),
+    *("outcome", "last_error", "sent_at", "read_at", "attempts", "expires_at_epoch", "deferred_by", "receipt"),
     *("due_shard", "next_retry_at", "dead_shard", "died_key"),
 )
 """What a change of state may write or remove, besides what guards it."""

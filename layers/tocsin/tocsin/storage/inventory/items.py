@@ -17,7 +17,8 @@ Indexes, all KEYS_ONLY. `due`: watched certificates by the instant at which the 
 from collections.abc import Mapping
 from typing import Any
 
-from tocsin.delivery.notification import ChannelName, Severity
+from tocsin.delivery.channel_name import ChannelName
+from tocsin.delivery.notification import Severity
 from tocsin.expiry.alert import Mark, MarkKind, cycle_of
 from tocsin.inventory.audit import Kind
 from tocsin.inventory.certificate import Certificate, Source

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tocsin.delivery.attempt import Attempt, AttemptClass
-from tocsin.delivery.notification import ChannelName, Notification, Outcome, Severity, Status
+from tocsin.delivery.channel_name import ChannelName, Target
+from tocsin.delivery.notification import Act, Notification, Outcome, Severity, Status
 from tocsin.delivery.store import Change, Fetched, Malformed
 from tocsin.errors import MalformedRowError
 from tocsin.storage.codec import (
@@ -111,6 +112,14 @@ _ROW = Codec(
         Column("died_at", KEY_TIME, attribute="died_key"),
         Column("attempts", Form("S", encode_attempts, decode_attempts), ()),
         Column("claim_token", TEXT),
+        Column("deferred_by", TEXT),
+        Column("receipt", TEXT),
+        Column("act", Form("S", str, Act), Act.TRIGGER),
+        Column("about", TEXT),
+        Column("fallback", Form("S", str, Target.parse)),
+        Column("fallback_of", TEXT),
+        Column("fell_back_to", TEXT),
+        Column("complained_at", INSTANT),
         Column("fingerprint", TEXT),
     ),
 )
@@ -131,7 +140,8 @@ def update_of(change: Change, retention: timedelta) -> Update:
 def _with_keys(item: dict[str, Any], row: Notification, retention: timedelta) -> dict[str, Any]:
     """Add the keys of the indexes that a row is in, except that of its creation; and when it goes."""
     if row.due_at is not None:
-        item["due_shard"] = {"S": shard_of(row.id, SHARDS)}
+        shard = shard_of(row.id, SHARDS)
+        item["due_shard"] = {"S": f"{row.deferred_by}#{shard}" if row.deferred_by else shard}
     if row.died_at is not None:
         item["died_key"] = {"S": sort_key(row.died_at, row.id)}
         item |= {"dead_shard": {"S": shard_of(row.id, SHARDS)}} if row.status is Status.DEAD else {}
