@@ -1,4 +1,7 @@
-"""The retry sweep: every few minutes, deliver what is due. The schedule's next tick is the retry."""
+"""The retry sweep: every few minutes, deliver what is due. The schedule's next tick is the retry.
+
+It starts itself once more for each circuit that is to be looked at, and for each part of a large backlog.
+"""
 
 from dataclasses import asdict
 from typing import Any
@@ -12,7 +15,12 @@ delivery.prepare()
 
 
 def handler(event: dict[str, Any], context: resources.LambdaContext) -> dict[str, Any]:
-    """Sweep: a schedule's event the whole table, `{"shards": [0, 1]}` a part of it. Returns the counts."""
+    """Sweep: a schedule's event the whole table, `{"shards": [0, 1]}` a part of it. Returns the counts.
+
+    `{"circuit": "Slack:payments"}` sends what waits for one circuit.
+    """
+    if name := event.get("circuit"):
+        return _drain(name, context)
     return tick(
         "sweep",
         "swept",
@@ -29,5 +37,18 @@ def _measured(swept: Swept) -> tuple[dict[Metric, float], dict[str, Any]]:
         Metric.OLDEST_DUE_AGE: swept.oldest_due_age,
         Metric.OLDEST_PENDING_AGE: swept.oldest_pending_age,
         Metric.DEAD_LETTER_DEPTH: resources.table().count_dead(),
+        Metric.CHANNELS_HELD: swept.held,
+        Metric.CIRCUITS_OPEN: swept.open,
     }
     return gauges, asdict(swept)
+
+
+def _drain(name: str, context: resources.LambdaContext) -> dict[str, Any]:
+    """Look at one circuit. It has no metrics but those of its rows: the sweep's are of what is due."""
+    try:
+        drained = delivery.run_drain(context, name)
+        counts = {"skipped": True} if drained is None else asdict(drained)
+        resources.logger().info("drained", extra=counts | {"circuit": name})
+        return counts
+    finally:
+        resources.recorder().metrics.flush()

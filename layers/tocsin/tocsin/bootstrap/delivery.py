@@ -3,15 +3,22 @@
 import asyncio
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from datetime import datetime
+from functools import cache, partial
 from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from tocsin.bootstrap import resources
 from tocsin.channels.aws import client_config
 from tocsin.channels.channel import ChannelSettings, Clients
 from tocsin.channels.credentials import Credentials
 from tocsin.channels.wording import Links
+from tocsin.delivery.admission import Admission
 from tocsin.delivery.channel_name import ChannelName
+from tocsin.delivery.circuit import Circuit
+from tocsin.delivery.drain import Drained, drain, due_first
+from tocsin.delivery.gate import Drain, Gate
 from tocsin.delivery.notification import Notification
 from tocsin.delivery.record import Tally
 from tocsin.delivery.send import ATTEMPT_DEADLINE, Delivery, Limits, Verdict, Worker
@@ -19,6 +26,7 @@ from tocsin.delivery.store import Fetched
 from tocsin.delivery.sweep import Swept, sweep
 from tocsin.storage.codec import Item
 from tocsin.storage.lease import Lease
+from tocsin.storage.notifications.circuits import CircuitTable
 from tocsin.storage.notifications.item import SHARDS, read_all
 
 if TYPE_CHECKING:
@@ -26,6 +34,10 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_sns import SNSClient
+
+
+_CIRCUITS = 1000
+"""Circuits that a sweep looks after."""
 
 
 @cache
@@ -73,7 +85,19 @@ def review(rows: Sequence[Notification]) -> Mapping[str, Verdict]:
     return reviewer(resources.alerts(), resources.now)(rows)
 
 
-async def deliver(found: Fetched, worker: Worker, limits: Limits) -> Tally:
+@cache
+def circuits() -> CircuitTable:
+    """Open the circuits."""
+    return CircuitTable(resources.dynamodb(), resources.settings().notifications_table)
+
+
+@cache
+def gate() -> Gate:
+    """Make what this process knows of its destinations."""
+    return Gate(circuits())
+
+
+async def deliver(found: Fetched, worker: Worker, limits: Limits, drain_: Drain | None = None) -> Tally:
     """Claim, send and record with all that is real; make dead letters of what can't be read."""
     from tocsin.channels.registry import Channels  # noqa: PLC0415 - aiohttp would cost the API's cold start
 
@@ -92,8 +116,16 @@ async def deliver(found: Fetched, worker: Worker, limits: Limits) -> Tally:
             links=Links(settings.link_base),
         ),
     ) as channels:
-        observe = resources.recorder().observe
-        run = Delivery(resources.table(), channels, settings.delivery, worker, observe, review=review, limits=limits)
+        run = Delivery(
+            resources.table(),
+            channels,
+            settings.delivery,
+            worker,
+            resources.recorder().observe,
+            review=review,
+            limits=limits,
+            admission=Admission(gate(), channels, settings.delivery, worker.clock, limits.waits, drain_),
+        )
         return await run.run(found.rows, found.malformed)
 
 
@@ -120,21 +152,62 @@ def run_sweep(context: resources.LambdaContext, shards: Sequence[int] | None) ->
     job = "retry_sweep" if shards is None else f"retry_sweep#{min(shards)}"
     return asyncio.run(
         sweep(
-            Lease(resources.dynamodb(), resources.settings().notifications_table, job, holder=context.aws_request_id),
+            _lease(job, context),
             resources.table(),
             deliver_unless_paused,
             shards=range(SHARDS) if shards is None else shards,
-            hand_over=(lambda part: _invoke_for(part, context.invoked_function_arn)) if will_hand_over else None,
+            hand_over=(lambda part: _invoke(context, {"shards": list(part)})) if will_hand_over else None,
+            look_after=partial(_look_after, context) if will_hand_over else lambda _now: (),
             now=resources.now(),
             seconds=worker.remaining(),
         )
     )
 
 
-def _invoke_for(shards: Sequence[int], function_arn: str) -> None:
-    """Start a sweep of some shards; one that still runs keeps it from doing the work twice, by its lease."""
+def _look_after(context: resources.LambdaContext, now: datetime) -> Sequence[Circuit]:
+    """Start a drain of each circuit that is to be looked at; give these, and all that are not closed."""
+    try:
+        known = circuits().to_look_at(now, _CIRCUITS)
+        for circuit in due_first(known, now):
+            _invoke(context, {"circuit": circuit.name})
+    except (ClientError, BotoCoreError):  # the due rows of all others must not wait for it
+        resources.logger().exception("the circuits could not be looked after")
+        return ()
+    return known
+
+
+def run_drain(context: resources.LambdaContext, name: str) -> Drained | None:
+    """Look at one circuit, and send what waits for it as far as it lets that through."""
+    if resources.settings().is_paused:
+        return None
+    worker = resources.worker(context)
+    credentials().forget(Circuit(name=name).channel)  # what is mended shall be seen now
+
+    async def deliver_waiting(found: Fetched, errand: Drain) -> Tally:
+        return await deliver(found, worker, Limits(), errand)
+
+    return asyncio.run(
+        drain(
+            _lease(f"drain#{name}", context),
+            resources.table(),
+            circuits(),
+            deliver_waiting,
+            name,
+            now=resources.now(),
+            seconds=worker.remaining(),
+        )
+    )
+
+
+def _lease(job: str, context: resources.LambdaContext) -> Lease:
+    table = resources.settings().notifications_table
+    return Lease(resources.dynamodb(), table, job, holder=context.aws_request_id)
+
+
+def _invoke(context: resources.LambdaContext, event: Mapping[str, object]) -> None:
+    """Start this function once more, for a part of the work; one that still runs keeps it from being done twice."""
     client = resources.client("lambda", resources.FAST)
-    client.invoke(FunctionName=function_arn, InvocationType="Event", Payload=json.dumps({"shards": list(shards)}))
+    client.invoke(FunctionName=context.invoked_function_arn, InvocationType="Event", Payload=json.dumps(event))
 
 
 def configured_channels() -> set[ChannelName]:

@@ -5,8 +5,9 @@ that it takes: additive increase, multiplicative decrease (RFC 5681, section 3.1
 """
 
 from collections import Counter, deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from tocsin.delivery.notification import Notification
 
@@ -26,6 +27,10 @@ class _Pace:
 
     most: int
     """Rows in flight at once."""
+    window: int
+    """Rows in flight at once for now: one more with each row that was answered, up to `most`."""
+    ceiling: float = 0.0
+    """Rows a second that it takes at most; 0: as many as come."""
     rate: float = 0.0
     """Rows a second; 0: it never throttled, and `most` is the only bound."""
     tokens: float = 0.0
@@ -36,10 +41,10 @@ class _Pace:
     def room(self, in_flight: int, now: float) -> int:
         """Count the rows that may start now."""
         if not self.rate:
-            return self.most - in_flight
+            return self.window - in_flight
         self.tokens = min(self.tokens + (now - self.filled_at) * self.rate, max(self.rate, 1.0))
         self.filled_at = now
-        return min(int(self.tokens), self.most - in_flight)
+        return min(int(self.tokens), self.window - in_flight)
 
     def opens_in(self) -> float:
         """Give the seconds, from the last look, until a row may start."""
@@ -49,12 +54,32 @@ class _Pace:
         """Learn that a row was taken."""
         self.taken += 1
         self.rate += _INCREASE / self.rate if self.rate else 0.0
+        self.rate = min(self.rate, self.ceiling) if self.ceiling else self.rate
+
+    def answered(self) -> None:
+        """Learn that it answered: it may have more at once."""
+        self.window = min(self.window + 1, self.most)
 
     def throttled(self, now: float) -> None:
         """Learn that the destination would take no more."""
         if now - self.refused_at >= _ECHO:
             self.rate = max((self.rate or min(self.taken, self.most)) / 2, _LEAST)
             self.tokens, self.filled_at, self.refused_at = 0.0, now, now
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How a destination begins."""
+
+    window: int
+    """Rows in flight at once."""
+    per_second: float = 0.0
+    """Rows a second at most; 0: as many as come."""
+
+
+def _begun(start: Start, most: int, now: float) -> _Pace:
+    rate = start.per_second
+    return _Pace(most, min(start.window, most), ceiling=rate, rate=rate, tokens=1.0 if rate else 0.0, filled_at=now)
 
 
 class Backlog:
@@ -67,14 +92,22 @@ class Backlog:
         clock: Callable[[], float],
         total: int,
         per_destination: int,
+        *,
+        starts: Mapping[str, "Start"] = MappingProxyType({}),
     ) -> None:
-        """Let at most `total` rows be in flight at once, `per_destination` of them to each. `clock` is in seconds."""
+        """Let at most `total` rows be in flight at once, `per_destination` of them to each. `clock` is in seconds.
+
+        `starts` says with how many at once, and how many a second, a destination begins; else with all.
+        """
         self._total = total
         self._clock = clock
         self._queues: dict[str, deque[Notification]] = {}
         self._in_flight: Counter[str] = Counter()
         self._names = {row.id: destination(row) for row in rows}
-        self._paces = {name: _Pace(per_destination) for name in self._names.values()}
+        self._paces = {
+            name: _begun(starts.get(name, Start(per_destination)), per_destination, clock())
+            for name in self._names.values()
+        }
         for row in rows:
             self._queues.setdefault(self._names[row.id], deque()).append(row)
 
@@ -106,14 +139,24 @@ class Backlog:
             taken.append(self._pop(name))
         return taken
 
-    def finish(self, row: Notification, *, throttled: bool = False) -> None:
-        """Give back the place of a row that was taken; say whether its destination would take no more."""
+    def finish(self, row: Notification, *, throttled: bool = False, answered: bool = False) -> None:
+        """Give back the place of a row that was taken; say whether its destination answered, or would take no more."""
         name = self._names[row.id]
         self._in_flight[name] -= 1
         if throttled:
             self._paces[name].throttled(self._clock())
         else:
             self._paces[name].took_one()
+        if answered:
+            self._paces[name].answered()
+
+    def withdraw(self, name: str) -> list[Notification]:
+        """Take out what waits for one destination, and give it."""
+        return list(self._queues.pop(name, ()))
+
+    def name_of(self, row: Notification) -> str:
+        """Name the destination of a row."""
+        return self._names[row.id]
 
     def put_back(self, row: Notification) -> None:
         """Let a row that was finished wait again, before all others that go there."""

@@ -55,6 +55,8 @@ class Circuit:
     """What is known of one destination. A record never changes: a step returns a copy."""
 
     name: str
+    version: int = 0
+    """Counts its steps; 0: it was never written."""
     state: State = State.CLOSED
     since: datetime | None = None
     """When it left `closed`, or came back to it."""
@@ -67,6 +69,11 @@ class Circuit:
     delivered_at: datetime | None = None
     failed_at: datetime | None = None
     last_error: str | None = None
+
+    @property
+    def waits_for(self) -> str:
+        """Say why nothing goes, for people."""
+        return f"{self.name} is {self.state}: {self.reason}"
 
     @property
     def channel(self) -> ChannelName:
@@ -101,7 +108,13 @@ class Circuit:
 
     def awaited(self, now: datetime) -> Self:
         """Have it looked at: rows wait for it although it is closed, because it takes only so many a minute."""
-        return self if self.look_at is not None else replace(self, look_at=now, since=self.since or now)
+        return replace(self, look_at=now, since=now)
+
+    def is_awaited(self, now: datetime) -> bool:
+        """Tell whether it is sure to be looked at for long enough that a row may begin to wait for it."""
+        return self.look_at is not None and (
+            not self.is_closed or (self.since is not None and now - self.since < LINGER / 3)
+        )
 
     def forgotten(self) -> Self:
         """Look at it no more: nothing waits."""

@@ -234,7 +234,8 @@ class Notification:
         if now - self.updated_at >= policy.throttle_budget:
             return self.buried(f"put off since {self.updated_at:%Y-%m-%d %H:%M} UTC: {reason}", now)
         why = bounded(reason, LAST_ERROR_LIMIT)
-        return replace(self, deferred_by=by, due_at=until, last_error=why, claim_token=None, claimed_until=None)
+        # A claim of nobody, which is over at once: the stream's filter starts only rows that were never claimed.
+        return replace(self, deferred_by=by, due_at=until, last_error=why, claim_token=None, claimed_until=now)
 
     def requeued(self, now: datetime, policy: DeliveryPolicy) -> Self:
         """Begin a new life with a full budget; the history stays."""

@@ -142,7 +142,8 @@ class Recording:
                 self.count(_event_of(change), change)
             case Write.LOST:  # to another worker, or to our own write, which succeeded although its answer never came
                 ours = await asyncio.to_thread(self._store.holds, change)
-                self.count(_event_of(change) if ours else Event.CLAIM_LOST, change)
+                lost = Event.CLAIM_LOST if change.before.claim_token else Event.CONTENDED
+                self.count(_event_of(change) if ours else lost, change)
             case Write.REFUSED:
                 bare = await asyncio.to_thread(self._store.write_status, change)
                 self.count(Event.SETTLED if bare is Write.DONE else Event.UNRECORDED, change)

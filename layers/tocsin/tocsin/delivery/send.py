@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from tocsin.delivery.admission import Admission, answered, is_no_attempt
 from tocsin.delivery.attempt import Attempted, Broken, FailureClass, Refused, SendResult, Throttled
 from tocsin.delivery.backlog import Backlog
 from tocsin.delivery.notification import DeliveryPolicy, Notification, Status
@@ -107,8 +108,9 @@ class Delivery:
         *,
         review: Review | None = None,
         limits: Limits = Limits(),
+        admission: Admission | None = None,
     ) -> None:
-        """Take the collaborators; nothing happens before `run`."""
+        """Take the collaborators; nothing happens before `run`. Without an admission everything goes."""
         self._store = store
         self._sender = sender
         self._policy = policy
@@ -116,6 +118,7 @@ class Delivery:
         self._observe = observe
         self._review = review
         self._limits = limits
+        self._admission = admission
         self._in_flight: set[asyncio.Task[None]] = set()
         self._held: dict[str, _Held] = {}
         self._progress = asyncio.Event()
@@ -128,18 +131,27 @@ class Delivery:
         now = self._worker.clock()
         latest = {row.id: row for row in rows}  # a batch of writes must not have one row twice
         due = [row for row in latest.values() if row.is_free(now)]
-        clock, limits = asyncio.get_running_loop().time, self._limits
-        self._backlog = Backlog(due, self._sender.destination, clock, limits.total, limits.per_destination)
+        clock, limits, admission = asyncio.get_running_loop().time, self._limits, self._admission
+        if admission:
+            due = await admission.enter(due)
+        starts = admission.starts() if admission else {}
+        self._backlog = Backlog(
+            due, self._sender.destination, clock, limits.total, limits.per_destination, starts=starts
+        )
         self._recording = Recording(self._store, self._observe, self._backlog)
         try:
             if malformed:
                 await self._recording.bury(malformed, now)
+            for change in admission.deferred if admission else ():
+                self._recording.put(change)
             await self._start_all()
         finally:
             await asyncio.gather(*self._in_flight)
             for held in self._held.values():
                 self._settle(held.row, held.wording, held.answer, self._worker.clock())
             await self._recording.finish()
+            if admission:
+                await admission.leave()
         if self._worker.remaining() <= STOP_BEFORE:
             self._recording.tally.left = [row for row in self._backlog.waiting() if row.id not in self._held]
         return self._recording.tally
@@ -232,17 +244,31 @@ class Delivery:
 
     async def _attempt(self, row: Notification, wording: Notification) -> None:
         """Send one row, as `wording` has it, and hand over the result."""
-        started_at = self._worker.clock()
+        started_at, name = self._worker.clock(), self._backlog.name_of(row)
+        asks = self._admission is not None and self._admission.asks(name)
         result = await self._result(wording)
-        if isinstance(result, Broken):
-            result = Throttled(result.error)
-        self._backlog.finish(row, throttled=isinstance(result, Throttled))
+        goes_on = self._admission is None or await self._admission.learn(name, result)
+        self._backlog.finish(row, throttled=isinstance(result, Throttled), answered=answered(result))
+        if self._admission and not goes_on:
+            self._withdraw(name, self._admission)
         self._progress.set()
-        if isinstance(result, Throttled) and self._limits.waits:  # it is ours, and may have its turn again in this run
+        if isinstance(result, Broken) and self._admission is None:
+            result = Throttled(result.error)
+        if self._admission and isinstance(result, Broken | Refused) and is_no_attempt(result, asked=asks):
+            self._recording.put(self._admission.put_off(row, name, result.error))
+        elif isinstance(result, Throttled) and self._limits.waits:  # it is ours, and may have its turn again
             self._held[row.id] = _Held(row, wording, result)
             self._backlog.put_back(row)
-        else:
+        elif not isinstance(result, Broken):
             self._settle(row, wording, result, started_at)
+
+    def _withdraw(self, name: str, admission: Admission) -> None:
+        """Put off what this run has not started of a destination that nothing goes to any more."""
+        waiting = self._backlog.withdraw(name)
+        for row in waiting:
+            self._held.pop(row.id, None)
+        for change in admission.withdrawn(name, waiting):
+            self._recording.put(change)
 
     def _settle(self, row: Notification, wording: Notification, result: Attempted, started_at: datetime) -> None:
         settled = wording.settled(

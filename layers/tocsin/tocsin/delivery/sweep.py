@@ -1,9 +1,11 @@
 """The retry sweep: one bounded pass over what is due. It returns counts; the caller logs and measures."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from tocsin.delivery.circuit import Circuit, State
 from tocsin.delivery.notification import Notification, Status
 from tocsin.delivery.record import Event, Tally
 from tocsin.delivery.store import Fetched, Lease, Store
@@ -33,6 +35,10 @@ class Swept:
     """Rows that could not be read."""
     handed_over: bool = False
     """Whether the backlog was too large for one, and sweeps of a part each were started instead."""
+    held: int = 0
+    """Circuits that are held: their channels are broken."""
+    open: int = 0
+    """Circuits that are open: their destinations hang."""
 
 
 async def sweep(
@@ -42,6 +48,7 @@ async def sweep(
     *,
     shards: Sequence[int],
     hand_over: Callable[[Sequence[int]], None] | None,
+    look_after: Callable[[datetime], Sequence[Circuit]] = lambda _now: (),
     now: datetime,
     seconds: float,
 ) -> Swept | None:
@@ -49,16 +56,29 @@ async def sweep(
 
     All due rows are read before the first is sent: an error in reading (ClientError) sends nothing. `hand_over` starts
     a sweep of some shards; a sweep of a part has none, takes what it can, and leaves the rest to the next tick.
+    `look_after` starts a drain of each circuit that is to be looked at, and gives those that are known.
     """
     if not lease.take(now, now + timedelta(seconds=seconds)):
         return None
     try:
+        states = Counter(circuit.state for circuit in look_after(now))
         hints = store.due(now, LIMIT + 1, shards)
         oldest_due_age = _age(hints[0].at, now) if hints else 0.0
         if hand_over and len(hints) > LIMIT:
             for first in range(0, len(shards), PART):
                 hand_over(shards[first : first + PART])
-            return Swept(len(hints), oldest_due_age, 0.0, settled=0, deferred=0, left=0, buried=0, handed_over=True)
+            return Swept(
+                backlog=len(hints),
+                oldest_due_age=oldest_due_age,
+                oldest_pending_age=0.0,
+                settled=0,
+                deferred=0,
+                left=0,
+                buried=0,
+                handed_over=True,
+                held=states[State.HELD],
+                open=states[State.OPEN],
+            )
         hints = hints[:LIMIT]
         fetched = store.fetch([hint.id for hint in hints])
         due = tuple(row for row in fetched.rows if _is_due(row, now))
@@ -73,6 +93,8 @@ async def sweep(
         deferred=tally.events[Event.DEFERRED],
         left=len(tally.left),
         buried=tally.events[Event.BURIED],
+        held=states[State.HELD],
+        open=states[State.OPEN],
     )
 
 

@@ -44,6 +44,8 @@ _ATTEMPT_FORM = (int, int, int, str, int | None, str | int | None, int | None)
 _ERROR = 5
 """Where the error is in an array."""
 _AS_BEFORE = 0
+_URGENT = "!"
+"""What the partitions of critical rows that wait for a circuit have in their names."""
 _NAMED = frozenset({"id", *GUARDED})
 """What every update needs, changed or not."""
 
@@ -140,14 +142,27 @@ def update_of(change: Change, retention: timedelta) -> Update:
 def _with_keys(item: dict[str, Any], row: Notification, retention: timedelta) -> dict[str, Any]:
     """Add the keys of the indexes that a row is in, except that of its creation; and when it goes."""
     if row.due_at is not None:
-        shard = shard_of(row.id, SHARDS)
-        item["due_shard"] = {"S": f"{row.deferred_by}#{shard}" if row.deferred_by else shard}
+        item["due_shard"] = {"S": _due_partition(row)}
     if row.died_at is not None:
         item["died_key"] = {"S": sort_key(row.died_at, row.id)}
         item |= {"dead_shard": {"S": shard_of(row.id, SHARDS)}} if row.status is Status.DEAD else {}
     if row.status in _RETAINED:
         item["expires_at_epoch"] = {"N": str(int((row.updated_at + retention).timestamp()))}
     return item
+
+
+def _due_partition(row: Notification) -> str:
+    """Name the partition of the index `due` that a row is in: what waits for a circuit is apart from all else."""
+    shard = shard_of(row.id, SHARDS)
+    if row.deferred_by is None:
+        return shard
+    return f"{row.deferred_by}#{_URGENT if row.severity is Severity.CRITICAL else ''}{shard}"
+
+
+def partitions(circuit: str) -> tuple[list[str], list[str]]:
+    """Name the partitions of what waits for a circuit: those of critical rows, and those of all others."""
+    shards = range(SHARDS)
+    return [f"{circuit}#{_URGENT}{shard}" for shard in shards], [f"{circuit}#{shard}" for shard in shards]
 
 
 def decode(item: Item) -> Notification:
