@@ -38,3 +38,7 @@ class ChannelDocument(BaseModel):
             fallback=None if target is None or target.channel == name else target,
             fallback_after=timedelta(minutes=self.fallback_after_minutes),
         )
+
+    def warning(self) -> str | None:
+        """Say what an operator should know of a document that is valid, such as that its service ends; or None."""
+        return None
