@@ -8,7 +8,7 @@ from tests.support.rows import RETENTION
 from tocsin.delivery.notification import Notification
 from tocsin.delivery.store import Change, Due, Fetched, Write
 from tocsin.errors import ConflictError, NotFoundError
-from tocsin.storage.codec import from_timestamp, shard_of
+from tocsin.storage.codec import from_timestamp
 from tocsin.storage.notifications.item import SHARDS, encode, read_all, salvage
 from tocsin.storage.update import Update, is_another, is_made_by
 
@@ -29,7 +29,12 @@ class FakeTable:
         return salvage(self.items[id_])
 
     def write(self, changes: Sequence[Change]) -> list[Write]:
-        return [self._write(change, encode(change.after, RETENTION)) for change in changes]
+        verdicts = []
+        for change in changes:
+            verdicts.append(self._write(change, encode(change.after, RETENTION)))
+            if change.stand_in and verdicts[-1] is Write.DONE:
+                self.items.setdefault(change.stand_in.id, encode(change.stand_in, RETENTION))
+        return verdicts
 
     def write_status(self, change: Change) -> Write:
         item = self.items.get(change.before.id)
@@ -60,7 +65,7 @@ class FakeTable:
         found = [
             Due(from_timestamp(item["next_retry_at"]["S"]), id_)
             for id_, item in self.items.items()
-            if "due_shard" in item and int(shard_of(id_, SHARDS)) in shards
+            if item.get("due_shard", {}).get("S") in set(map(str, shards))
         ]
         return sorted((hint for hint in found if hint.at <= now), key=lambda hint: (hint.at, hint.id))[:limit]
 

@@ -30,8 +30,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._jumping.now
 
 
-async def _at_once(function: Callable[..., T], *args: Any) -> T:
-    return function(*args)
+async def _at_once(function: Callable[..., T], *args: Any, **named: Any) -> T:
+    return function(*args, **named)
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:

@@ -41,6 +41,8 @@ class Metric(StrEnum):
     SUPERSEDED = "Superseded"
     CLAIM_LOST = "ClaimLost"
     DEFERRED = "Deferred"
+    FELL_BACK = "FellBack"
+    """A linked notification went another way instead."""
     DELIVERY_LATENCY = "DeliveryLatency"
     """Seconds from created to sent."""
     DEAD_LETTER_DEPTH = "DeadLetterDepth"
@@ -173,6 +175,9 @@ class Recorder:
 
     def observe(self, event: Event, change: Change) -> None:
         """Note one event of a delivery run."""
+        if change.stand_in and event in (Event.SETTLED, Event.DEFERRED):
+            self.metrics.count(Metric.FELL_BACK, change.before.channel)
+            self.created(change.stand_in)
         match event:
             case Event.SETTLED:
                 self._settled(change)

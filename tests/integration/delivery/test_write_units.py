@@ -148,3 +148,16 @@ def test_a_statement_and_a_request_do_the_same(database: Database, step: str, gu
     left, right = ({k: v for k, v in database.item(row.id).items() if k not in own} for row in twins)
     assert left == right
     assert database.item(twins[0].id).keys() == database.item(twins[1].id).keys()
+
+
+@pytest.mark.parametrize("before", [[], [REFUSED]], ids=["pending", "failed"])
+async def test_putting_a_row_off_costs_three_units_once(
+    database: Database, units: Counter[str], before: list[Any]
+) -> None:
+    """A deferral by a circuit: no claim, no attempt; the row moves to another place of the index, and stays there."""
+    await live(database, *before)
+    row = next(iter(database.table.fetch([item["id"]["S"] for item in database.items()]).rows))
+    spent = Counter(units)
+    deferred = row.deferred("Slack:payments", "HTTP 404: no_service", row.created_at, row.created_at, POLICY)
+    OneByOne(database.client, database.name, RETENTION).write([Change(row, deferred)])
+    assert units - spent == {"table": 1, "due": 2}

@@ -131,14 +131,24 @@ async def deliver(found: Fetched, worker: Worker, limits: Limits, drain_: Drain 
 
 def dispatch(images: Iterable[Item], context: resources.LambdaContext) -> Tally:
     """Deliver for the first time what the table's stream brought. A paused stack leaves that to a later sweep."""
+    return asyncio.run(dispatch_once(images, context))
+
+
+async def dispatch_once(images: Iterable[Item], context: resources.LambdaContext) -> Tally:
+    """Dispatch, in a running event loop."""
     if resources.settings().is_paused:
         return Tally()
     at_once = Limits(waits=False)  # what is not taken now is the sweep's: a lane of the stream must not wait for it
-    return asyncio.run(deliver(read_all(images), resources.worker(context), at_once))
+    return await deliver(read_all(images), resources.worker(context), at_once)
 
 
 def run_sweep(context: resources.LambdaContext, shards: Sequence[int] | None) -> Swept | None:
-    """Sweep once, unless another sweep is at it: the whole table, or the part of it that another sweep handed over.
+    """Sweep once, unless another sweep is at it."""
+    return asyncio.run(sweep_once(context, shards))
+
+
+async def sweep_once(context: resources.LambdaContext, shards: Sequence[int] | None) -> Swept | None:
+    """Sweep the whole table, or the part of it that another sweep handed over.
 
     The sweep of a paused stack measures what waits, and leaves it.
     """
@@ -150,17 +160,15 @@ def run_sweep(context: resources.LambdaContext, shards: Sequence[int] | None) ->
         return Tally(left=list(found.rows)) if is_paused else await deliver(found, worker, Limits())
 
     job = "retry_sweep" if shards is None else f"retry_sweep#{min(shards)}"
-    return asyncio.run(
-        sweep(
-            _lease(job, context),
-            resources.table(),
-            deliver_unless_paused,
-            shards=range(SHARDS) if shards is None else shards,
-            hand_over=(lambda part: _invoke(context, {"shards": list(part)})) if will_hand_over else None,
-            look_after=partial(_look_after, context) if will_hand_over else lambda _now: (),
-            now=resources.now(),
-            seconds=worker.remaining(),
-        )
+    return await sweep(
+        _lease(job, context),
+        resources.table(),
+        deliver_unless_paused,
+        shards=range(SHARDS) if shards is None else shards,
+        hand_over=(lambda part: _invoke(context, {"shards": list(part)})) if will_hand_over else None,
+        look_after=partial(_look_after, context) if will_hand_over else lambda _now: (),
+        now=resources.now(),
+        seconds=worker.remaining(),
     )
 
 
@@ -177,6 +185,11 @@ def _look_after(context: resources.LambdaContext, now: datetime) -> Sequence[Cir
 
 
 def run_drain(context: resources.LambdaContext, name: str) -> Drained | None:
+    """Drain once, unless another worker does."""
+    return asyncio.run(drain_once(context, name))
+
+
+async def drain_once(context: resources.LambdaContext, name: str) -> Drained | None:
     """Look at one circuit, and send what waits for it as far as it lets that through."""
     if resources.settings().is_paused:
         return None
@@ -186,16 +199,14 @@ def run_drain(context: resources.LambdaContext, name: str) -> Drained | None:
     async def deliver_waiting(found: Fetched, errand: Drain) -> Tally:
         return await deliver(found, worker, Limits(), errand)
 
-    return asyncio.run(
-        drain(
-            _lease(f"drain#{name}", context),
-            resources.table(),
-            circuits(),
-            deliver_waiting,
-            name,
-            now=resources.now(),
-            seconds=worker.remaining(),
-        )
+    return await drain(
+        _lease(f"drain#{name}", context),
+        resources.table(),
+        circuits(),
+        deliver_waiting,
+        name,
+        now=resources.now(),
+        seconds=worker.remaining(),
     )
 
 

@@ -7,13 +7,14 @@ everything goes: what is known of a destination saves work, and is never a reaso
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
 from tocsin.delivery.attempt import Broken, Refused, SendResult, Throttled
 from tocsin.delivery.backlog import Start
 from tocsin.delivery.circuit import HELD_LOOK, Terms
+from tocsin.delivery.fallback import stand_in
 from tocsin.delivery.gate import Drain, Gate, Permit
 from tocsin.delivery.notification import DeliveryPolicy, Notification
 from tocsin.delivery.store import Change
@@ -64,10 +65,15 @@ class Admission:
             may_go.update(row.id for row in group[:count])
             permit = permits[name]
             late = [row for row in group if self._is_too_late(row)] if self._asks(name) else group[count:]
+            self.deferred += self._fallen_back(name, [row for row in group if row not in late])
             if self._asks(name) or not self._is_drain_of(name):
                 self.deferred += [self._deferral(row, name, permit.reason, permit.until) for row in late]
         may_go -= {change.before.id for change in self.deferred}
         return [row for row in rows if row.id in may_go]
+
+    def terms_of(self, row: Notification) -> Terms:
+        """Say on what terms a row of this run is sent."""
+        return self._terms.get(self.channels.destination(row), Terms())
 
     def starts(self) -> dict[str, Start]:
         """Say how each destination begins."""
@@ -125,6 +131,19 @@ class Admission:
     def _is_too_late(self, row: Notification) -> bool:
         """Tell whether a row has waited longer than it may: to put it off is to make a dead letter of it."""
         return self.clock() - row.updated_at >= self.policy.throttle_budget
+
+    def _fallen_back(self, name: str, rows: Sequence[Notification]) -> list[Change]:
+        """Give rows that wait too long for a circuit what stands in for them. They go on waiting, behind all others."""
+        now, terms = self.clock(), self._terms[name]
+        circuit = self.gate.knows(name) if self._asks(name) else None
+        if circuit is None or circuit.since is None or now - circuit.since < terms.fallback_after:
+            return []
+        made = [(row, stand_in(row, terms.fallback, now, self.policy)) for row in rows]
+        return [
+            Change(row, replace(row, fell_back_to=new.id, due_at=row.updated_at + self.policy.throttle_budget), new)
+            for row, new in made
+            if new is not None
+        ]
 
     def _start(self, name: str) -> Start:
         per_minute = self._terms[name].per_minute

@@ -17,7 +17,7 @@ from tocsin.delivery.store import Due, Fetched, Lease, Store
 
 LIMIT = 5_000
 """Rows that one drain takes on; the next one is a minute or two away."""
-ASKED = 250
+ASKED = 1_000
 """Rows that are looked at of a circuit that is not closed: one to ask with, and those that wait no longer."""
 
 

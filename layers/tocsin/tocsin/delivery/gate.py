@@ -177,7 +177,7 @@ class Gate:
         """Write a step that rows may wait for; where another was faster, take his unless nobody looks at it."""
         stored = self.circuits.write(mine)
         for _ in range(_TRIES):
-            if stored.version == mine.version + 1 or stored.look_at is not None or mine.look_at is None:
+            if stored == replace(mine, version=mine.version + 1) or stored.look_at is not None or mine.look_at is None:
                 break
             mine = replace(mine, version=stored.version)
             stored = self.circuits.write(mine)

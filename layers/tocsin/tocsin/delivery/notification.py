@@ -155,7 +155,9 @@ class Notification:
     fallback: Target | None = None
     """Where a linked notification goes if this one can't be delivered; null: where its channel's configuration says."""
     fallback_of: str | None = None
-    """The notification that this one stands in for."""
+    """The notification that this one stands in for: the first, where stand-ins had to have some of their own."""
+    came_by: tuple[ChannelName, ...] = ()
+    """The channels by which it was tried before, as other notifications."""
     fell_back_to: str | None = None
     """The notification that stands in for this one."""
     complained_at: datetime | None = None
@@ -240,7 +242,7 @@ class Notification:
     def requeued(self, now: datetime, policy: DeliveryPolicy) -> Self:
         """Begin a new life with a full budget; the history stays."""
         self._require(self.status is Status.DEAD, "requeue")
-        begun_anew: dict[str, Any] = {"retry_count": 0, "sent_at": None, "receipt": None, "fell_back_to": None}
+        begun_anew: dict[str, Any] = {"retry_count": 0, "sent_at": None, "receipt": None}
         cleared = replace(self, last_error=None, outcome=None, died_at=None, **begun_anew)
         return cleared.accepted(now, policy)
 

@@ -11,14 +11,16 @@ Claiming and sending stand here, in the order of the picture; recording in `reco
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from tocsin.delivery.admission import Admission, answered, is_no_attempt
 from tocsin.delivery.attempt import Attempted, Broken, FailureClass, Refused, SendResult, Throttled
 from tocsin.delivery.backlog import Backlog
-from tocsin.delivery.notification import DeliveryPolicy, Notification, Status
+from tocsin.delivery.circuit import Terms
+from tocsin.delivery.fallback import with_stand_in
+from tocsin.delivery.notification import DeliveryPolicy, Notification, Outcome, Status
 from tocsin.delivery.record import Event, Observer, Recording, Tally
 from tocsin.delivery.store import BATCH, Change, Malformed, Store, Write
 
@@ -143,7 +145,7 @@ class Delivery:
             if malformed:
                 await self._recording.bury(malformed, now)
             for change in admission.deferred if admission else ():
-                self._recording.put(change)
+                self._recording.put(self._ended(change))
             await self._start_all()
         finally:
             await asyncio.gather(*self._in_flight)
@@ -166,7 +168,9 @@ class Delivery:
                 self._start(again.row, again.wording)
             if fresh := [row for row in rows if row.id not in held]:
                 await self._send_true(await self._claim(fresh))
-            if not rows and not self._backlog.is_busy:  # all that wait go to destinations that are not ready for more
+            if (
+                self._backlog and not rows and not self._backlog.is_busy
+            ):  # all that wait go to destinations that are not ready for more
                 if not self._limits.waits:
                     return
                 await asyncio.sleep(min(self._backlog.opens_in(), max(0.0, self._worker.remaining() - STOP_BEFORE)))
@@ -203,7 +207,7 @@ class Delivery:
         now = self._worker.clock()
         counted = row.abandoned(now, self._policy) if row.claim_token else row
         if counted.status is Status.DEAD:
-            return Change(row, counted)
+            return self._ended(Change(row, counted))
         until = now + timedelta(seconds=max(0, self._worker.remaining())) + self._policy.claim_margin
         return Change(row, counted.claimed(self._worker.new_token(), until, now))
 
@@ -255,7 +259,7 @@ class Delivery:
         if isinstance(result, Broken) and self._admission is None:
             result = Throttled(result.error)
         if self._admission and isinstance(result, Broken | Refused) and is_no_attempt(result, asked=asks):
-            self._recording.put(self._admission.put_off(row, name, result.error))
+            self._recording.put(self._ended(self._admission.put_off(row, name, result.error)))
         elif isinstance(result, Throttled) and self._limits.waits:  # it is ours, and may have its turn again
             self._held[row.id] = _Held(row, wording, result)
             self._backlog.put_back(row)
@@ -268,13 +272,24 @@ class Delivery:
         for row in waiting:
             self._held.pop(row.id, None)
         for change in admission.withdrawn(name, waiting):
-            self._recording.put(change)
+            self._recording.put(self._ended(change))
 
     def _settle(self, row: Notification, wording: Notification, result: Attempted, started_at: datetime) -> None:
         settled = wording.settled(
             result, started_at=started_at, now=self._worker.clock(), policy=self._policy, dice=self._worker.dice()
         )
-        self._recording.put(Change(row, settled))
+        otherwise = self._terms(row).fallback
+        if settled.outcome is Outcome.ACCEPTED and settled.fallback is None:
+            settled = replace(settled, fallback=otherwise)  # a bounce may come, of whom nobody will ask the channel
+        self._recording.put(self._ended(Change(row, settled)))
+
+    def _ended(self, change: Change) -> Change:
+        """Give a dead letter what stands in for it."""
+        otherwise = self._terms(change.before).fallback
+        return with_stand_in(change, otherwise, self._worker.clock(), self._policy)
+
+    def _terms(self, row: Notification) -> Terms:
+        return self._admission.terms_of(row) if self._admission else Terms()
 
     async def _result(self, row: Notification) -> SendResult:
         try:

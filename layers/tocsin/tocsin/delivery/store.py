@@ -18,6 +18,8 @@ class Change:
 
     before: Notification
     after: Notification
+    stand_in: Notification | None = None
+    """A new row that is written with it, or not at all: what goes another way instead."""
 
 
 class Write(Enum):

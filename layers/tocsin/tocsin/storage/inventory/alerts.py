@@ -119,10 +119,11 @@ class AlertTable:
         """Read what each of `rows` stands on, by its id; two keys a row, 100 keys a request."""
         about = {row.id: row.certificate_id for row in rows if row.certificate_id}
         keys = [key(Kind.CERTIFICATE, certificate_id) for certificate_id in dict.fromkeys(about.values())]
-        keys += [mark_key(certificate_id, id_) for id_, certificate_id in about.items()]
+        alerts = {row.id: row.fallback_of or row.id for row in rows}  # a stand-in stands on the same
+        keys += [mark_key(certificate_id, alerts[id_]) for id_, certificate_id in about.items()]
         found = batch_get(self._client, self._inventory, keys, is_consistent=True)
         items = {(item["pk"]["S"], item["sk"]["S"]): item for item in found}
-        return {id_: _standing(items, certificate_id, id_) for id_, certificate_id in about.items()}
+        return {id_: _standing(items, certificate_id, alerts[id_]) for id_, certificate_id in about.items()}
 
     def _as_read(self, certificate: Certificate) -> dict[str, Any]:
         return {

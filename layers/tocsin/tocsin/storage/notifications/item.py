@@ -89,6 +89,8 @@ def _attempt_from_array(array: list[Any], error_before: str | None) -> Attempt:
     return Attempt(number, from_milliseconds(started), duration, AttemptClass(result), http, error, at)
 
 
+_NAMES = Form("S", " ".join, lambda text: tuple(map(ChannelName, text.split())))
+
 _ROW = Codec(
     Notification,
     (
@@ -120,6 +122,7 @@ _ROW = Codec(
         Column("about", TEXT),
         Column("fallback", Form("S", str, Target.parse)),
         Column("fallback_of", TEXT),
+        Column("came_by", _NAMES, ()),
         Column("fell_back_to", TEXT),
         Column("complained_at", INSTANT),
         Column("fingerprint", TEXT),

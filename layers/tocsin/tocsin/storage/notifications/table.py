@@ -77,6 +77,11 @@ class NotificationTable:
 
     def write(self, changes: Sequence[Change]) -> list[Write]:
         """Write up to 25 steps in one call; each succeeds or fails alone. Answers are in the order of `changes`."""
+        alone = [change for change in changes if change.stand_in is None]
+        verdicts = iter(self._write_batch(alone) if alone else ())
+        return [next(verdicts) if change.stand_in is None else self._write_both(change) for change in changes]
+
+    def _write_batch(self, changes: Sequence[Change]) -> list[Write]:
         statements = [update_of(change, self._retention).as_statement(self._name) for change in changes]
         try:
             answer = self._client.batch_execute_statement(Statements=statements)
@@ -85,10 +90,28 @@ class NotificationTable:
                 return [Write.UNAVAILABLE] * len(changes)
             if len(changes) == 1:
                 return [Write.REFUSED]
-            return [self.write([change])[0] for change in changes]  # one bad row must not spoil the rest
+            return [self._write_batch([change])[0] for change in changes]  # one bad row must not spoil the rest
         except BotoCoreError:
             return [Write.UNAVAILABLE] * len(changes)
         return [_verdict(response.get("Error", {}).get("Code")) for response in answer["Responses"]]
+
+    def _write_both(self, change: Change) -> Write:
+        """Write a step and the row that stands in, or neither. One that is there already was made by another step."""
+        actions: list[Mapping[str, Any]] = [{"Update": update_of(change, self._retention).as_request(self._name)}]
+        if change.stand_in:
+            new = {"TableName": self._name, "Item": encode(change.stand_in, self._retention)}
+            actions.append({"Put": new | {"ConditionExpression": "attribute_not_exists(id)"}})
+        try:
+            commit(self._client, actions)
+        except RefusedError as refused:
+            is_there = refused.failed == (1,)
+            return self.write([Change(change.before, change.after)])[0] if is_there else Write.LOST
+        except ClientError as error:
+            is_refused = error.response["Error"].get("Code") == "ValidationException"
+            return Write.REFUSED if is_refused else Write.UNAVAILABLE
+        except BotoCoreError:
+            return Write.UNAVAILABLE
+        return Write.DONE
 
     def write_status(self, change: Change) -> Write:
         """Write the state that a step leads to and nothing else: for a row that can't take the whole of it.
