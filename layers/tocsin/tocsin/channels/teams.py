@@ -43,7 +43,7 @@ FACT_LIMIT = 256
 SIGNS = {Severity.INFORMATIONAL: "🔵", Severity.WARNING: "🟠", Severity.CRITICAL: "🔴"}
 """What catches the eye. The word is beside it: a colour alone says nothing to many."""
 STYLES = {Severity.INFORMATIONAL: "accent", Severity.WARNING: "warning", Severity.CRITICAL: "attention"}
-"""The colours of the banner, as Adaptive Cards name them."""
+"""The colours of the banner and of its label, as Adaptive Cards name both."""
 
 _HOLDING = frozenset(
     {
@@ -160,7 +160,8 @@ def _rich(line: str, **looks: str) -> Element:
 
 def _banner(notification: Notification, subject: str) -> Element:
     severity = notification.severity
-    label = {"type": "TextBlock", "text": f"{SIGNS[severity]} {severity.upper()}", "weight": "Bolder", "size": "Small"}
+    look = {"weight": "Bolder", "size": "Small", "color": STYLES[severity].title()}
+    label = {"type": "TextBlock", "text": f"{SIGNS[severity]} {severity.upper()}", **look}
     title = _rich(subject, size="Large", weight="Bolder") | {"spacing": "None"}
     return {"type": "Container", "style": STYLES[severity], "bleed": True, "items": [label, title]}
 
