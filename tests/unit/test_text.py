@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tocsin.text import ELLIPSIS, bounded, is_storable
+from tocsin.text import ELLIPSIS, bounded, is_storable, lines_of
 
 FAMILY = "👩\u200d👩\u200d👧\u200d👦"  # one figure of four people and three joiners
 anything = st.text(st.characters())  # lone surrogates too
@@ -80,3 +80,14 @@ def test_what_is_storable_can_be_written_as_utf8_and_nothing_else(text: str) -> 
         assert not is_storable(text)
     else:
         assert is_storable(text)
+
+
+@given(text=st.text())
+def test_lines_are_printable(text: str) -> None:
+    """Faults: "right-to-left", NUL: what is shown on several lines is as harmless as what is shown on one."""
+    for line in lines_of(text):
+        assert not {unicodedata.category(character) for character in line.replace("\u200d", "")} & {"Cc", "Cf", "Cs"}
+
+
+def test_lines_end_where_any_system_ends_them_and_keep_what_they_begin_with() -> None:
+    assert lines_of("a \r\n\n  b\tc\u2028\u202ed\x00e") == ["a", "", "  b c", "d e"]

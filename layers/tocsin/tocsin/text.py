@@ -37,6 +37,11 @@ def bounded(text: str, limit: int) -> str:
     return _without_dangling_joiner(kept) + ELLIPSIS
 
 
+def lines_of(text: str) -> list[str]:
+    """Return `text` as printable lines: nothing in them moves, hides or reorders what is beside them."""
+    return [(line if line.isprintable() else "".join(map(_printable, line))).rstrip() for line in text.splitlines()]
+
+
 def is_storable(text: str) -> bool:
     """Tell whether `text` can be written as UTF-8 (a lone surrogate, which JSON can smuggle in, can't)."""
     return not any("\ud800" <= character <= "\udfff" for character in text)

@@ -69,7 +69,7 @@ def test_a_chain_ends_whatever_the_channels_say(ways: dict[ChannelKind, ChannelK
     row: Notification | None = a_row(channel=ChannelName(next(iter(ways))), recipient="")
     seen = []
     while row is not None:
-        seen.append(row.channel)
+        seen.append(Target(row.channel, row.recipient))
         dead = settled(row, REJECTED)
         way = ways.get(row.channel.kind)
         target = None if way is None else Target(ChannelName(way), "ops@example.com")

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from pydantic import ValidationError
 
-from tocsin.channels import email, jsm, pagerduty, sns, webhook
+from tocsin.channels import email, jsm, pagerduty, slack, sns, teams, webhook
 from tocsin.channels.aws import THREADS, THROTTLING_CODES
 from tocsin.channels.channel import ChannelSettings, Clients, Clock, SendsOnly, Tools, broken
 from tocsin.channels.connection import guarded_session
@@ -58,6 +58,8 @@ class Kind:
 KINDS: dict[ChannelKind, Kind] = {
     ChannelKind.EMAIL: Kind(email.EmailDocument, email.EmailChannel),
     ChannelKind.WEBHOOK: Kind(webhook.WebhookDocument, webhook.WebhookChannel, webhook.where),
+    ChannelKind.SLACK: Kind(slack.SlackDocument, slack.SlackChannel),
+    ChannelKind.TEAMS: Kind(teams.TeamsDocument, teams.TeamsChannel),
     ChannelKind.SNS: Kind(sns.SnsDocument, sns.SnsChannel, sns.where, sns.default),
     ChannelKind.PAGERDUTY: Kind(pagerduty.PagerDutyDocument, pagerduty.PagerDutyChannel),
     ChannelKind.OPSGENIE: Kind(jsm.OpsGenieDocument, jsm.AlertsChannel),
