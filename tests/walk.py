@@ -23,13 +23,12 @@ from typing import Any
 from build.toolchain import ROOT
 from local import dynamodb_local
 from local.receiver import Receiver, answers
-from tests.integration.functions.conftest import _wired
 from tests.integration.functions.test_deliveries import World, stream_of
 from tests.integration.functions.test_source_sync import CA, Endpoint, an_endpoint
 from tests.support.certificates import Made
 from tests.support.channels import SECRET
 from tests.support.database import Database
-from tests.support.functions import Context, call, forget_wiring, handler
+from tests.support.functions import Context, call, forget_wiring, handler, wired
 from tests.support.inventory import DAY
 from tests.support.inventory_api import API, CERTIFICATES, OWNERS, an_id_in, body_of, put, text_of
 from tests.support.inventory_store import Store
@@ -150,7 +149,7 @@ def made(days: float) -> Made:
 
 async def main() -> None:
     """Print the table: `sync` sees a renewal and ends the alert about the certificate before it."""
-    with dynamodb_local.running(Path(tempfile.mkdtemp())) as dynamodb, _wired(dynamodb) as store:
+    with dynamodb_local.running(Path(tempfile.mkdtemp())) as dynamodb, wired(dynamodb) as store:
         stack = store.names["Notifications"][-12:]
         async with (
             a_parameter_store(Webhook={"secrets": [SECRET]}) as ssm,

@@ -38,8 +38,12 @@ class FakeCircuits:
     def note(self, circuit: Circuit) -> None:
         self._ask("note")
         known = self.kept.get(circuit.name, Circuit(name=circuit.name))
-        news = {"delivered_at": circuit.delivered_at, "failed_at": circuit.failed_at, "last_error": circuit.last_error}
-        self.kept[circuit.name] = replace(known, **{name: value for name, value in news.items() if value is not None})
+        self.kept[circuit.name] = replace(
+            known,
+            delivered_at=circuit.delivered_at or known.delivered_at,
+            failed_at=circuit.failed_at or known.failed_at,
+            last_error=circuit.last_error or known.last_error,
+        )
 
     def _ask(self, what: str) -> None:
         if self.fails:

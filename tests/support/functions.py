@@ -3,13 +3,17 @@
 import importlib.util
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import pytest
+
+from tests.support.inventory_store import Store, a_store
 from tocsin.bootstrap import delivery, inventory, resources
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
@@ -154,3 +158,16 @@ def _event(method: str, url: str, body: str | None, headers: Mapping[str, str]) 
         "multiValueQueryStringParameters": many or None,
         "body": body,
     }
+
+
+@contextmanager
+def wired(endpoint: str) -> Iterator[Store]:
+    """Let the functions of this process work on fresh tables."""
+    with a_store(endpoint) as fresh, pytest.MonkeyPatch.context() as patch:
+        notifications, inventory, audit = (fresh.names[table] for table in ("Notifications", "Inventory", "Audit"))
+        stack = f"stack-{notifications[-12:]}"
+        for name, value in environment(stack, notifications, endpoint, inventory, audit).items():
+            patch.setenv(name, value)
+        forget_wiring()
+        yield fresh
+        forget_wiring()

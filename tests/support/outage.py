@@ -20,7 +20,7 @@ import pytest
 
 from tests.support.database import Database
 from tests.support.functions import Context
-from tests.support.rows import NOW
+from tests.support.rows import NOW, RETENTION
 from tocsin.bootstrap import delivery, resources
 from tocsin.channels.channel import Tools
 from tocsin.channels.document import ChannelDocument
@@ -32,7 +32,9 @@ from tocsin.delivery.notification import Notification, Severity, Status
 from tocsin.delivery.record import Event
 from tocsin.delivery.store import Change
 from tocsin.network.blocking import Blocking
+from tocsin.storage.notifications.item import encode
 
+Image = dict[str, Any]
 LANES = 10
 BATCH = 25
 TICK = 120
@@ -65,7 +67,7 @@ class Cloud:
     events: Counter[Event] = field(default_factory=Counter)
     drains: int = 0
     _gates: dict[str, Gate] = field(default_factory=dict)
-    _lanes: dict[str, "asyncio.Queue[str]"] = field(default_factory=dict)
+    _lanes: dict[str, "asyncio.Queue[Image]"] = field(default_factory=dict)
     _tasks: set["asyncio.Task[Any]"] = field(default_factory=set)
 
     async def send(self, row: Notification) -> SendResult:
@@ -81,7 +83,7 @@ class Cloud:
         self.database.fill(rows)
         for row in rows:
             mapping = "critical" if row.severity is Severity.CRITICAL else "others"
-            self._lane(f"{mapping}-{crc32(row.id.encode()) % LANES}").put_nowait(row.id)
+            self._lane(f"{mapping}-{crc32(row.id.encode()) % LANES}").put_nowait(encode(row, RETENTION))
 
     def start(self, function: str, event: dict[str, Any]) -> None:
         """Invoke a function that sweeps, beside all that runs."""
@@ -118,7 +120,7 @@ class Cloud:
         """Count what a run reports."""
         self.events[event] += 1
 
-    def _lane(self, name: str) -> "asyncio.Queue[str]":
+    def _lane(self, name: str) -> "asyncio.Queue[Image]":
         if name not in self._lanes:
             self._lanes[name] = asyncio.Queue()
             task = asyncio.create_task(self._working(name, self._lanes[name]))
@@ -128,16 +130,15 @@ class Cloud:
 
     _background: list["asyncio.Task[None]"] = field(default_factory=list)
 
-    async def _working(self, name: str, lane: "asyncio.Queue[str]") -> None:
+    async def _working(self, name: str, lane: "asyncio.Queue[Image]") -> None:
         """Be one lane: one batch after the other, in a process of its own."""
         _gate.set(self._process(name))
         while True:
-            ids = [await lane.get()]
-            while len(ids) < BATCH and not lane.empty():
-                ids.append(lane.get_nowait())
-            images = [self.database.item(id_) for id_ in ids]
-            await delivery.dispatch_once(filter(_matches, images), _context(60))
-            for _ in ids:
+            images = [await lane.get()]
+            while len(images) < BATCH and not lane.empty():
+                images.append(lane.get_nowait())
+            await delivery.dispatch_once(images, _context(60))
+            for _ in images:
                 lane.task_done()
 
     async def _sweeping(self, event: dict[str, Any]) -> None:
@@ -184,11 +185,6 @@ class _Document(ChannelDocument):
     """A channel without secrets."""
 
 
-def _matches(image: dict[str, Any]) -> bool:
-    """Stand for the filter of both mappings of the stream."""
-    return (image["status"]["S"], image["claimed_until"]["N"]) == ("pending", "0")
-
-
 Documents = dict[str, dict[str, Any]]
 
 
@@ -218,6 +214,7 @@ def a_cloud(database: Database, documents: Documents, receivers: dict[str, Recei
 
     class Observed:
         observe = staticmethod(cloud.observe)
+        circuit = staticmethod(lambda _circuit: None)
 
     with (
         pytest.MonkeyPatch.context() as patch,

@@ -18,6 +18,7 @@ from aws_lambda_powertools import Logger
 
 from tocsin.delivery.attempt import AttemptClass
 from tocsin.delivery.channel_name import ChannelName
+from tocsin.delivery.circuit import Circuit, State
 from tocsin.delivery.notification import Notification, Outcome, Status
 from tocsin.delivery.record import Event
 from tocsin.delivery.store import Change
@@ -194,6 +195,14 @@ class Recorder:
                 self.logger.error("result not recorded; the row is due again later", extra=_about(change.before))
             case Event.CONTENDED | Event.UNCLAIMED:
                 self.logger.info("not sent", extra=_about(change.before) | {"why": event})
+
+    def circuit(self, circuit: Circuit) -> None:
+        """Note that a circuit opened, was held, or closed: its alarm goes off at once, not at the next sweep."""
+        gauges = {State.HELD: Metric.CHANNELS_HELD, State.OPEN: Metric.CIRCUITS_OPEN}
+        if circuit.state in gauges:
+            self.metrics.gauge(gauges[circuit.state], 1)
+        level = self.logger.error if circuit.state is State.HELD else self.logger.warning
+        level(f"circuit {circuit.state}", extra={"circuit": circuit.name, "reason": circuit.reason})
 
     def created(self, row: Notification) -> None:
         """Note a new notification."""

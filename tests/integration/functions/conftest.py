@@ -1,42 +1,28 @@
 """The functions' environment: real wiring, against fresh tables, by a clock that the test may hold."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from tests.support.database import Database
 from tests.support.engine import Clock
-from tests.support.functions import environment, forget_wiring
+from tests.support.functions import wired
 from tests.support.inventory import T0
-from tests.support.inventory_store import Store, a_store
+from tests.support.inventory_store import Store
 from tocsin.bootstrap import resources
-
-
-@contextmanager
-def _wired(endpoint: str) -> Iterator[Store]:
-    """Let the functions of this process work on fresh tables."""
-    with a_store(endpoint) as fresh, pytest.MonkeyPatch.context() as patch:
-        notifications, inventory, audit = (fresh.names[table] for table in ("Notifications", "Inventory", "Audit"))
-        stack = f"stack-{notifications[-12:]}"
-        for name, value in environment(stack, notifications, endpoint, inventory, audit).items():
-            patch.setenv(name, value)
-        forget_wiring()
-        yield fresh
-        forget_wiring()
 
 
 @pytest.fixture
 def store(dynamodb_endpoint: str) -> Iterator[Store]:
     """Give the test's own tables, on which the functions work."""
-    with _wired(dynamodb_endpoint) as fresh:
+    with wired(dynamodb_endpoint) as fresh:
         yield fresh
 
 
 @pytest.fixture(scope="module")
 def shared_store(dynamodb_endpoint: str) -> Iterator[Store]:
     """Give the tables of a whole module: for tests that write nothing."""
-    with _wired(dynamodb_endpoint) as fresh:
+    with wired(dynamodb_endpoint) as fresh:
         yield fresh
 
 

@@ -187,7 +187,7 @@ def test_what_waits_goes_out_at_the_rate() -> None:
         times.append(asyncio.get_running_loop().time())
         return await original(row)
 
-    world.channels.send = send  # type: ignore[method-assign]
+    world.channels.send = send  # type: ignore[method-assign, assignment]
     rows = [replace(row, deferred_by="Slack") for row in world.rows(40)]
     for row in rows:
         world.table.insert(row)

@@ -112,7 +112,7 @@ def test_what_waits_too_long_for_its_channel_goes_to_its_fallback_and_goes_on_wa
     async def terms(_row: Notification) -> Terms:
         return Terms(fallback=TEAMS, fallback_after=timedelta(minutes=15))
 
-    world.channels.terms = terms  # type: ignore[method-assign]
+    world.channels.terms = terms  # type: ignore[method-assign, assignment]
     rows = world.rows(5)
     world.deliver(rows)
     for minutes in (10, 10, 10):

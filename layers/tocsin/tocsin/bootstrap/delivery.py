@@ -124,7 +124,15 @@ async def deliver(found: Fetched, worker: Worker, limits: Limits, drain_: Drain 
             resources.recorder().observe,
             review=review,
             limits=limits,
-            admission=Admission(gate(), channels, settings.delivery, worker.clock, limits.waits, drain_),
+            admission=Admission(
+                gate(),
+                channels,
+                settings.delivery,
+                worker.clock,
+                waits=limits.waits,
+                drain=drain_,
+                changed=resources.recorder().circuit,
+            ),
         )
         return await run.run(found.rows, found.malformed)
 

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from tocsin.delivery.attempt import Broken, Refused, SendResult, Throttled
 from tocsin.delivery.backlog import Start
-from tocsin.delivery.circuit import HELD_LOOK, Terms
+from tocsin.delivery.circuit import HELD_LOOK, Circuit, Terms
 from tocsin.delivery.fallback import stand_in
 from tocsin.delivery.gate import Drain, Gate, Permit
 from tocsin.delivery.notification import DeliveryPolicy, Notification
@@ -46,6 +46,8 @@ class Admission:
     waits: bool
     """Whether the run waits for its turn at destinations that take so many a minute."""
     drain: Drain | None = None
+    changed: Callable[[Circuit], None] = lambda _circuit: None
+    """Hears of each circuit that this run opens, holds or closes."""
     deferred: list[Change] = field(default_factory=list)
     """What is put off, and not yet taken by the run."""
     _terms: dict[str, Terms] = field(default_factory=dict)
@@ -88,6 +90,8 @@ class Admission:
             async with self._lock:
                 if not await self._kept(lambda: self.gate.save(name)):
                     self.gate.forget(name)
+                else:
+                    self.changed(self.gate.knows(name))
         return not self.gate.has(name) or self.gate.knows(name).is_closed
 
     def asks(self, name: str) -> bool:
