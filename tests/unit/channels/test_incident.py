@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.channels import a_notification
-from tocsin.channels.incident import HIDDEN, LINK_LIMIT, fitted, incident_key, links_of, read, without
+from tocsin.channels.http import HIDDEN, without
+from tocsin.channels.incident import LINK_LIMIT, fitted, incident_key, links_of, read
 from tocsin.channels.wording import Links
 
 EVERY_CHARACTER = st.characters() | st.characters(categories=["Cs"])

@@ -18,15 +18,13 @@ from http import HTTPStatus
 from pydantic import SecretStr
 
 from tocsin.channels.channel import Tools, broken
-from tocsin.channels.http import Answer, request
+from tocsin.channels.http import SECRET_LENGTH, Answer, request
 from tocsin.delivery.attempt import Broken, FailureClass, Refused, Throttled
 from tocsin.delivery.notification import LAST_ERROR_LIMIT
 from tocsin.text import bounded
 
 Code = Callable[[str], str]
 """Finds the provider's own code in the text of an answer; empty: there is none."""
-SECRET_LENGTH = 8
-"""Characters from which a part of a URL may be a secret: "ok" is in every "hooks"."""
 _HEADERS = {"content-type": "application/json"}
 
 

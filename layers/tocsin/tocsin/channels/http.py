@@ -11,8 +11,10 @@
 
 import asyncio
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
 
 import aiohttp
 
@@ -20,12 +22,16 @@ from tocsin.channels.channel import Tools, is_retryable, permanent, refused, ret
 from tocsin.channels.connection import ForbiddenAddressError, Progress
 from tocsin.channels.retry_after import retry_after
 from tocsin.delivery.attempt import FailureClass, Refused
+from tocsin.text import bounded
 
 BODY_LIMIT = 4096
 """Bytes of a response that are read, for the error's text."""
 BODY_SECONDS = 1.0
 """How long an answer's body may take once its status is known: it only explains."""
 USER_AGENT = "Tocsin/1"
+HIDDEN = "[secret]"
+SECRET_LENGTH = 8
+"""Characters from which a part of a URL may be a secret: "ok" is in every "hooks"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,22 @@ class Answer:
         if is_retryable(self.status):
             return refused(FailureClass.RETRYABLE, self.error, self.status, self.retry_after)
         return refused(FailureClass.PERMANENT, self.error, self.status)
+
+
+def without(secrets: Iterable[str], text: str) -> str:
+    """Return foreign text as one line that repeats none of `secrets`."""
+    line = bounded(text, BODY_LIMIT)  # first: what is dropped here may have stood inside of one
+    for secret in sorted(secrets, key=len, reverse=True):
+        line = line.replace(secret, HIDDEN)
+    return line
+
+
+def secrets_in(url: str) -> set[str]:
+    """Give what of a URL may be a secret: its path and query, and the longer parts of both."""
+    split = urlsplit(url)
+    whole = (url, split.path, split.query, f"{split.path}?{split.query}")
+    parts = re.split(r"[/?&=;,]", unquote(f"{split.path}/{split.query}"))
+    return {part for part in (*whole, *parts) if len(part) >= SECRET_LENGTH}
 
 
 async def request(

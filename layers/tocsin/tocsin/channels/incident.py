@@ -21,7 +21,7 @@ from http import HTTPStatus
 from typing import Any
 
 from tocsin.channels.channel import broken, refused
-from tocsin.channels.http import BODY_LIMIT, Answer
+from tocsin.channels.http import Answer, without
 from tocsin.channels.wording import Links
 from tocsin.delivery.attempt import Broken, FailureClass, Refused, Throttled
 from tocsin.delivery.notification import LAST_ERROR_LIMIT, Notification
@@ -32,8 +32,6 @@ FACT_LIMIT = 512
 "Alert API", Create Alert)."""
 LINK_LIMIT = 2048
 """Characters of a link; a longer one is left out, for half of one leads nowhere."""
-HIDDEN = "[secret]"
-
 _UNIT = 2
 """Bytes of a code unit of UTF-16."""
 _UNSHOWN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -75,14 +73,6 @@ def read(text: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def without(secrets: Iterable[str], text: str) -> str:
-    """Return foreign text as one line that repeats none of `secrets`."""
-    line = bounded(text, BODY_LIMIT)  # first: what is dropped here may have stood inside of one
-    for secret in secrets:
-        line = line.replace(secret, HIDDEN)
-    return line
 
 
 def judged(answer: Answer | Refused, *, is_broken: bool, secrets: Iterable[str]) -> Refused | Throttled | Broken:

@@ -14,8 +14,8 @@ from pydantic import AfterValidator, SecretStr
 
 from tocsin.channels.channel import ChannelSettings, Tools, broken
 from tocsin.channels.document import ChannelDocument
-from tocsin.channels.http import Answer, request
-from tocsin.channels.incident import FACT_LIMIT, body_of, fitted, incident_key, judged, links_of, read, without
+from tocsin.channels.http import Answer, request, without
+from tocsin.channels.incident import FACT_LIMIT, body_of, fitted, incident_key, judged, links_of, read
 from tocsin.channels.wording import Wording, facts_of
 from tocsin.delivery.attempt import Accepted, SendResult
 from tocsin.delivery.fate import Fate, Known, NotYet

@@ -12,6 +12,7 @@
 """
 
 import json
+from dataclasses import replace
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -19,7 +20,7 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from tocsin.channels.channel import Tools, permanent
 from tocsin.channels.document import ChannelDocument
-from tocsin.channels.http import Answer, request
+from tocsin.channels.http import Answer, request, secrets_in, without
 from tocsin.channels.signature import key_of, signed_headers
 from tocsin.delivery.attempt import Delivered, SendResult
 from tocsin.delivery.notification import Notification
@@ -68,8 +69,8 @@ class WebhookChannel:
         match await request(self._tools, url, body=body, headers=headers):
             case Answer(is_success=True) as answer:
                 return Delivered(answer.status)
-            case Answer() as answer:
-                return answer.refused()
+            case Answer() as answer:  # which may repeat the URL, and the document's is a secret
+                return replace(answer, text=without(secrets_in(url), answer.text)).refused()
             case failure:
                 return failure
 
