@@ -91,11 +91,12 @@ class Cloud:
         self._tasks.add(task)
         task.add_done_callback(self._finished)
 
-    async def run(self, seconds: float, *, until: Callable[[], bool] = lambda: False) -> None:
-        """Let the schedule tick for so long, or until something is so."""
-        end = asyncio.get_running_loop().time() + seconds
-        while asyncio.get_running_loop().time() < end and not until():
-            await asyncio.sleep(TICK - asyncio.get_running_loop().time() % TICK)
+    async def run(self, seconds: float) -> None:
+        """Let the schedule tick for so long."""
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        for number in range(1, int(seconds // TICK) + 1):
+            await asyncio.sleep(begun + number * TICK - loop.time())
             self.start("retry_sweep", {})
 
     async def rest(self) -> None:

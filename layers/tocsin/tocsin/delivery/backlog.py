@@ -60,6 +60,10 @@ class _Pace:
         """Learn that it answered: it may have more at once."""
         self.window = min(self.window + 1, self.most)
 
+    def hung(self) -> None:
+        """Learn that it did not answer: nothing follows until the others have."""
+        self.window = max(1, self.window - 1)
+
     def throttled(self, now: float) -> None:
         """Learn that the destination would take no more."""
         if now - self.refused_at >= _ECHO:
@@ -139,8 +143,10 @@ class Backlog:
             taken.append(self._pop(name))
         return taken
 
-    def finish(self, row: Notification, *, throttled: bool = False, answered: bool = False) -> None:
-        """Give back the place of a row that was taken; say whether its destination answered, or would take no more."""
+    def finish(
+        self, row: Notification, *, throttled: bool = False, answered: bool = False, hung: bool = False
+    ) -> None:
+        """Give back the place of a row that was taken; say whether its destination answered, hung, or took no more."""
         name = self._names[row.id]
         self._in_flight[name] -= 1
         if throttled:
@@ -149,6 +155,8 @@ class Backlog:
             self._paces[name].took_one()
         if answered:
             self._paces[name].answered()
+        if hung:
+            self._paces[name].hung()
 
     def withdraw(self, name: str) -> list[Notification]:
         """Take out what waits for one destination, and give it."""

@@ -252,7 +252,8 @@ class Delivery:
         asks = self._admission is not None and self._admission.asks(name)
         result = await self._result(wording)
         goes_on = self._admission is None or await self._admission.learn(name, result)
-        self._backlog.finish(row, throttled=isinstance(result, Throttled), answered=answered(result))
+        hung = isinstance(result, Refused) and result.hung
+        self._backlog.finish(row, throttled=isinstance(result, Throttled), answered=answered(result), hung=hung)
         if self._admission and not goes_on:
             self._withdraw(name, self._admission)
         self._progress.set()
