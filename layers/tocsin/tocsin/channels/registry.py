@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from pydantic import ValidationError
 
-from tocsin.channels import email, sns, webhook
+from tocsin.channels import apprise, email, sns, webhook
 from tocsin.channels.aws import THREADS, THROTTLING_CODES
 from tocsin.channels.channel import ChannelSettings, Clients, Clock, SendsOnly, Tools, broken
 from tocsin.channels.connection import guarded_session
@@ -58,6 +58,7 @@ class Kind:
 KINDS: dict[ChannelKind, Kind] = {
     ChannelKind.EMAIL: Kind(email.EmailDocument, email.EmailChannel),
     ChannelKind.WEBHOOK: Kind(webhook.WebhookDocument, webhook.WebhookChannel, webhook.where),
+    ChannelKind.APPRISE: Kind(apprise.AppriseDocument, apprise.AppriseChannel),
     ChannelKind.SNS: Kind(sns.SnsDocument, sns.SnsChannel, sns.where, sns.default),
 }
 
