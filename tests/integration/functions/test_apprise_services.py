@@ -12,6 +12,7 @@ import requests
 from apprise.manager_plugins import NotificationManager
 
 from local.receiver import answers
+from tests.docs.markdown import page, tables
 from tests.support.apprise import PUSHOVER, Network, a_provider, invoked, network, sent, the_hosts
 from tests.unit.network.test_address import FORBIDDEN
 
@@ -224,3 +225,13 @@ def test_the_plugins_have_no_way_out_but_requests(network: Network) -> None:
         }
         assert "requests" in imported, name
         assert not imported & OWN_WAYS_OUT, name
+
+
+def test_the_page_lists_every_service_and_its_hosts(network: Network) -> None:
+    """docs/connectors.md shows what the code has."""
+    shown = {
+        scheme: row["hosts that are reached"].replace("`", "").split(", ")
+        for row in tables(page("docs/connectors.md"), "Apprise")[1]
+        for scheme in row["scheme"].replace("`", "").split(", ")
+    }
+    assert shown == {name: list(service.hosts) for name, service in sys.modules["services"].SERVICES.items()}
