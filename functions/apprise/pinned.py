@@ -7,6 +7,7 @@ this stands where `requests` takes a connection out of its pool, and looks at th
 import time
 from contextvars import ContextVar
 from dataclasses import dataclass
+from io import BytesIO
 
 import certifi
 import requests.sessions
@@ -15,10 +16,13 @@ from requests.adapters import HTTPAdapter
 from requests.exceptions import ConnectTimeout, RequestException, SSLError
 from services import Service
 from urllib3.connectionpool import HTTPConnectionPool
-from urllib3.exceptions import NewConnectionError
+from urllib3.exceptions import HTTPError, NewConnectionError
+from urllib3.response import BaseHTTPResponse
 
 AUTHORITIES = certifi.where()
 """Whose certificates are trusted; neither a plugin nor the environment chooses."""
+BODY_LIMIT = 65_536
+"""Bytes of an answer that a plugin gets to see. Those that matter have a few hundred."""
 HTTPS_PORT = 443
 REDIRECTS = range(300, 400)
 """RFC 9110, 15.4."""
@@ -85,6 +89,7 @@ class PinnedAdapter(HTTPAdapter):
         if response.status_code in REDIRECTS:
             response.close()
             raise ForbiddenError(request=request)
+        response.raw = _beginning(response.raw, current.end)
         return response
 
     def get_connection_with_tls_context(
@@ -114,6 +119,20 @@ def _is_unconnected(error: RequestException) -> bool:
     """Tell whether nothing can have gone out: no name, no connection, no TLS, or not ours to ask."""
     cause = getattr(error.args[0], "reason", None) if error.args else None
     return isinstance(error, ForbiddenError | ConnectTimeout | SSLError) or isinstance(cause, NewConnectionError)
+
+
+def _beginning(body: BaseHTTPResponse, end: float) -> BytesIO:
+    """Read BODY_LIMIT bytes at most, in half of the time that is left until `end`: a body may be endless, or drip."""
+    read = bytearray()
+    end -= (end - time.monotonic()) / 2
+    try:
+        while len(read) < BODY_LIMIT and time.monotonic() < end and (chunk := body.read1(BODY_LIMIT - len(read))):
+            read += chunk
+    except HTTPError:
+        pass  # cut off, malformed or too slow: the plugin judges what came
+    finally:
+        body.close()
+    return BytesIO(bytes(read))
 
 
 def install() -> None:

@@ -7,6 +7,8 @@ connects, which shows a certificate for them by an authority of the test's own.
 import asyncio
 import json
 import logging
+import sys
+import time
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
@@ -14,7 +16,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from local.receiver import Behaviour, answers, drips, in_turn, resets, says, silent
+from local.receiver import Behaviour, answers, drips, endless, in_turn, resets, says, silent
 from tests.support.apprise import PUSHOVER, SECRET, TELEGRAM, Network, a_provider, invoked, network, sent
 from tests.support.channels import PATIENCE, SHORT
 
@@ -87,8 +89,6 @@ async def test_a_redirect_is_never_followed(
     [
         pytest.param(silent(), id="silent"),
         pytest.param(drips(interval=0.02), id="drips a status line"),
-        pytest.param(drips(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n", interval=0.02), id="drips a body"),
-        pytest.param(says(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", then_closes=False), id="stops in the body"),
     ],
 )
 async def test_the_deadline_is_total(
@@ -98,6 +98,50 @@ async def test_the_deadline_is_total(
     async with a_provider(network, behaviour, monkeypatch, tmp_path), asyncio.timeout(PATIENCE):
         answer = await sent(PUSHOVER, deadline=SHORT)
     assert (answer["outcome"], answer["is_late"]) == ("unanswered", True)
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        pytest.param(drips(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n", interval=0.02), id="drips"),
+        pytest.param(says(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", then_closes=False), id="stops"),
+    ],
+)
+async def test_an_answer_whose_body_does_not_come_keeps_the_deadline(
+    behaviour: Behaviour, network: Network, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Faults: "the total deadline holds". Accepted by its status, or unanswered if all of the time went."""
+    async with a_provider(network, behaviour, monkeypatch, tmp_path), asyncio.timeout(PATIENCE):
+        answer = await sent(PUSHOVER, deadline=SHORT)
+    assert answer["outcome"] in {"accepted", "unanswered"}
+
+
+@pytest.mark.parametrize(("status", "outcome"), [(200, "accepted"), (500, "answered")])
+async def test_the_status_of_a_large_answer_stands(
+    status: int, outcome: str, network: Network, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Faults: "answers 10 MB". Pushover's plugin asks for no more than the status."""
+    async with a_provider(network, endless(status, 10_000_000), monkeypatch, tmp_path):
+        answer = await sent(PUSHOVER)
+    assert (answer["outcome"], answer["status"], answer["is_late"]) == (outcome, status, False)
+
+
+def test_an_endless_answer_is_not_read_to_its_end(network: Network) -> None:
+    """Faults: "never ends"."""
+
+    class Endless:
+        taken = 0
+
+        def read1(self, amount: int) -> bytes:
+            self.taken += min(amount, 1000)
+            return b"x" * min(amount, 1000)
+
+        def close(self) -> None:
+            self.is_closed = True
+
+    pinned, body = sys.modules["pinned"], Endless()
+    kept = pinned._beginning(body, time.monotonic() + PATIENCE).read()
+    assert (len(kept), body.taken, body.is_closed) == (pinned.BODY_LIMIT, pinned.BODY_LIMIT, True)
 
 
 async def test_a_reset_after_the_request_is_unanswered(
