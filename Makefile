@@ -65,8 +65,8 @@ dynamodb: .venv/.ready ## Install DynamoDB Local, the engine of the store's test
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade
 
 lock: $(VENVS)/uv/.ready ## Pin the newest versions of everything again, with their hashes.
-	$(LOCK) layers/tocsin/requirements.in -o layers/tocsin/requirements.txt
-	$(LOCK) requirements/dev.in --constraints layers/tocsin/requirements.txt -o requirements/dev.txt
+	for name in tocsin apprise; do $(LOCK) layers/$$name/requirements.in -o layers/$$name/requirements.txt; done
+	$(LOCK) requirements/dev.in --constraints layers/tocsin/requirements.txt --constraints layers/apprise/requirements.txt -o requirements/dev.txt
 	for name in sam aws uv; do $(LOCK) requirements/$$name.in -o requirements/$$name.txt; done
 
 # ── Running ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -12,7 +12,12 @@ from bench.sweeping import told
 from build.toolchain import ROOT
 
 BARE = "bare"
-EVENTS = {"api": "api_list_dead", "dispatch": "dispatch_pending", "retry_sweep": "retry_sweep_tick"}
+EVENTS = {
+    "api": "api_list_dead",
+    "dispatch": "dispatch_pending",
+    "retry_sweep": "retry_sweep_tick",
+    "apprise": "apprise_late",
+}
 
 
 def cold_starts(store: int, times: int) -> dict[str, float]:

@@ -43,11 +43,11 @@ def test_a_real_deployment_gives_only_what_is_said_now() -> None:
     assert given["Environment"] == "production"
 
 
-def layer_commands(**given: str) -> str:
-    """What the layer's Makefile would run."""
+def layer_commands(layer: str = "tocsin", **given: str) -> str:
+    """What a layer's Makefile would run."""
     given = {"UV": "uv", "ARTIFACTS_DIR": "there", "TOCSIN_LAYER_TARGET": "lambda"} | given
     told = [f"{name}={value}" for name, value in given.items()]
-    command = ["make", "-n", "-C", str(ROOT / "layers" / "tocsin"), "build-TocsinLayer", *told]
+    command = ["make", "-n", "-C", str(ROOT / "layers" / layer), f"build-{layer.title()}Layer", *told]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return str(done.stdout)
 
@@ -59,6 +59,13 @@ def test_the_layer_for_lambda_has_bytecode_of_lambda_s_own_version() -> None:
     version = template()["Globals"]["Function"]["Runtime"].removeprefix("python")
     assert f"--python-version {version} --python-platform aarch64-manylinux2014" in commands
     assert "compileall" not in layer_commands()
+
+
+def test_the_package_is_in_its_own_layer_only() -> None:
+    """Both layers are made by one Makefile; what runs Apprise has nothing of ours but its function."""
+    assert "cp -R tocsin" in layer_commands()
+    assert "cp -R tocsin" not in layer_commands("apprise")
+    assert "--require-hashes" in layer_commands("apprise")
 
 
 def test_an_interpreter_of_the_runtime_is_found_or_there_is_none(

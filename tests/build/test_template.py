@@ -92,6 +92,29 @@ def test_every_function_has_a_role_and_a_log_group_of_its_own() -> None:
         assert found["Properties"]["AutoPublishAliasAllProperties"] is True, name
 
 
+def test_what_runs_apprise_may_write_its_log_and_nothing_else() -> None:
+    """Most of its code is not ours: it knows no table, no parameter, no other function, and has a layer of its own."""
+    allowed = [listed(one["Action"]) for where, one in statements() if where.startswith("AppriseRole")]
+    assert allowed == [["logs:CreateLogStream", "logs:PutLogEvents"]]
+    shared = [
+        name for name, found in RESOURCES.items() if "AppriseRole" in found.get("Properties", {}).get("Roles", ())
+    ]
+    assert not shared
+    assert "ManagedPolicyArns" not in RESOURCES["AppriseRole"]["Properties"]
+    layers = {name: found["Properties"]["Layers"] for name, found in of_type("AWS::Serverless::Function")}
+    assert layers.pop("AppriseFunction") == ["AppriseLayer"]
+    assert set(map(tuple, layers.values())) == {("TocsinLayer",)}
+
+
+def test_apprise_is_invoked_for_its_rows_only() -> None:
+    """Nothing starts it by itself, so that it costs nothing where nobody uses it."""
+    function = RESOURCES["AppriseFunction"]["Properties"]
+    assert not function.keys() & {"Events", "SnapStart", "ProvisionedConcurrencyConfig", "ReservedConcurrentExecutions"}
+    invoking = [where for where, one in statements() if "apprise:live" in str(one["Resource"])]
+    assert [where.partition(".")[0] for where in invoking] == ["SendPolicy"]
+    assert RESOURCES["SendPolicy"]["Properties"]["Roles"] == ["DispatchRole", "RetrySweepRole"]
+
+
 def test_no_route_catches_all() -> None:
     """Design 4: one route per operation, no `{proxy+}`, none without its signature."""
     api = RESOURCES["Api"]["Properties"]

@@ -76,8 +76,16 @@ async def called(
     receipt: Callable[[T], str | None] = lambda _answer: None,
 ) -> SendResult:
     """Make one call within the deadline, and classify how it ended; `receipt` names what the service took."""
+    answer = await asked(tools, call, is_broken=is_broken)
+    return answer if isinstance(answer, Refused | Throttled | Broken) else Accepted(200, receipt(answer))
+
+
+async def asked(
+    tools: Tools, call: Callable[[], T], *, is_broken: Callable[[ClientError], bool] = lambda _error: False
+) -> T | Refused | Throttled | Broken:
+    """Make one call within the deadline; return its answer, which the channel judges, or classify why there is none."""
     try:
-        answer = await tools.blocking.run(call, tools.settings.deadline)
+        return await tools.blocking.run(call, tools.settings.deadline)
     except NotStartedError:
         return retryable(f"no thread was free within {tools.settings.deadline:g} s")
     except TimeoutError:
@@ -88,7 +96,6 @@ async def called(
         return _unanswered(error)
     except ResponseParserError:
         return unknown("an answer that can't be read")
-    return Accepted(200, receipt(answer))
 
 
 def code_of(error: ClientError) -> str:

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from pydantic import ValidationError
 
-from tocsin.channels import email, jsm, pagerduty, slack, sns, teams, webhook
+from tocsin.channels import apprise, email, jsm, pagerduty, slack, sns, teams, webhook
 from tocsin.channels.aws import THREADS, THROTTLING_CODES
 from tocsin.channels.channel import ChannelSettings, Clients, Clock, SendsOnly, Tools, broken
 from tocsin.channels.connection import guarded_session
@@ -60,6 +60,7 @@ KINDS: dict[ChannelKind, Kind] = {
     ChannelKind.WEBHOOK: Kind(webhook.WebhookDocument, webhook.WebhookChannel, webhook.where),
     ChannelKind.SLACK: Kind(slack.SlackDocument, slack.SlackChannel),
     ChannelKind.TEAMS: Kind(teams.TeamsDocument, teams.TeamsChannel),
+    ChannelKind.APPRISE: Kind(apprise.AppriseDocument, apprise.AppriseChannel),
     ChannelKind.SNS: Kind(sns.SnsDocument, sns.SnsChannel, sns.where, sns.default),
     ChannelKind.PAGERDUTY: Kind(pagerduty.PagerDutyDocument, pagerduty.PagerDutyChannel),
     ChannelKind.OPSGENIE: Kind(jsm.OpsGenieDocument, jsm.AlertsChannel),

@@ -143,9 +143,7 @@ class Backlog:
             taken.append(self._pop(name))
         return taken
 
-    def finish(
-        self, row: Notification, *, throttled: bool = False, answered: bool = False, hung: bool = False
-    ) -> None:
+    def finish(self, row: Notification, *, throttled: bool = False, answered: bool = False, hung: bool = False) -> None:
         """Give back the place of a row that was taken; say whether its destination answered, hung, or took no more."""
         name = self._names[row.id]
         self._in_flight[name] -= 1
