@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from tocsin.bootstrap import delivery, inventory, resources
+from tocsin.bootstrap import delivery, inventory, resources, trial
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
 EVENTS = Path(__file__).parents[2] / "events"
@@ -91,7 +91,8 @@ def environment(
 
 def forget_wiring() -> None:
     """Make bootstrap wire anew, as a cold start does."""
-    for made in (*vars(resources).values(), *vars(delivery).values(), *vars(inventory).values()):
+    wired = (resources, delivery, inventory, trial)
+    for made in (made for module in wired for made in vars(module).values()):
         if hasattr(made, "cache_clear"):
             made.cache_clear()
 
