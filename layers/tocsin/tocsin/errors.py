@@ -50,7 +50,7 @@ class SenderUnavailableError(TocsinError):
 
 
 class NoAnswerError(TocsinError):
-    """The function that sends did not answer in time: nobody knows whether the message went out."""
+    """The function that sends did not answer: nobody knows whether the message went out."""
 
 
 class CursorError(TocsinError):

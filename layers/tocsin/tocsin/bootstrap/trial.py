@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 from tocsin.bootstrap import delivery, resources
 from tocsin.channels.wording import Wording
@@ -69,7 +69,7 @@ def ask(what: Mapping[str, Any]) -> dict[str, Any]:
     try:
         answered = _lambda().invoke(FunctionName=name, Payload=json.dumps(what).encode())
         text = answered["Payload"].read()
-    except ReadTimeoutError:
+    except HTTPClientError:  # a read timeout, a closed connection; connection errors are a branch apart
         raise NoAnswerError from None
     except ClientError as error:
         raise SenderUnavailableError(str(error.response["Error"].get("Code"))) from None

@@ -21,7 +21,8 @@ from tocsin.text import is_storable
 SOURCE_LIMIT = 16 * 1024
 """Characters of one field: twice what SSM keeps in an advanced parameter (its API reference, PutParameter)."""
 OUTPUT_LIMIT = 64 * 1024
-"""Characters that a field may come to, and any value in it: a message has 32 KB, and escaping makes it longer."""
+"""Bytes of UTF-8 that a field may come to, and characters of any value in it: a message has 32 KB, and escaping makes
+it longer. SNS takes 256 KB (its API reference, Publish)."""
 DEPTH_LIMIT = 40
 """Constructs inside one another. Python itself takes 100 nested blocks."""
 SIZE_LIMIT = 500
@@ -157,7 +158,7 @@ def rendered(field: str, text: str, values: Mapping[str, str], escape: Escape) -
     try:
         said = _gathered(template.generate({**values, _ESCAPE: escape}))
     except _TooLongError as error:
-        detail, line = f"comes to more than {OUTPUT_LIMIT} characters", _line(error.__traceback__)
+        detail, line = f"comes to more than {OUTPUT_LIMIT} bytes", _line(error.__traceback__)
     except Exception as error:  # noqa: BLE001 - whatever a template of somebody else's runs into, it is the template's
         detail, line = "can't be worked out for this notification", _line(error.__traceback__)
     else:
@@ -175,7 +176,10 @@ def _gathered(pieces: Iterable[str]) -> str:
         if length > OUTPUT_LIMIT:
             raise _TooLongError
         said.append(piece)
-    return "".join(said)
+    text = "".join(said)
+    if len(text.encode(errors="surrogatepass")) > OUTPUT_LIMIT:
+        raise _TooLongError
+    return text
 
 
 def _problem(field: str, template: nodes.Template) -> FieldProblem | None:

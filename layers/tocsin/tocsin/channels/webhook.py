@@ -62,7 +62,7 @@ class WebhookDocument(ChannelDocument):
     """Newest first; more than one while a secret is being rotated."""
     url: SecretStr = SecretStr("")
     """Where notifications go that name no URL of their own."""
-    endpoints: Annotated[dict[str, Endpoint], AfterValidator(_by_host), Field(max_length=_ENDPOINTS)] = Field(
+    endpoints: Annotated[dict[str, Endpoint], Field(max_length=_ENDPOINTS), AfterValidator(_by_host)] = Field(
         default_factory=dict
     )
     """Secrets of one host alone, for notifications that name a URL there; a host with a port is of that port only."""
