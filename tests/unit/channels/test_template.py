@@ -206,7 +206,7 @@ def test_the_bound_is_one_of_bytes() -> None:
 
 # ── Breaking out ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-BREAKOUTS = {
+BREAKOUTS: dict[str, tuple[str, str, Escape, str]] = {
     "as it is": ("{{ message }}", "<b>", slack, "&lt;b&gt;"),
     "made by a filter": ("{{ message|replace('a', '<') }}", "ab", slack, "&lt;b"),
     "made by a constant": ("{{ '<!channel>' }}", "", slack, "&lt;!channel&gt;"),
