@@ -16,8 +16,10 @@ from tocsin.errors import (
     IdempotencyMismatchError,
     InUseError,
     InvalidFieldsError,
+    NoAnswerError,
     NotFoundError,
     PreconditionFailedError,
+    SenderUnavailableError,
     TocsinError,
     TransitionRefusedError,
 )
@@ -37,6 +39,8 @@ _STATUS: dict[type[TocsinError], HTTPStatus] = {
     PreconditionFailedError: HTTPStatus.PRECONDITION_FAILED,
     InUseError: HTTPStatus.CONFLICT,
     CursorError: HTTPStatus.BAD_REQUEST,
+    SenderUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+    NoAnswerError: HTTPStatus.GATEWAY_TIMEOUT,
 }
 _FIELD = {CursorError: "cursor", IdempotencyMismatchError: "Idempotency-Key"}
 

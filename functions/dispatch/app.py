@@ -1,18 +1,24 @@
-"""First deliveries: the table's stream brings pending rows, within a second of their creation or requeue."""
+"""First deliveries: the table's stream brings pending rows, within a second of their creation or requeue.
+
+The API asks it as well: to send one message by a channel, or to say how one would look. The API itself can't read what
+channels are configured with.
+"""
 
 from typing import Any
 
-from tocsin.bootstrap import delivery, resources
+from tocsin.bootstrap import delivery, resources, trial
 
 delivery.prepare()
 
 
-def handler(event: dict[str, Any], context: resources.LambdaContext) -> dict[str, list[dict[str, str]]]:
-    """Deliver the pending rows of `event` (DynamoDB stream, NEW_IMAGE).
+def handler(event: dict[str, Any], context: resources.LambdaContext) -> dict[str, Any]:
+    """Deliver the pending rows of `event` (DynamoDB stream, NEW_IMAGE), or do what the API asks.
 
     Returns the records to bring again (Lambda developer guide, "partial batch response"): those whose claim could not
     be written, or that there was no time for. All others are done, or the sweep's.
     """
+    if "Records" not in event:
+        return trial.answer(event)
     records = event["Records"]
     images = [record["dynamodb"]["NewImage"] for record in records]
     try:

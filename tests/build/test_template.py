@@ -65,7 +65,8 @@ def test_a_permission_on_everything_takes_no_resource_or_is_embedded() -> None:
         *(("NetworkPolicy", action) for action in INTERFACES),
         ("EmbeddedSendPolicy", "dynamodb:BatchExecuteStatement"),
         ("EmbeddedSendPolicy", "ses:SendEmail"),
-        ("EmbeddedReadPolicy", "ssm:GetParameters"),
+        ("EmbeddedSendPolicy", "ssm:GetParametersByPath"),
+        ("EmbeddedReadPolicy", "ssm:GetParametersByPath"),
     }
     network = RESOURCES["NetworkPolicy"]
     own_code = network["Properties"]["PolicyDocument"]["Statement"][1]

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from tests.support.inventory_store import Store, a_store
-from tocsin.bootstrap import delivery, inventory, resources
+from tocsin.bootstrap import delivery, inventory, resources, trial
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
 EVENTS = Path(__file__).parents[2] / "events"
@@ -95,7 +95,8 @@ def environment(
 
 def forget_wiring() -> None:
     """Make bootstrap wire anew, as a cold start does."""
-    for made in (*vars(resources).values(), *vars(delivery).values(), *vars(inventory).values()):
+    wired = (resources, delivery, inventory, trial)
+    for made in (made for module in wired for made in vars(module).values()):
         if hasattr(made, "cache_clear"):
             made.cache_clear()
 

@@ -12,6 +12,7 @@ from local.receiver import Exchange, Receiver, answers
 from tocsin.channels.aws import client_config
 
 PREFIX = "/tocsin/channels"
+TEMPLATES = "/tocsin/templates"
 
 
 def a_client(service: str, endpoint: str, deadline: float = 5.0) -> Any:
@@ -28,9 +29,10 @@ def a_client(service: str, endpoint: str, deadline: float = 5.0) -> Any:
 
 @dataclass
 class FakeSsm:
-    """Parameters by the channel's name; and the codes with which reading fails."""
+    """Parameters by the channel's name, templates by their place; and the codes with which reading fails."""
 
     parameters: dict[str, str] = field(default_factory=dict)
+    templates: dict[str, str] = field(default_factory=dict)
     failing: dict[str, str] = field(default_factory=dict)
     hanging: bool = False
     reads: list[str] = field(default_factory=list)
@@ -41,6 +43,8 @@ class FakeSsm:
         asked = json.loads(exchange.request.body)
         if self.hanging:
             await exchange.wait_for_the_end()
+        elif asked.get("Path", "").endswith("/templates"):
+            await self._templates(asked, exchange)
         elif "Path" in asked:
             await answers(200, self._several(asked))(exchange)
         else:
@@ -53,14 +57,28 @@ class FakeSsm:
         value = {"Name": name, "Type": "SecureString", "Value": self.parameters[name]}
         return await answers(200, json.dumps({"Parameter": value}).encode())(exchange)
 
+    async def _templates(self, asked: dict[str, Any], exchange: Exchange) -> None:
+        self.reads.append("templates")
+        if code := self.failing.get("templates"):
+            return await answers(400, json.dumps({"__type": code, "message": "s3cret"}).encode())(exchange)
+        assert asked["WithDecryption"] is True
+        stored = {f"{asked['Path']}/{place}": text for place, text in self.templates.items()}
+        return await answers(200, _page(stored, asked))(exchange)
+
     def _several(self, asked: dict[str, Any]) -> bytes:
         assert asked["WithDecryption"] is False
         assert (asked["Path"], asked["Recursive"]) == (PREFIX, True)
-        start = int(asked.get("NextToken", 0))
-        names = [f"{PREFIX}/{name.replace(':', '/')}" for name in sorted(self.parameters)]
-        page = {"Parameters": [{"Name": name, "Value": "AQICAH…"} for name in names[start : start + 10]]}
-        more = {"NextToken": str(start + 10)} if names[start + 10 :] else {}
-        return json.dumps(page | more).encode()
+        stored = {f"{PREFIX}/{name.replace(':', '/')}": "AQICAH…" for name in self.parameters}
+        return _page(stored, asked)
+
+
+def _page(stored: dict[str, str], asked: dict[str, Any]) -> bytes:
+    """Give ten of them, in order."""
+    start = int(asked.get("NextToken", 0))
+    names = sorted(stored)
+    page = {"Parameters": [{"Name": name, "Value": stored[name]} for name in names[start : start + 10]]}
+    more = {"NextToken": str(start + 10)} if names[start + 10 :] else {}
+    return json.dumps(page | more).encode()
 
 
 def _named(parameter: str) -> str:

@@ -3,15 +3,17 @@
 from datetime import datetime
 from typing import Annotated, Self
 
-from fields import Line, storable
+from fields import Line, Shown, Strict, storable
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 from pydantic.functional_validators import AfterValidator
 
 from tocsin.bootstrap import resources
 from tocsin.delivery.attempt import Attempt, AttemptClass
-from tocsin.delivery.channel_name import ChannelName
-from tocsin.delivery.notification import MESSAGE_LIMIT, Notification, Outcome, Severity, Status
+from tocsin.delivery.channel_name import ChannelKind, ChannelName, Target
+from tocsin.delivery.notification import MESSAGE_LIMIT, Act, Notification, Outcome, Severity, Status
 
+KEEP_INCIDENTS = (ChannelKind.PAGERDUTY, ChannelKind.OPSGENIE, ChannelKind.JSM)
+"""Kinds at which something that was opened can be acknowledged and resolved."""
 TYPE_PATTERN = (
     "^(ExpirationWarning|RenewalSuccess|RenewalFailure|DeploymentSuccess|DeploymentFailure|PolicyViolation|Revocation"
     "|Custom:[A-Za-z0-9_.-]{1,64})$"
@@ -28,6 +30,26 @@ Message = Annotated[str, StringConstraints(min_length=1), AfterValidator(storabl
 Type = Annotated[str, StringConstraints(pattern=TYPE_PATTERN)]
 
 
+Recipient = Annotated[Line, Field(max_length=2048, validate_default=True)]
+
+
+def _fit(recipient: str, others: ValidationInfo) -> str:
+    """Refuse a recipient that its channel can't take."""
+    channel = others.data.get("channel")  # absent where it is wrong itself
+    if channel and (problem := resources.settings().reach.problem(channel, recipient)):
+        raise ValueError(problem)
+    return recipient
+
+
+class TargetIn(Strict):
+    """Where a notification goes if its own channel can't deliver it."""
+
+    channel: ChannelName
+    recipient: Recipient = ""
+
+    check_recipient = field_validator("recipient")(_fit)
+
+
 class NewNotification(BaseModel):
     """What a caller says of an alert."""
 
@@ -35,19 +57,75 @@ class NewNotification(BaseModel):
 
     type: Type
     channel: ChannelName
-    recipient: Annotated[Line, Field(max_length=2048, validate_default=True)] = ""
+    recipient: Recipient = ""
     subject: Annotated[Line, Field(max_length=256)] = ""
     message: Message
     severity: Severity = Severity.INFORMATIONAL
     certificate_id: Annotated[Line, Field(min_length=1, max_length=256)] | None = None
 
-    @field_validator("recipient")
+    fallback: TargetIn | None = None
+    act: Act = Act.TRIGGER
+    about: Annotated[Annotated[Line, Field(max_length=64)] | None, Field(validate_default=True)] = None
+    """The notification that opened what this one acknowledges or resolves."""
+
+    check_recipient = field_validator("recipient")(_fit)
+
+    @field_validator("fallback")
     @classmethod
-    def _check_recipient(cls, recipient: str, others: ValidationInfo) -> str:
-        channel = others.data.get("channel")  # absent where it is wrong itself
-        if channel and (problem := resources.settings().reach.problem(channel, recipient)):
-            raise ValueError(problem)
-        return recipient
+    def _check_fallback(cls, fallback: TargetIn | None, others: ValidationInfo) -> TargetIn | None:
+        if fallback and (fallback.channel, fallback.recipient) == (
+            others.data.get("channel"),
+            others.data.get("recipient"),
+        ):
+            raise ValueError("is where the notification goes anyway")
+        return fallback
+
+    @field_validator("act")
+    @classmethod
+    def _check_act(cls, act: Act, others: ValidationInfo) -> Act:
+        channel = others.data.get("channel")
+        if act is not Act.TRIGGER and channel and channel.kind not in KEEP_INCIDENTS:
+            raise ValueError(f"is for {', '.join(KEEP_INCIDENTS)}: {channel.kind} keeps nothing open")
+        return act
+
+    @field_validator("about")
+    @classmethod
+    def _check_about(cls, about: str | None, others: ValidationInfo) -> str | None:
+        act = others.data.get("act", Act.TRIGGER)
+        if about is None and act is not Act.TRIGGER:
+            raise ValueError(f"must be the id of the notification that opened what this is to {act}")
+        if about is not None and others.data.get("act") is Act.TRIGGER:
+            raise ValueError("is for acknowledge and resolve: a trigger opens something of its own")
+        return about
+
+    @property
+    def target(self) -> Target | None:
+        """Give the fallback as delivery has it."""
+        return Target(self.fallback.channel, self.fallback.recipient) if self.fallback else None
+
+
+class TargetOut(Shown):
+    """Where a notification goes if its own channel can't deliver it."""
+
+    channel: ChannelName
+    recipient: str
+
+
+class DeferredOut(BaseModel):
+    """Why a notification waits with no attempt spent. A null `by`: its service takes no more just now."""
+
+    by: str | None
+    reason: str | None
+    since: datetime
+    until: datetime | None
+
+    @classmethod
+    def of(cls, row: Notification) -> Self | None:
+        """Show why `row` waits; null: it does not."""
+        if not row.is_deferred:
+            return None
+        until = row.due_at if row.deferred_by else row.claimed_until
+        return cls(by=row.deferred_by, reason=row.last_error, since=row.updated_at, until=until)
 
 
 class AttemptOut(BaseModel):
@@ -89,14 +167,25 @@ class NotificationOut(BaseModel):
     updated_at: datetime
     sent_at: datetime | None
     read_at: datetime | None
+    complained_at: datetime | None
+    act: Act
+    about: str | None
+    fallback: TargetOut | None
+    fallback_of: str | None
+    fell_back_to: str | None
+    deferred: DeferredOut | None
     attempts: list[AttemptOut]
 
     @classmethod
     def of(cls, row: Notification) -> Self:
         """Show `row`."""
-        fields = {name: getattr(row, name) for name in cls.model_fields if name not in ("attempts", "max_attempts")}
-        limit = resources.settings().delivery.retry_of(row).max_attempts
-        return cls(**fields, max_attempts=limit, attempts=[AttemptOut.of(attempt) for attempt in row.attempts])
+        made = {
+            "max_attempts": resources.settings().delivery.retry_of(row).max_attempts,
+            "fallback": row.fallback and TargetOut.model_validate(row.fallback),
+            "deferred": DeferredOut.of(row),
+            "attempts": [AttemptOut.of(attempt) for attempt in row.attempts],
+        }
+        return cls(**{name: getattr(row, name) for name in cls.model_fields if name not in made}, **made)
 
 
 class NotificationList(BaseModel):

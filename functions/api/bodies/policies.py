@@ -27,6 +27,8 @@ class PolicyIn(Strict):
         max_length=_CHOICES, default_factory=dict
     )
     """By severity, e.g. {"critical": ["Email", "PagerDuty"]}; the others go by Email."""
+    fallbacks: dict[str, str] = Field(max_length=_CHOICES, default_factory=dict)
+    """By channel, e.g. {"Slack:payments": "Email"}: what can't be delivered by the one goes by the other."""
 
     def parsed(self, id: str, now: datetime) -> RenewalPolicy:
         """Read it; raise InvalidFieldsError."""
@@ -37,6 +39,7 @@ class PolicyIn(Strict):
             thresholds=self.alert_thresholds_days,
             severities=self.severities,
             channels=self.channels,
+            fallbacks=self.fallbacks,
         )
 
 
@@ -48,6 +51,7 @@ class PolicyOut(BaseModel):
     alert_thresholds_days: list[int | str]
     severities: dict[str, Severity]
     channels: dict[Severity, list[ChannelName]]
+    fallbacks: dict[ChannelName, ChannelName]
     created_at: datetime
     updated_at: datetime
     version: int
@@ -61,6 +65,7 @@ class PolicyOut(BaseModel):
             alert_thresholds_days=[_written(threshold) for threshold in policy.thresholds],
             severities={str(threshold): policy.severity_of(threshold) for threshold in policy.thresholds},
             channels={severity: list(policy.channels_of(severity)) for severity in Severity},
+            fallbacks=dict(policy.fallbacks),
             created_at=policy.created_at,
             updated_at=policy.updated_at,
             version=policy.version,

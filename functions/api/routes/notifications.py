@@ -19,11 +19,11 @@ from ulid import ULID
 from tocsin.bootstrap import delivery, resources
 from tocsin.delivery.channel_name import ChannelName
 from tocsin.delivery.filters import Filters
-from tocsin.delivery.notification import Notification, Outcome, Severity, Status
+from tocsin.delivery.notification import Act, Notification, Outcome, Severity, Status
 from tocsin.delivery.record import Event
 from tocsin.delivery.send import NoLongerTrue
 from tocsin.delivery.store import Change
-from tocsin.errors import NotFoundError, TransitionRefusedError
+from tocsin.errors import FieldProblem, InvalidFieldsError, NotFoundError, TransitionRefusedError
 from tocsin.inventory.audit import Action, Kind, event
 
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its constructor untyped
@@ -38,6 +38,8 @@ def create(
 ) -> Response[NotificationOut]:
     """Accept an alert. The same Idempotency-Key, role and body give the same notification; another body is 422."""
     now = resources.now()
+    if new.about:
+        _check_opened(new.about, new.channel)
     row = Notification(
         id=_new_id(idempotency_key, now),
         created_by=actor_of(router.current_event),
@@ -45,7 +47,8 @@ def create(
         created_at=now,
         updated_at=now,
         fingerprint=_fingerprint(new) if idempotency_key else None,
-        **new.model_dump(exclude={"subject"}),
+        fallback=new.target,
+        **new.model_dump(exclude={"subject", "fallback"}),
     ).accepted(now, resources.settings().delivery)
     stored = resources.table().insert(row)
     if stored.created_at == row.created_at:  # not one that the key made before
@@ -67,6 +70,7 @@ def list_notifications(  # noqa: PLR0913, PLR0917 - one argument for each parame
     severity: Annotated[Severity | None, Query()] = None,
     certificate_id: Annotated[str | None, Query(min_length=1, max_length=256)] = None,
     contains: Annotated[str | None, Query(min_length=1, max_length=256)] = None,
+    deferred: Annotated[bool | None, Query()] = None,
     created_after: Annotated[Instant | None, Query()] = None,
     created_before: Annotated[Instant | None, Query()] = None,
     limit: Limit = 50,
@@ -81,6 +85,7 @@ def list_notifications(  # noqa: PLR0913, PLR0917 - one argument for each parame
         severity=severity,
         certificate_id=certificate_id,
         contains=contains,
+        deferred=deferred,
         created_after=created_after,
         created_before=created_before,
     )
@@ -152,4 +157,19 @@ def _new_id(idempotency_key: str | None, now: datetime) -> str:
 
 
 def _fingerprint(new: NewNotification) -> str:
-    return hashlib.sha256(new.model_dump_json().encode()).hexdigest()[:32]
+    """Hash a body. What keys were used with before there were these fields is the same body as without them."""
+    unsaid = {name for name in ("fallback", "about") if getattr(new, name) is None}
+    unsaid |= {"act"} if new.act is Act.TRIGGER else set()
+    return hashlib.sha256(new.model_dump_json(exclude=unsaid).encode()).hexdigest()[:32]
+
+
+def _check_opened(id: str, channel: ChannelName) -> None:
+    """Refuse an `about` that opened nothing by this channel."""
+    try:
+        opened = _found(id)
+    except NotFoundError:
+        raise InvalidFieldsError([FieldProblem("about", "names no notification")]) from None
+    if opened.channel != channel:
+        raise InvalidFieldsError([FieldProblem("about", f"names a notification by {opened.channel}, not {channel}")])
+    if opened.act is not Act.TRIGGER:
+        raise InvalidFieldsError([FieldProblem("about", f"names a notification that is to {opened.act} another")])

@@ -45,6 +45,14 @@ class StorageUnavailableError(TocsinError):
     """The storage did not answer, or refused to just now."""
 
 
+class SenderUnavailableError(TocsinError):
+    """The function that sends can't be asked just now."""
+
+
+class NoAnswerError(TocsinError):
+    """The function that sends did not answer: nobody knows whether the message went out."""
+
+
 class CursorError(TocsinError):
     """The cursor can't be used; start again without one."""
 

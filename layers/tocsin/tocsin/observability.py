@@ -44,6 +44,8 @@ class Metric(StrEnum):
     DEFERRED = "Deferred"
     FELL_BACK = "FellBack"
     """A linked notification went another way instead."""
+    TEMPLATE_FAILED = "TemplateFailed"
+    """An operator's template could not be used: the default's words were said."""
     DELIVERY_LATENCY = "DeliveryLatency"
     """Seconds from created to sent."""
     DEAD_LETTER_DEPTH = "DeadLetterDepth"
@@ -217,6 +219,12 @@ class Recorder:
     def acknowledged(self, row: Notification) -> None:
         """Note that an operator marked it read."""
         self.logger.info("marked read", extra=_about(row))
+
+    def template_failed(self, row: Notification, problem: str, is_new: bool) -> None:  # noqa: FBT001 - as `Failed` has it
+        """Note that a template was not used; log what was not logged of late."""
+        self.metrics.count(Metric.TEMPLATE_FAILED, row.channel)
+        if is_new:
+            self.logger.warning("template not used", extra=_about(row) | {"problem": problem})
 
     def _settled(self, change: Change) -> None:
         row = change.after

@@ -32,6 +32,7 @@ FIELDS = {
     *("id", "type", "channel", "recipient", "subject", "message", "severity", "certificate_id", "created_by", "status"),
     "outcome",
     *("retry_count", "max_attempts", "next_retry_at", "last_error", "created_at", "updated_at", "sent_at", "read_at"),
+    *("complained_at", "act", "about", "fallback", "fallback_of", "fell_back_to", "deferred"),
     "attempts",
 }
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
+from zlib import crc32
 
 import pytest
 
@@ -31,7 +32,7 @@ DEADLINE = 10.0
 async def healthy(row: Notification, tries: int) -> SendResult:
     """Answer at once; every fifth row is refused once, so that sweeps have something to do."""
     await asyncio.sleep(LATENCY)
-    return REFUSED if tries == 1 and int(row.id[-4:], 32) % 5 == 0 else Delivered(200)
+    return REFUSED if tries == 1 and crc32(row.id.encode()) % 5 == 0 else Delivered(200)
 
 
 @dataclass
@@ -135,7 +136,7 @@ def test_an_outage_of_two_hours_hurts_nobody_else(
     assert sum(row.retry_count for row in rows) <= opening
     afterwards = [at for at, _ in cloud.got[SICK] if at >= OUTAGE]
     assert most_in_a_minute(afterwards) <= PER_MINUTE
-    assert {cloud.tries[row.id] - len(row.attempts) for row in rows} <= {0, 1}, "asked in vain, one a look"
+    assert max(cloud.tries[row.id] - len(row.attempts) for row in rows) <= 2, "to find out, and to ask"
     assert len(sick.asked) <= opening + 2 * OUTAGE / 60
     for channel in HEALTHY:
         assert p99(waits[channel]) <= 1.1 * p99(quiet[channel])

@@ -59,6 +59,7 @@ def test_policies_owners_and_teams_are_read_as_they_were_written(store: Store) -
         thresholds=[60, "33%", 0],
         severities={"33%": "critical"},
         channels={"critical": ["PagerDuty", "Email"], "warning": []},
+        fallbacks={"PagerDuty": "Slack:payments"},
     )
     assert store.inventory.policies.read(store.add_policy(policy).id) == policy
     owner, team = an_owner(team_id="t1"), a_team()

@@ -23,6 +23,7 @@ HOLDS: list[dict[str, Any]] = [
     {"certificate_id": "api-example-com"},
     {"contains": "certificate EXP"},  # in the message, whatever the case
     {"contains": "ÄRGER"},
+    {"deferred": False},
     {"created_after": NOW},  # inclusive
     {"created_before": NOW + timedelta(microseconds=1)},
     {"status": Status.SENT, "contains": "expires", "created_after": NOW, "severity": Severity.CRITICAL},
@@ -35,6 +36,7 @@ FAILS: list[dict[str, Any]] = [
     {"severity": Severity.WARNING},
     {"certificate_id": "api"},
     {"contains": "api.example.com"},  # in the subject only
+    {"deferred": True},
     {"created_after": NOW + timedelta(microseconds=1)},
     {"created_before": NOW},  # exclusive
     {"status": Status.SENT, "severity": Severity.WARNING},

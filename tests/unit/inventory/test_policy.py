@@ -133,3 +133,35 @@ def test_a_contact_that_is_right_is_returned() -> None:
 
 def test_severities_are_the_engines_own() -> None:
     assert {route.severity for route in a_policy().routes} == set(Severity)
+
+
+# ── Fallbacks ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_fallback_may_have_one_of_its_own() -> None:
+    policy = a_policy(fallbacks={"Slack:payments": "Teams", "Teams": "Email", "PagerDuty": "Email"})
+    assert policy.fallbacks == {
+        ChannelName("Slack:payments"): ChannelName.TEAMS,
+        ChannelName.TEAMS: ChannelName.EMAIL,
+        ChannelName.PAGERDUTY: ChannelName.EMAIL,
+    }
+
+
+@pytest.mark.parametrize(
+    ("fallbacks", "fields"),
+    [
+        ({"Slack": "Slack"}, {"fallbacks.Slack"}),
+        ({"Slack": "Teams", "Teams": "Slack"}, {"fallbacks.Slack", "fallbacks.Teams"}),
+        ({"SNS": "Slack", "Slack": "Teams", "Teams": "Slack"}, {"fallbacks.Slack", "fallbacks.Teams"}),
+        (
+            {"Slack": "Teams", "Teams": "SNS", "SNS": "Slack"},
+            {f"fallbacks.{name}" for name in ("Slack", "Teams", "SNS")},
+        ),
+        ({"slack": "Email"}, {"fallbacks.slack"}),
+        ({"Slack": ""}, {"fallbacks.Slack"}),
+    ],
+)
+def test_a_fallback_that_leads_nowhere_or_in_a_circle_is_refused(fallbacks: dict[str, str], fields: set[str]) -> None:
+    with pytest.raises(InvalidFieldsError) as refused:
+        a_policy(fallbacks=fallbacks)
+    assert {problem.field for problem in refused.value.problems} == fields

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, closing
 from datetime import datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ from tocsin.delivery.record import Tally
 from tocsin.delivery.send import ATTEMPT_DEADLINE, Delivery, Limits, Verdict, Worker
 from tocsin.delivery.store import Fetched
 from tocsin.delivery.sweep import Swept, sweep
+from tocsin.network.blocking import Blocking
 from tocsin.storage.codec import Item
 from tocsin.storage.lease import Lease
 from tocsin.storage.notifications.circuits import CircuitTable
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_sns import SNSClient
 
+    from tocsin.channels.registry import Channels
+    from tocsin.channels.templates import Templates, TemplateWords
+
 
 _CIRCUITS = 1000
 """Circuits that a sweep looks after."""
@@ -44,6 +49,29 @@ _CIRCUITS = 1000
 def credentials() -> Credentials:
     """Open the channels' stored configuration."""
     return Credentials(resources.client("ssm", resources.FAST), resources.settings().channel_prefix, resources.now)
+
+
+def template_prefix() -> str:
+    """Give the path of the stack's templates."""
+    return f"/{resources.settings().stack}/templates"
+
+
+@cache
+def _templates() -> "Templates":
+    from tocsin.channels.templates import Templates  # noqa: PLC0415 - the API never says anything by a channel
+
+    return Templates(resources.client("ssm", resources.FAST), template_prefix(), resources.now)
+
+
+@asynccontextmanager
+async def open_words() -> "AsyncIterator[TemplateWords]":
+    """Open what finds the words of notifications, for one invocation."""
+    from tocsin.channels.templates import TemplateWords  # noqa: PLC0415 - see `_templates`
+
+    with closing(Blocking(1, "templates")) as reading:
+        yield TemplateWords(
+            _templates(), reading, Links(resources.settings().link_base), resources.recorder().template_failed
+        )
 
 
 @cache
@@ -72,7 +100,7 @@ def _lambda() -> "LambdaClient":
 
 def prepare() -> None:
     """Load what sending needs, before the first event: Lambda starts a process with more than its share of the CPU."""
-    from tocsin.channels import registry  # noqa: F401, PLC0415 - loading it is the point; see `deliver`
+    from tocsin.channels import registry, templates  # noqa: F401, PLC0415 - loading them is the point; see `open_channels`
     from tocsin.expiry import still_true  # noqa: F401, PLC0415 - the same
 
     resources.dynamodb()
@@ -97,42 +125,49 @@ def gate() -> Gate:
     return Gate(circuits())
 
 
-async def deliver(found: Fetched, worker: Worker, limits: Limits, drain_: Drain | None = None) -> Tally:
-    """Claim, send and record with all that is real; make dead letters of what can't be read."""
+@asynccontextmanager
+async def open_channels() -> "AsyncIterator[Channels]":
+    """Open all channels, with all that is real, for one invocation."""
     from tocsin.channels.registry import Channels  # noqa: PLC0415 - aiohttp would cost the API's cold start
 
     settings = resources.settings()
-    async with Channels(
-        credentials(),
-        clients=Clients(sesv2=_sesv2, sns=_sns, events=_events, lambda_=_lambda),
-        now=resources.now,
-        settings=ChannelSettings(
-            reach=settings.reach,
-            deadline=ATTEMPT_DEADLINE,
-            default_topic_arn=settings.alert_topic_arn,
-            configuration_set=settings.configuration_set,
-            apprise_function=settings.apprise_function,
-            stack=settings.stack,
-            links=Links(settings.link_base),
-        ),
-    ) as channels:
+    async with (
+        open_words() as words,
+        Channels(
+            credentials(),
+            clients=Clients(sesv2=_sesv2, sns=_sns, events=_events, lambda_=_lambda),
+            now=resources.now,
+            settings=ChannelSettings(
+                reach=settings.reach,
+                deadline=ATTEMPT_DEADLINE,
+                default_topic_arn=settings.alert_topic_arn,
+                configuration_set=settings.configuration_set,
+                apprise_function=settings.apprise_function,
+                stack=settings.stack,
+                links=Links(settings.link_base),
+            ),
+            words=words,
+        ) as channels,
+    ):
+        yield channels
+
+
+async def deliver(found: Fetched, worker: Worker, limits: Limits, errand: Drain | None = None) -> Tally:
+    """Claim, send and record with all that is real; make dead letters of what can't be read."""
+    policy, recorder = resources.settings().delivery, resources.recorder()
+    async with open_channels() as channels:
+        admission = Admission(
+            gate(), channels, policy, worker.clock, waits=limits.waits, drain=errand, changed=recorder.circuit
+        )
         run = Delivery(
             resources.table(),
             channels,
-            settings.delivery,
+            policy,
             worker,
-            resources.recorder().observe,
+            recorder.observe,
             review=review,
             limits=limits,
-            admission=Admission(
-                gate(),
-                channels,
-                settings.delivery,
-                worker.clock,
-                waits=limits.waits,
-                drain=drain_,
-                changed=resources.recorder().circuit,
-            ),
+            admission=admission,
         )
         return await run.run(found.rows, found.malformed)
 

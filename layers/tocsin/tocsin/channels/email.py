@@ -13,16 +13,14 @@ from pydantic import AfterValidator
 from tocsin.channels.aws import called, code_of
 from tocsin.channels.channel import Tools, permanent
 from tocsin.channels.document import ChannelDocument
+from tocsin.channels.wording import Wording, as_it_is
 from tocsin.delivery.attempt import SendResult
 from tocsin.delivery.notification import Notification
 from tocsin.delivery.recipient import email_problem
-from tocsin.text import bounded
 
 if TYPE_CHECKING:
-    from mypy_boto3_sesv2.type_defs import MessageHeaderTypeDef, SendEmailRequestTypeDef
+    from mypy_boto3_sesv2.type_defs import BodyTypeDef, MessageHeaderTypeDef, SendEmailRequestTypeDef
 
-SUBJECT_LIMIT = 256
-"""Bytes of a subject; mail readers show far fewer."""
 _BROKEN_CODES = frozenset(
     {
         "AccountSuspendedException",
@@ -47,7 +45,7 @@ class EmailDocument(ChannelDocument):
 
 
 class EmailChannel:
-    """Sends each notification as one plain-text mail."""
+    """Sends each notification as one mail: plain text, and HTML beside it where a template has some."""
 
     def __init__(self, config: EmailDocument, tools: Tools) -> None:
         """Keep the sender; the client is made at the first mail."""
@@ -58,19 +56,19 @@ class EmailChannel:
         """Send it once."""
         if problem := self._tools.settings.reach.mail_problem(notification.recipient):
             return permanent(problem)
-        request = self._request(notification)
+        request = self._request(notification, await self._tools.words(notification, as_it_is))
         client = self._tools.clients.sesv2()  # made here: boto3 makes clients safely on one thread only
         call = lambda: client.send_email(**request)  # noqa: E731 - it is short
         return await called(self._tools, call, is_broken=_is_broken, receipt=lambda answer: answer["MessageId"])
 
-    def _request(self, notification: Notification) -> "SendEmailRequestTypeDef":
+    def _request(self, notification: Notification, wording: Wording) -> "SendEmailRequestTypeDef":
         return {
             "FromEmailAddress": self._config.sender,
             "Destination": {"ToAddresses": [notification.recipient]},
             "Content": {
                 "Simple": {
-                    "Subject": {"Data": bounded(notification.subject, SUBJECT_LIMIT), "Charset": "UTF-8"},
-                    "Body": {"Text": {"Data": _text(notification), "Charset": "UTF-8"}},
+                    "Subject": {"Data": wording.subject, "Charset": "UTF-8"},
+                    "Body": _body(notification, wording),
                     "Headers": self._headers(notification),
                 }
             },
@@ -85,9 +83,14 @@ class EmailChannel:
         ]
 
 
-def _text(notification: Notification) -> str:
+def _body(notification: Notification, wording: Wording) -> "BodyTypeDef":
+    text: BodyTypeDef = {"Text": {"Data": _text(notification, wording), "Charset": "UTF-8"}}
+    return text if wording.html is None else {**text, "Html": {"Data": wording.html, "Charset": "UTF-8"}}
+
+
+def _text(notification: Notification, wording: Wording) -> str:
     certificate = f"\nCertificate: {notification.certificate_id}" if notification.certificate_id else ""
-    return f"{notification.message}\n\n-- \nSeverity: {notification.severity}{certificate}\nId: {notification.id}\n"
+    return f"{wording.body}\n\n-- \nSeverity: {notification.severity}{certificate}\nId: {notification.id}\n"
 
 
 def _is_broken(error: ClientError) -> bool:

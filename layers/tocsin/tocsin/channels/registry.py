@@ -23,7 +23,7 @@ from tocsin.channels.channel import ChannelSettings, Clients, Clock, SendsOnly, 
 from tocsin.channels.connection import guarded_session
 from tocsin.channels.credentials import Credentials, CredentialsUnavailableError
 from tocsin.channels.document import ChannelDocument
-from tocsin.channels.wording import Words, default_words
+from tocsin.channels.wording import Escape, Words, as_it_is, default_words
 from tocsin.delivery.attempt import Broken, NotConfigured, SendResult, Throttled
 from tocsin.delivery.channel_name import ChannelKind, ChannelName
 from tocsin.delivery.circuit import AT, Terms
@@ -53,6 +53,8 @@ class Kind:
     """Name the host, or what else a notification's own recipient would hang with; empty: the channel's own."""
     default: Callable[[Tools], ChannelDocument | None] = lambda _tools: None
     """The document of a stack that has no parameter for it; None means: not configured."""
+    escape: Escape = as_it_is
+    """What it asks words with: for showing them without sending."""
 
 
 KINDS: dict[ChannelKind, Kind] = {

@@ -11,6 +11,7 @@ from pydantic import AfterValidator
 from tocsin.channels.aws import called
 from tocsin.channels.channel import Tools, permanent
 from tocsin.channels.document import ChannelDocument
+from tocsin.channels.wording import Wording, as_it_is
 from tocsin.delivery.attempt import SendResult
 from tocsin.delivery.notification import Notification
 from tocsin.delivery.recipient import topic_problem
@@ -51,7 +52,7 @@ class SnsChannel:
             return permanent("no topic: neither the notification, the channel's configuration nor the stack has one")
         if problem := topic_problem(topic):
             return permanent(problem)
-        request = publish_request(topic, notification)
+        request = publish_request(topic, notification, await self._tools.words(notification, as_it_is))
         client = self._tools.clients.sns()  # made here: boto3 makes clients safely on one thread only
         call = lambda: client.publish(**request)  # noqa: E731 - it is short
         return await called(self._tools, call, receipt=lambda answer: answer["MessageId"])
@@ -67,7 +68,7 @@ def where(notification: Notification) -> str:
     return notification.recipient
 
 
-def publish_request(topic: str, notification: Notification) -> "PublishInputTypeDef":
+def publish_request(topic: str, notification: Notification, wording: Wording) -> "PublishInputTypeDef":
     """Return the request: the message's text, and what a subscription's filter may ask for."""
     attributes = {
         "notification_id": notification.id,
@@ -76,8 +77,8 @@ def publish_request(topic: str, notification: Notification) -> "PublishInputType
     }
     request: PublishInputTypeDef = {
         "TopicArn": topic,
-        "Subject": subject_line(notification.subject),
-        "Message": notification.message or notification.subject or FALLBACK_SUBJECT,  # SNS refuses an empty one
+        "Subject": subject_line(wording.subject),
+        "Message": wording.body or wording.subject or FALLBACK_SUBJECT,  # SNS refuses an empty one
         "MessageAttributes": {
             name: {"DataType": "String", "StringValue": value} for name, value in attributes.items() if value
         },

@@ -12,11 +12,13 @@
 """
 
 import json
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from tocsin.channels.channel import Tools, permanent
 from tocsin.channels.document import ChannelDocument
@@ -31,13 +33,40 @@ def _checked(secret: SecretStr) -> SecretStr:
     return secret
 
 
+Secrets = Annotated[list[Annotated[SecretStr, AfterValidator(_checked)]], Field(min_length=1, max_length=4)]
+_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*(:[1-9][0-9]{0,4})?")
+_ENDPOINTS = 100
+
+
+class Endpoint(BaseModel):
+    """What is shared with one receiver alone (Standard Webhooks 1.0, "Signature scheme": a secret an endpoint)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    secrets: Secrets
+    """Newest first; more than one while a secret is being rotated."""
+
+
+def _by_host(endpoints: Mapping[str, Endpoint]) -> dict[str, Endpoint]:
+    hosts = {host.lower(): endpoint for host, endpoint in endpoints.items()}
+    if not all(_HOST.fullmatch(host) for host in hosts):
+        raise ValueError("is by host, like hooks.example.com or hooks.example.com:8443")
+    if len(hosts) < len(endpoints):
+        raise ValueError("has a host twice")
+    return hosts
+
+
 class WebhookDocument(ChannelDocument):
     """The channel's parameter. A URL often is a secret itself."""
 
-    secrets: Annotated[list[Annotated[SecretStr, AfterValidator(_checked)]], Field(min_length=1, max_length=4)]
+    secrets: Secrets
     """Newest first; more than one while a secret is being rotated."""
     url: SecretStr = SecretStr("")
     """Where notifications go that name no URL of their own."""
+    endpoints: Annotated[dict[str, Endpoint], Field(max_length=_ENDPOINTS), AfterValidator(_by_host)] = Field(
+        default_factory=dict
+    )
+    """Secrets of one host alone, for notifications that name a URL there; a host with a port is of that port only."""
 
 
 class WebhookChannel:
@@ -45,7 +74,8 @@ class WebhookChannel:
 
     def __init__(self, config: WebhookDocument, tools: Tools) -> None:
         """Keep the keys; nothing is opened yet."""
-        self._keys = [key_of(secret.get_secret_value()) for secret in config.secrets]
+        self._keys = _keys(config.secrets)
+        self._keys_of = {host: _keys(endpoint.secrets) for host, endpoint in config.endpoints.items()}
         self._default_url = config.url
         self._reach = tools.settings.reach
         self._tools = tools
@@ -64,7 +94,7 @@ class WebhookChannel:
         headers = {
             "content-type": "application/json",
             "user-agent": "Tocsin-Webhook/1",
-            **signed_headers(notification.id, self._tools.now(), body, self._keys),
+            **signed_headers(notification.id, self._tools.now(), body, self._keys_for(notification)),
         }
         match await request(self._tools, url, body=body, headers=headers):
             case Answer(is_success=True) as answer:
@@ -73,6 +103,18 @@ class WebhookChannel:
                 return replace(answer, text=without(secrets_in(url), answer.text)).refused()
             case failure:
                 return failure
+
+    def _keys_for(self, notification: Notification) -> list[bytes]:
+        """Give the keys of the URL that it names: of its host and port, else of its host, else of all."""
+        place = where(notification)
+        for host in (place, place.rpartition(":")[0]):
+            if host in self._keys_of:
+                return self._keys_of[host]
+        return self._keys
+
+
+def _keys(secrets: Iterable[SecretStr]) -> list[bytes]:
+    return [key_of(secret.get_secret_value()) for secret in secrets]
 
 
 def where(notification: Notification) -> str:

@@ -20,6 +20,7 @@ class Filters:
     severity: Severity | None = None
     certificate_id: str | None = None
     contains: str | None = None
+    deferred: bool | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
 
@@ -35,6 +36,7 @@ class Filters:
         return (
             all(getattr(self, name) in (None, getattr(row, name)) for name in same)
             and (self.contains is None or self.contains.casefold() in row.message.casefold())
+            and self.deferred in (None, row.is_deferred)
             and (self.created_after is None or row.created_at >= self.created_after)
             and (self.created_before is None or row.created_at < self.created_before)
         )

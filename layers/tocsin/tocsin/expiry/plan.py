@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from tocsin.delivery.channel_name import ChannelName, Target
 from tocsin.delivery.notification import DeliveryPolicy, Notification
 from tocsin.expiry.alert import ACTOR, ALERT_TYPE, Mark, MarkKind, alert_id, message_text, subject_text
 from tocsin.inventory.certificate import Certificate
@@ -33,6 +34,8 @@ class Raise:
     route: Route
     id: str
     recipient: str
+    fallback: Target | None = None
+    """Where it goes if its channel can't deliver it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +128,20 @@ def decide(
     """Decide every route of `certificate` at `now`, the most urgent first. `marks` are by id, of any cycle."""
     if not certificate.is_watched:
         return (LeftAlone("revoked" if certificate.revoked_at else "archived"),)
-    return tuple(_decide(planned, certificate, people, marks, now) for planned in timeline(certificate, policy))
+    return tuple(
+        _decide(planned, certificate, marks, now, policy=policy, people=people)
+        for planned in timeline(certificate, policy)
+    )
 
 
 def _decide(
-    planned: Planned, certificate: Certificate, people: People, marks: Mapping[str, Mark], now: datetime
+    planned: Planned,
+    certificate: Certificate,
+    marks: Mapping[str, Mark],
+    now: datetime,
+    *,
+    policy: RenewalPolicy,
+    people: People,
 ) -> Decision:
     route = planned.route
     id_ = alert_id(certificate.id, certificate.expires_at, route.threshold, route.channel)
@@ -143,7 +155,16 @@ def _decide(
     if route.channel is None:
         return NoChannel(route, id_)
     recipient = people.recipient(route.channel)
-    return NoRecipient(route, id_) if recipient is None else Raise(route, id_, recipient)
+    if recipient is None:
+        return NoRecipient(route, id_)
+    return Raise(route, id_, recipient, _fallback(route.channel, policy, people))
+
+
+def _fallback(channel: ChannelName, policy: RenewalPolicy, people: People) -> Target | None:
+    """Say where an alert goes that `channel` can't deliver; null: the policy names nothing, or nobody is there."""
+    instead = policy.fallbacks.get(channel)
+    recipient = None if instead is None else people.recipient(instead)
+    return None if instead is None or recipient is None else Target(instead, recipient)
 
 
 def next_due(certificate: Certificate, decisions: tuple[Decision, ...], now: datetime) -> datetime | None:
@@ -162,6 +183,7 @@ def notification_of(decision: Raise, certificate: Certificate, policy: DeliveryP
         type=ALERT_TYPE,
         channel=decision.route.channel,
         recipient=decision.recipient,
+        fallback=decision.fallback,
         subject=subject_text(certificate, now),
         message=message_text(certificate, decision.route.threshold, now),
         severity=decision.route.severity,

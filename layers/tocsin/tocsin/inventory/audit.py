@@ -37,6 +37,8 @@ class Action(StrEnum):
     TEAM_DELETED = "team_deleted"
     NOTIFICATION_REQUEUED = "notification_requeued"
     NOTIFICATION_READ = "notification_read"
+    CHANNEL_TESTED = "channel_tested"
+    """Somebody asked for one message by a channel; written before it is sent."""
 
 
 class Kind(StrEnum):
@@ -47,6 +49,7 @@ class Kind(StrEnum):
     OWNER = "owner"
     TEAM = "team"
     NOTIFICATION = "notification"
+    CHANNEL = "channel"
 
     def resource(self, id_: str) -> str:
         """Name one of them."""

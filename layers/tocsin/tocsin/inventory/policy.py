@@ -47,6 +47,8 @@ class RenewalPolicy(Versioned):
     """What an operator chose; the others follow `default_severity`."""
     channels: Mapping[Severity, tuple[ChannelName, ...]] = field(default_factory=dict)
     """What an operator chose; the others go by e-mail. An empty tuple: nobody is told."""
+    fallbacks: Mapping[ChannelName, ChannelName] = field(default_factory=dict)
+    """By which channel goes what another can't deliver. Nobody comes back to where it began."""
     since: Mapping[str, datetime] = field(default_factory=dict)
     """When each route (by its key) was added; one that is not in it has always been there."""
 
@@ -114,6 +116,7 @@ def parse_policy(
     thresholds: Sequence[object] = (),
     severities: Mapping[str, str] | None = None,
     channels: Mapping[str, Sequence[str]] | None = None,
+    fallbacks: Mapping[str, str] | None = None,
 ) -> RenewalPolicy:
     """Read a policy as an operator writes it; raise InvalidFieldsError naming every field that is wrong."""
     problems: list[FieldProblem] = []
@@ -126,6 +129,7 @@ def parse_policy(
         problems += error.problems
     by_threshold = _parse_severities(severities or {}, problems)
     by_severity = _parse_channels(channels or {}, problems)
+    by_channel = _parse_fallbacks(fallbacks or {}, problems)
     if problems:
         raise InvalidFieldsError(problems)
     return RenewalPolicy(
@@ -136,6 +140,7 @@ def parse_policy(
         thresholds=read,
         severities=by_threshold,
         channels=by_severity,
+        fallbacks=by_channel,
     ).first_written(now)
 
 
@@ -178,6 +183,31 @@ def _parse_channels(
         known = (_channel_named(name) for name in names)
         read[Severity(severity)] = tuple(name for name in known if name is not None)
     return read
+
+
+def _parse_fallbacks(fallbacks: Mapping[str, str], problems: list[FieldProblem]) -> dict[ChannelName, ChannelName]:
+    """Read e.g. {"Slack:payments": "Email"}; add to `problems` what can't be read, and what leads back to itself."""
+    read: dict[ChannelName, ChannelName] = {}
+    for name, instead in fallbacks.items():
+        channel, other = _channel_named(name), _channel_named(instead)
+        if channel is None:
+            problems.append(FieldProblem(f"fallbacks.{name[:NAME_LIMIT]}", f"is no channel: it {ONE_OF}"))
+        elif other is None:
+            problems.append(FieldProblem(f"fallbacks.{name}", ONE_OF))
+        else:
+            read[channel] = other
+    problems += [FieldProblem(f"fallbacks.{name}", "leads back to itself") for name in read if _is_circle(read, name)]
+    return read
+
+
+def _is_circle(fallbacks: Mapping[ChannelName, ChannelName], start: ChannelName) -> bool:
+    """Tell whether what begins at `start` comes back there."""
+    place: ChannelName | None = start
+    for _ in fallbacks:
+        place = fallbacks.get(place) if place else None
+        if place == start:
+            return True
+    return False
 
 
 def _channel_named(text: str) -> ChannelName | None:

@@ -62,6 +62,7 @@ _CHANNELS = json_form(
     dict,
     lambda plain: {Severity(severity): tuple(map(ChannelName, names)) for severity, names in plain.items()},
 )
+_FALLBACKS = json_form(dict, lambda plain: {ChannelName(name): ChannelName(other) for name, other in plain.items()})
 _TIMES = (required("created_at", INSTANT, EPOCH), required("updated_at", INSTANT, EPOCH))
 _HEAD = (required("id", TEXT, ""), *_TIMES, required("version", NUMBER, 0))
 
@@ -102,6 +103,7 @@ POLICY = Codec(
         ),
         Column("severities", _SEVERITIES, {}),
         Column("channels", _CHANNELS, {}),
+        Column("fallbacks", _FALLBACKS, {}),
         Column("since", _SINCE, {}),
     ),
 )
