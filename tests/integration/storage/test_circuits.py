@@ -52,8 +52,9 @@ def test_of_two_that_write_the_second_learns_what_the_first_wrote(either: Circui
 
 def test_news_change_nothing_of_the_state(either: Circuits) -> None:
     held = either.write(Circuit(name=NAME).held("revoked", NOW))
-    either.note(Circuit(name=NAME, delivered_at=NOW, failed_at=NOW, last_error="HTTP 500"))
-    assert either.read([NAME])[NAME] == replace(held, delivered_at=NOW, failed_at=NOW, last_error="HTTP 500")
+    for known in (Circuit(name=NAME), held):
+        either.note(replace(known, delivered_at=NOW, failed_at=NOW, last_error="HTTP 500"))
+        assert either.read([NAME])[NAME] == replace(held, delivered_at=NOW, failed_at=NOW, last_error="HTTP 500")
 
 
 def test_news_of_a_channel_that_never_failed_are_kept(either: Circuits) -> None:

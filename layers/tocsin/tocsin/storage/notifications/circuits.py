@@ -75,13 +75,12 @@ class CircuitTable:
     def note(self, circuit: Circuit) -> None:
         """Write the latest delivery and failure of a circuit, and nothing else of it."""
         item = _item(circuit)
-        news: dict[str, Any] = {
-            name: item[name] for name in ("delivered_at", "failed_at", "last_error") if name in item
-        }
+        names = ("delivered_at", "failed_at", "last_error", "expires_at_epoch")
+        news: dict[str, Any] = {name: item[name] for name in names if name in item}
         blank = {name: item[name] for name in ("name", "state", "version")}  # where there was no item yet
-        sets = [f"#{name} = :{name}" for name in (*news, "expires_at_epoch")]
+        sets = [f"#{name} = :{name}" for name in news]
         sets += [f"#{name} = if_not_exists(#{name}, :{name})" for name in blank]
-        values: dict[str, Any] = {**news, **blank, "expires_at_epoch": item["expires_at_epoch"]}
+        values: dict[str, Any] = {**news, **blank}
         self._client.update_item(
             TableName=self._table,
             Key=_key(circuit.name),
