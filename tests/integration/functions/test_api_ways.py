@@ -129,7 +129,7 @@ def test_what_it_is_about_must_have_opened_something_there(stack: Database) -> N
 
 
 def test_keys_of_before_name_the_same_bodies(stack: Database) -> None:
-    """An Idempotency-Key that an older release used is still that of the same body: here is what 0.2.0 kept of it."""
+    """An Idempotency-Key that an older release kept is still that of the same body: here is what 0.2.0 kept."""
     headers = JSON | {"Idempotency-Key": "nightly"}
     first = call("POST", PATH, GOOD, headers)
     assert stack.table.get(first.json["id"]).fingerprint == "4c4c57494ac6246164a23d716c6ba1cd"
