@@ -47,8 +47,8 @@ def _drain(name: str, context: resources.LambdaContext) -> dict[str, Any]:
     """Look at one circuit. It has no metrics but those of its rows: the sweep's are of what is due."""
     try:
         drained = delivery.run_drain(context, name)
-        counts = {"skipped": True} if drained is None else asdict(drained)
-        resources.logger().info("drained", extra=counts | {"circuit": name})
+        counts = {"circuit": name, "skipped": True} if drained is None else asdict(drained)
+        resources.logger().info("drained", extra=counts)
         return counts
     finally:
         resources.recorder().metrics.flush()

@@ -19,8 +19,9 @@ from bodies.channels import (
 from identity import actor_of
 from ulid import ULID
 
-from tocsin.bootstrap import delivery, resources, trial
-from tocsin.delivery.channel_name import ChannelKind, ChannelName
+from tocsin.bootstrap import resources, trial
+from tocsin.bootstrap.health import health_of_channels
+from tocsin.delivery.channel_name import ChannelName
 from tocsin.delivery.notification import Notification
 from tocsin.errors import FieldProblem, InvalidFieldsError
 from tocsin.inventory.audit import Action, Kind, event
@@ -31,9 +32,7 @@ router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its cons
 @router.get("/channels")
 def list_channels() -> ChannelList:
     """List all channels: the default one of each kind, and those with a name."""
-    configured = delivery.configured_channels()
-    names = sorted({*map(ChannelName, ChannelKind), *configured})
-    return ChannelList(items=[ChannelOut(name=name, configured=name in configured) for name in names])
+    return ChannelList(items=[ChannelOut.of(one) for one in health_of_channels()])
 
 
 @router.post("/channels/<name>/test")

@@ -13,18 +13,11 @@ from tests.support.channels import SHORT, a_notification, refusal, some_tools
 from tests.support.incidents import API_KEY, Alerts, alert_problems, an_alerts_channel
 from tests.unit.network.test_address import FORBIDDEN
 from tocsin.channels.channel import ChannelSettings
-from tocsin.channels.jsm import (
-    OPSGENIE_ENDS,
-    AlertsChannel,
-    JsmDocument,
-    OpsGenieDocument,
-    alert_of,
-    without_tags,
-)
+from tocsin.channels.jsm import AlertsChannel, JsmDocument, OpsGenieDocument, alert_of, without_tags
 from tocsin.channels.registry import KINDS, problems_of
 from tocsin.channels.wording import Escape, Links, Wording
 from tocsin.delivery.attempt import RECEIPT_LIMIT, Accepted, Broken, FailureClass, Refused, SendResult, Throttled
-from tocsin.delivery.channel_name import ChannelKind, ChannelName
+from tocsin.delivery.channel_name import OPSGENIE_ENDS, ChannelKind, ChannelName
 from tocsin.delivery.fate import Fate, Known, NotYet
 from tocsin.delivery.notification import LAST_ERROR_LIMIT, Act, Notification, Severity, Status
 from tocsin.delivery.recipient import Reach

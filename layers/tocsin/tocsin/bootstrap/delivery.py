@@ -16,6 +16,7 @@ from tocsin.channels.channel import ChannelSettings, Clients
 from tocsin.channels.credentials import Credentials
 from tocsin.channels.wording import Links
 from tocsin.delivery.admission import Admission
+from tocsin.delivery.attempt import SendResult
 from tocsin.delivery.channel_name import ChannelName
 from tocsin.delivery.circuit import Circuit
 from tocsin.delivery.drain import Drained, drain, due_first
@@ -170,6 +171,15 @@ async def deliver(found: Fetched, worker: Worker, limits: Limits, errand: Drain 
             admission=admission,
         )
         return await run.run(found.rows, found.malformed)
+
+
+async def learn(channels: "Channels", row: Notification, result: SendResult) -> None:
+    """Take the result of a test for what it says of the circuit: one that is mended closes, and what waits goes out."""
+    name, now = channels.destination(row), resources.now()
+    admission = Admission(gate(), channels, resources.settings().delivery, resources.now, waits=False)
+    gate().enter({name: 0}, {name: await channels.terms(row)}, now, drain=Drain(name, 0))
+    await admission.learn(name, result)
+    await admission.leave()
 
 
 def dispatch(images: Iterable[Item], context: resources.LambdaContext) -> Tally:

@@ -96,6 +96,7 @@ async def _sent(row: Notification) -> dict[str, Any]:
         began = resources.now()
         result = await channels.send(row)
         took = resources.now() - began
+        await delivery.learn(channels, row, result)
     said = {
         "result": str(result.failure) if isinstance(result, Refused) else _RESULTS[type(result)],
         "http_status": getattr(result, "http_status", None),

@@ -18,6 +18,7 @@ from tocsin.channels.http import Answer, request, without
 from tocsin.channels.incident import FACT_LIMIT, body_of, fitted, incident_key, judged, links_of, read
 from tocsin.channels.wording import Wording, facts_of
 from tocsin.delivery.attempt import Accepted, SendResult
+from tocsin.delivery.channel_name import OPSGENIE_ENDS
 from tocsin.delivery.fate import Fate, Known, NotYet
 from tocsin.delivery.notification import LAST_ERROR_LIMIT, Act, Notification, Severity
 from tocsin.text import bounded
@@ -25,8 +26,6 @@ from tocsin.text import bounded
 JSM_URL = "https://api.atlassian.com/jsm/ops/integration/v2/alerts"
 OPSGENIE_URL = "https://api.opsgenie.com/v2/alerts"
 OPSGENIE_DOMAIN = "opsgenie.com"
-OPSGENIE_ENDS = "OpsGenie ends on 2027-04-05: move to JSM"
-"""Atlassian's word (support.atlassian.com/opsgenie): its REST APIs work until then."""
 SOURCE = "Tocsin"
 MESSAGE_LIMIT = 130
 DESCRIPTION_LIMIT = 15_000

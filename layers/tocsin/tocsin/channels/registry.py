@@ -60,8 +60,8 @@ class Kind:
 KINDS: dict[ChannelKind, Kind] = {
     ChannelKind.EMAIL: Kind(email.EmailDocument, email.EmailChannel),
     ChannelKind.WEBHOOK: Kind(webhook.WebhookDocument, webhook.WebhookChannel, webhook.where),
-    ChannelKind.SLACK: Kind(slack.SlackDocument, slack.SlackChannel),
-    ChannelKind.TEAMS: Kind(teams.TeamsDocument, teams.TeamsChannel),
+    ChannelKind.SLACK: Kind(slack.SlackDocument, slack.SlackChannel, escape=slack.escape),
+    ChannelKind.TEAMS: Kind(teams.TeamsDocument, teams.TeamsChannel, escape=teams.escape),
     ChannelKind.APPRISE: Kind(apprise.AppriseDocument, apprise.AppriseChannel),
     ChannelKind.SNS: Kind(sns.SnsDocument, sns.SnsChannel, sns.where, sns.default),
     ChannelKind.PAGERDUTY: Kind(pagerduty.PagerDutyDocument, pagerduty.PagerDutyChannel),

@@ -6,6 +6,8 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import ClassVar, Self
 
+OPSGENIE_ENDS = "OpsGenie ends on 2027-04-05: move to JSM"
+"""Atlassian's word (support.atlassian.com/opsgenie): its REST APIs work until then."""
 NAME_PATTERN = "[A-Za-z0-9_-]{1,32}"
 """What may stand behind the colon."""
 
@@ -71,6 +73,11 @@ class ChannelName(str):
     def kind(self) -> ChannelKind:
         """Say what kind of channel it is."""
         return _kind_of(self)
+
+    @property
+    def warning(self) -> str | None:
+        """Say what an operator should know of its kind, or None."""
+        return OPSGENIE_ENDS if self.kind is ChannelKind.OPSGENIE else None
 
     @property
     def label(self) -> str:

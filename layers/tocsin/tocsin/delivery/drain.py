@@ -32,7 +32,7 @@ class Waiting(Circuits, Protocol):
 class Drained:
     """What a drain saw and did."""
 
-    name: str
+    circuit: str
     state: str
     waiting: int
     """Rows that waited; counted up to LIMIT."""

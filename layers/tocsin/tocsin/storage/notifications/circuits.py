@@ -12,6 +12,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from tocsin.delivery.circuit import Circuit, State
+from tocsin.delivery.snapshot import COUNTED
 from tocsin.delivery.store import Due
 from tocsin.storage.codec import COUNT, INSTANT, TEXT, Codec, Column, Form, milliseconds, required, timestamp
 from tocsin.storage.notifications.item import partitions
@@ -105,6 +106,17 @@ class CircuitTable:
 
     def to_look_at(self, now: datetime, limit: int) -> list[Circuit]:
         """Give up to `limit` circuits that somebody must look at by `now`, and all that are not closed."""
+        found = self.listed(limit)
+        return [circuit for circuit in found if not circuit.is_closed or (circuit.look_at and circuit.look_at <= now)]
+
+    def waiting(self, name: str, limit: int) -> list[Due]:
+        """Give hints of up to `limit` rows that wait for a circuit, in their order: critical ones first."""
+        urgent, others = ([self._waiting_in(part, limit) for part in parts] for parts in partitions(name))
+        in_order = (merge(*found, key=lambda hint: (hint.at, hint.id)) for found in (urgent, others))
+        return list(islice(chain.from_iterable(in_order), limit))
+
+    def listed(self, limit: int) -> list[Circuit]:
+        """Give up to `limit` circuits that somebody looks at."""
         answer = self._client.query(
             TableName=self._table,
             IndexName="due",
@@ -113,14 +125,25 @@ class CircuitTable:
             Limit=limit,
         )
         names = [item["id"]["S"].removeprefix(_PREFIX) for item in answer["Items"]]
-        found = self.read(names).values() if names else ()
-        return [circuit for circuit in found if not circuit.is_closed or (circuit.look_at and circuit.look_at <= now)]
+        return list(self.read(names).values()) if names else []
 
-    def waiting(self, name: str, limit: int) -> list[Due]:
-        """Give hints of up to `limit` rows that wait for a circuit, in their order: critical ones first."""
-        urgent, others = ([self._waiting_in(part, limit) for part in parts] for parts in partitions(name))
-        in_order = (merge(*found, key=lambda hint: (hint.at, hint.id)) for found in (urgent, others))
-        return list(islice(chain.from_iterable(in_order), limit))
+    def count_waiting(self, name: str) -> int:
+        """Count the rows that wait for a circuit, up to COUNTED."""
+        count = 0
+        for partition in chain.from_iterable(partitions(name)):
+            pages = self._client.get_paginator("query").paginate(
+                TableName=self._table,
+                IndexName="due",
+                Select="COUNT",
+                KeyConditionExpression="due_shard = :shard",
+                ExpressionAttributeValues={":shard": {"S": partition}},
+                PaginationConfig={"PageSize": COUNTED - count},
+            )
+            for page in pages:
+                count += page["Count"]
+                if count >= COUNTED:
+                    return COUNTED
+        return count
 
     def _waiting_in(self, partition: str, limit: int) -> list[Due]:
         pages = self._client.get_paginator("query").paginate(
