@@ -11,7 +11,6 @@ import yaml
 
 from build.template import TEMPLATE, parameter_defaults, template
 from tests.support.functions import environment
-from tocsin.delivery.channel_name import ChannelKind
 from tocsin.observability import Metric
 
 RESOURCES: dict[str, Any] = template()["Resources"]
@@ -147,12 +146,19 @@ def test_a_missed_sweep_is_not_made_up_for() -> None:
     assert parameter_defaults()["RetryInterval"] == "2 minutes"
 
 
-def test_the_stream_brings_what_is_pending_and_unclaimed() -> None:
-    accepted = RESOURCES["DispatchFunction"]["Properties"]["Events"]["Accepted"]["Properties"]
-    (pattern,) = accepted["FilterCriteria"]["Filters"]
-    image = json.loads(pattern["Pattern"])["dynamodb"]["NewImage"]
-    assert image == {"status": {"S": ["pending"]}, "claimed_until": {"N": ["0"]}}
-    assert accepted["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+def test_the_stream_brings_what_is_pending_and_unclaimed_and_critical_rows_apart() -> None:
+    """Each row by exactly one of two mappings, which differ in nothing else (docs/decisions/critical-lanes.md)."""
+    events = [event["Properties"] for event in RESOURCES["DispatchFunction"]["Properties"]["Events"].values()]
+    images = []
+    for mapping in events:
+        (pattern,) = mapping["FilterCriteria"]["Filters"]
+        images.append(json.loads(pattern["Pattern"])["dynamodb"]["NewImage"])
+    severities = [image.pop("severity") for image in images]
+    assert images == [{"status": {"S": ["pending"]}, "claimed_until": {"N": ["0"]}}] * 2
+    assert severities == [{"S": [{"anything-but": ["critical"]}]}, {"S": ["critical"]}]
+    others, critical = ({name: one for name, one in mapping.items() if name != "FilterCriteria"} for mapping in events)
+    assert others == critical
+    assert others["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
 def test_functions_are_told_what_the_tests_tell_them() -> None:
@@ -209,6 +215,11 @@ def test_an_alarm_pays_for_two_metrics_at_most() -> None:
     assert max(len(metrics_of(found["Properties"])) for _, found in of_type("AWS::CloudWatch::Alarm")) == 2
 
 
+BY_CHANNEL = (
+    r"SEARCH\('\{Tocsin,service,channel\} MetricName=\"(?P<metric>\w+)\" service=\"\$\{AWS::StackName\}\"', 'Sum', 60\)"
+)
+
+
 def test_the_dashboard_shows_metrics_that_exist_by_every_channel() -> None:
     """Its body is JSON once CloudFormation has filled in the names."""
     text: str = yaml.safe_load(DASHBOARD.read_text())["Fn::Sub"]
@@ -220,11 +231,15 @@ def test_the_dashboard_shows_metrics_that_exist_by_every_channel() -> None:
     }
     widgets = json.loads(text)["widgets"]
     shown = [metric for widget in widgets for metric in widget["properties"].get("metrics", [])]
+    searches = [metric[0]["expression"] for metric in shown if len(metric) == 1]
+    shown = [metric for metric in shown if len(metric) > 1]
     assert {metric[0] for metric in shown} == {"Tocsin"}
     assert {metric[1] for metric in shown} <= set(Metric)
-    channels = {name: {metric[5] for metric in shown if metric[1] == name and "channel" in metric} for name in Metric}
-    for name in (Metric.DELIVERED, Metric.ATTEMPT_FAILED, Metric.DEAD):
-        assert channels[name] == set(ChannelKind)
+    found = [re.fullmatch(BY_CHANNEL, search) for search in searches]
+    assert {match["metric"] for match in found if match} == {
+        *(Metric.DELIVERED, Metric.ACCEPTED, Metric.ATTEMPT_FAILED, Metric.DEAD)
+    }
+    assert all(found), "a search finds channels that have names of their own"
     alarms = {arn.rpartition(":alarm:")[2] for widget in widgets for arn in widget["properties"].get("alarms", [])}
     named = {found["Properties"]["AlarmName"] for _, found in of_type("AWS::CloudWatch::Alarm")}
     assert alarms == named

@@ -135,7 +135,7 @@ def stream_pattern() -> dict[str, dict[str, list[str]]]:
     event = template()["Resources"]["DispatchFunction"]["Properties"]["Events"]["Accepted"]["Properties"]
     (wanted,) = event["FilterCriteria"]["Filters"]
     image: dict[str, dict[str, list[str]]] = json.loads(wanted["Pattern"])["dynamodb"]["NewImage"]
-    return image
+    return {name: leaf for name, leaf in image.items() if name != "severity"}  # critical rows come by another mapping
 
 
 @pytest.mark.parametrize("status", Status)
