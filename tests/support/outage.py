@@ -7,8 +7,8 @@ that start themselves once more. What takes time is what a receiver takes.
 import asyncio
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -25,6 +25,7 @@ from tocsin.bootstrap import delivery, resources
 from tocsin.channels.channel import Tools
 from tocsin.channels.document import ChannelDocument
 from tocsin.channels.registry import KINDS, Kind
+from tocsin.channels.wording import Words, default_words
 from tocsin.delivery.attempt import SendResult
 from tocsin.delivery.channel_name import ChannelKind, ChannelName
 from tocsin.delivery.gate import Gate
@@ -186,6 +187,11 @@ class _Document(ChannelDocument):
     """A channel without secrets."""
 
 
+@asynccontextmanager
+async def _without_templates() -> AsyncIterator[Words]:
+    yield default_words
+
+
 Documents = dict[str, dict[str, Any]]
 
 
@@ -224,6 +230,7 @@ def a_cloud(database: Database, documents: Documents, receivers: dict[str, Recei
         patch.setattr(resources, "now", present)
         patch.setattr(delivery, "credentials", Kept)
         patch.setattr(delivery, "gate", _gate.get)
+        patch.setattr(delivery, "open_words", _without_templates)
         patch.setattr(delivery, "_invoke", lambda _context, event: cloud.start("retry_sweep", dict(event)))
         patch.setattr(resources, "recorder", Observed)
         patch.setattr(Blocking, "run", at_once)

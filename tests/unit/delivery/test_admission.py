@@ -15,7 +15,7 @@ from tests.support.virtual_time import run
 from tocsin.delivery.admission import UNPROVEN, Admission
 from tocsin.delivery.attempt import Broken, Delivered, FailureClass, Refused, SendResult, Throttled
 from tocsin.delivery.channel_name import ChannelName
-from tocsin.delivery.circuit import HANGS, Circuit, State
+from tocsin.delivery.circuit import HANGS, Circuit, State, Terms
 from tocsin.delivery.gate import Drain, Gate
 from tocsin.delivery.notification import Notification, Status
 from tocsin.delivery.record import Event
@@ -194,6 +194,22 @@ def test_what_waits_goes_out_at_the_rate() -> None:
     world.deliver(rows, drain="Slack", waits=True)
     assert len(times) == 40
     assert times[-1] - times[0] == pytest.approx(39, abs=2)
+
+
+def test_a_channel_that_crashes_takes_no_others_rows_with_it() -> None:
+    """Invariant I8: a bug in one channel's terms is a bug of its own."""
+    world = World()
+    original = world.channels.terms
+
+    async def terms(row: Notification) -> Terms:
+        if row.channel == "Slack":
+            raise KeyError("Parameter")
+        return await original(row)
+
+    world.channels.terms = terms  # type: ignore[method-assign, assignment]
+    rows = world.rows(3, "Slack") + world.rows(3, "Teams")
+    world.deliver(rows)
+    assert {world.now(row).status for row in rows} == {Status.SENT}
 
 
 def test_where_circuits_cannot_be_read_everything_goes() -> None:

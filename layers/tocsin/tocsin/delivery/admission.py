@@ -59,7 +59,7 @@ class Admission:
         for row in rows:
             groups.setdefault(self.channels.destination(row), []).append(row)
         firsts = [group[0] for group in groups.values()]
-        self._terms = dict(zip(groups, await asyncio.gather(*map(self.channels.terms, firsts)), strict=True))
+        self._terms = dict(zip(groups, await asyncio.gather(*map(self._terms_for, firsts)), strict=True))
         permits = await self._permits({name: len(group) for name, group in groups.items()})
         may_go: set[str] = set()
         for name, group in groups.items():
@@ -116,6 +116,13 @@ class Admission:
     async def leave(self) -> None:
         """Tell others what was seen."""
         await self._kept(self.gate.leave)
+
+    async def _terms_for(self, row: Notification) -> Terms:
+        try:
+            return await self.channels.terms(row)
+        except Exception:  # noqa: BLE001 - a bug met by one channel must not take the others' rows with it
+            _log.exception("a channel crashed on its terms for notification %s", row.id)
+            return Terms()
 
     async def _permits(self, wanted: dict[str, int]) -> dict[str, Permit]:
         try:
