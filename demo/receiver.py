@@ -14,6 +14,8 @@ PORTS = range(20_000, 30_000)
 """Below those that the system gives to outgoing connections: nobody takes the port while the receiver is away."""
 ALWAYS_DOWN = "/down"
 """The path that is refused whatever the receiver's mood."""
+GONE, SLACK = "/gone", "/services/T0/B0/slack"
+"""The paths of a receiver that is no more, and of what answers as Slack does."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,11 @@ class Hook:
     def __init__(self) -> None:
         """Listen."""
         self.received: list[Received] = []
+        """Webhooks, but for those to the two others."""
+        self.messages: list[bytes] = []
+        """What Slack has taken."""
+        self.is_revoked = True
+        """Whether Slack refuses everything."""
         self._address = (HOST, next(port for port in random.sample(PORTS, 100) if not listens(port)))
         self._server: ThreadingHTTPServer | None = None
         self.answer(HTTPStatus.SERVICE_UNAVAILABLE)
@@ -56,13 +63,26 @@ class Hook:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                if self.path == GONE:
+                    return self._say(HTTPStatus.GONE)
+                if self.path == SLACK:
+                    return self._slack(body)
                 status = HTTPStatus.SERVICE_UNAVAILABLE if self.path == ALWAYS_DOWN else hook.status
                 hook.received.append(Received(self.headers, body, status))
-                excuse = b"down for maintenance" if status == HTTPStatus.SERVICE_UNAVAILABLE else b""
+                self._say(status, b"down for maintenance" if status == HTTPStatus.SERVICE_UNAVAILABLE else b"")
+                return None
+
+            def _slack(self, body: bytes) -> None:
+                if hook.is_revoked:
+                    return self._say(HTTPStatus.NOT_FOUND, b"no_service")
+                hook.messages.append(body)
+                return self._say(HTTPStatus.OK, b"ok")
+
+            def _say(self, status: HTTPStatus, text: bytes = b"") -> None:
                 self.send_response(status)
-                self.send_header("Content-Length", str(len(excuse)))
+                self.send_header("Content-Length", str(len(text)))
                 self.end_headers()
-                self.wfile.write(excuse)
+                self.wfile.write(text)
 
             def log_message(self, *_: object) -> None:
                 pass

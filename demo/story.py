@@ -5,11 +5,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
+from typing import Any
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from demo.picture import Picture
-from demo.receiver import Hook, Received
+from demo.receiver import GONE, SLACK, Hook, Received
 from demo.world import Row, UnexpectedAnswerError, World
 
 POLL, FRAME = 0.5, 0.1
@@ -19,7 +20,7 @@ PATIENCE = 60.0
 WAITS = [1.0, 2.0, 4.0, 8.0]
 """Seconds: what are minutes in a real stack."""
 TWICE = 2
-CHECKS = 26
+CHECKS = 31
 Seen = str | bool
 """What was seen, in words; False while it is not."""
 
@@ -37,6 +38,9 @@ MAIL = {
 }
 TOPIC = {"type": "RenewalSuccess", "channel": "SNS", "subject": "www.example renewed"}
 UNCONFIGURED = {"type": "Custom:disk", "channel": "Slack", "subject": "db-1: disk 90 % full"}
+TO_SLACK = {"type": "Custom:backup", "channel": "Slack:ops", "subject": "db-1: backup failed"}
+TO_ONCALL = {"type": "Revocation", "channel": "Webhook:oncall", "subject": "shop.example is revoked"}
+FALLBACK = "Email ops@shop.example"
 OWNER = {"name": "Kim", "email": "kim@shop.example"}
 TO_THE_WEBHOOK = {"name": "calls the webhook", "channels": {"warning": ["Webhook"]}}
 EXPIRING, RENEWED, TAG = "www.shop.example", "edge.shop.example", "[threshold:7]"
@@ -62,7 +66,7 @@ class Story:
 
     def tell(self) -> None:
         """Tell it; raise NotSeenError at the first thing that is not observed."""
-        for act in (self._expiry, self._alerts, self._outage, self._silence):
+        for act in (self._expiry, self._alerts, self._broken, self._outage, self._silence):
             act()
         for act in (self._renewal, self._death, self._latecomer, self._recovery):
             act()
@@ -127,7 +131,7 @@ class Story:
 
         def mailed() -> Seen:
             alert, mails = world.rows[self._alert], world.mails()
-            arrived = alert.is_delivered and alert.id in mails and alert.recipient in mails
+            arrived = alert.is_out and alert.id in mails and alert.recipient in mails
             return arrived and f"SES has sent it to {alert.recipient}"
 
         def explained() -> Seen:
@@ -156,6 +160,49 @@ class Story:
         forbidden = HTTPStatus.FORBIDDEN.value
         self.check("a request without a signature is refused", lambda: self._world.unsigned() == forbidden and "403")
         self.check("six alerts are accepted", lambda: self._world.rows.keys() == expected and "6 x 202")
+
+    def _broken(self) -> None:
+        self._act(
+            "Slack's URL was revoked, and the receiver of those on call is no more",
+            "A channel that refuses everything is held: its alerts wait, unharmed. The other names a fallback.",
+        )
+        world, hook = self._world, self._hook
+        world.store("Slack:ops", {"url": hook.url(SLACK)})
+        world.store("Webhook:oncall", {"secrets": [self._secret], "url": hook.url(GONE), "fallback": FALLBACK})
+        waiting, gone = self._create(TO_SLACK), self._create(TO_ONCALL)
+
+        def channel() -> dict[str, Any]:
+            items = world.call("GET", "/channels").json()["items"]
+            return next(one for one in items if one["name"] == "Slack:ops")
+
+        def held() -> Seen:
+            row, state = world.rows[waiting], channel()
+            is_held = state["state"] == "held" and row.deferred is not None and row.deferred.by == "Slack:ops"
+            return is_held and not row.attempts and f'"{state["circuits"][0]["reason"]}", no attempt spent'
+
+        def fell_back() -> Seen:
+            instead = next((row for row in world.rows.values() if row.fallback_of == gone), None)
+            arrived = instead is not None and instead.is_out and instead.id in world.mails()
+            return world.rows[gone].status == "dead" and arrived and f"dead at once by 410; {FALLBACK} has it"
+
+        def mended() -> Seen:
+            hook.is_revoked = False
+            said = world.call("POST", "/channels/Slack:ops/test").json()
+            return said["result"] == "delivered" and channel()["state"] == "closed" and "delivered; the channel is well"
+
+        def arrived_late() -> Seen:
+            row = world.rows[waiting]
+            return row.is_delivered and len(row.attempts) == 1 and "sent, on its first attempt"
+
+        self.check("Slack is held, and its alert waits", held)
+        self.check(
+            "an alarm says so at once",
+            lambda: world.alarm("channel-held") == "ALARM" and "CloudWatch says ALARM",
+        )
+        self.check("the other one goes by mail instead", fell_back)
+        world.call("POST", f"/notifications/{gone}/read")  # the operator has seen it
+        self.check("Slack is mended, and tested: POST /channels/Slack:ops/test", mended)
+        self.check("what waited has arrived", arrived_late)
 
     def _outage(self) -> None:
         self._act(
@@ -194,13 +241,11 @@ class Story:
         )
         self.check(
             "the e-mail has arrived",
-            lambda: world.rows[mail].is_delivered and mail in world.mails() and "SES has sent it",
+            lambda: world.rows[mail].is_out and mail in world.mails() and "SES has sent it",
         )
         self.check(
             "the SNS message has arrived",
-            lambda: (
-                world.rows[topic].is_delivered and topic in world.messages() and "it is in a queue behind the topic"
-            ),
+            lambda: world.rows[topic].is_out and topic in world.messages() and "it is in a queue behind the topic",
         )
         self.check("nothing was sent to Slack, and the row says so", skipped)
 

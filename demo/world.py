@@ -35,6 +35,13 @@ class Try(BaseModel):
         return round((self.next_retry_at - self.started_at).total_seconds() - self.duration_ms / 1000, 2)
 
 
+class Deferred(BaseModel):
+    """Why a notification is put off."""
+
+    by: str | None
+    reason: str | None
+
+
 class Row(BaseModel):
     """A notification as the API shows it."""
 
@@ -50,6 +57,8 @@ class Row(BaseModel):
     max_attempts: int
     next_retry_at: datetime | None
     last_error: str | None
+    deferred: Deferred | None = None
+    fallback_of: str | None = None
     attempts: list[Try]
 
     @property
@@ -62,12 +71,19 @@ class Row(BaseModel):
     @property
     def state(self) -> str:
         """The status, in the one word that fits: a row whose channel is not configured was not delivered."""
+        if self.deferred:
+            return "deferred"
         return "skipped" if self.outcome == "skipped_no_channel" else self.status
 
     @property
     def is_delivered(self) -> bool:
-        """Whether the channel took it."""
+        """Whether its receiver took it."""
         return (self.status, self.outcome) == ("sent", "delivered")
+
+    @property
+    def is_out(self) -> bool:
+        """Whether a service took it, or its receiver."""
+        return self.status == "sent" and self.outcome in ("accepted", "delivered")
 
     @property
     def error(self) -> str:
@@ -146,10 +162,13 @@ class World:
 
     def send_webhooks_to(self, url: str) -> None:
         """Give the webhook channel an address of its own, beside the secret that it has."""
-        config = channel_parameters(self._stack.name)["Webhook"] | {"url": url}
-        name = f"/{self._stack.name}/channels/Webhook"
+        self.store("Webhook", channel_parameters(self._stack.name)["Webhook"] | {"url": url})
+
+    def store(self, channel: str, document: Mapping[str, object]) -> None:
+        """Store a channel's document."""
+        name = f"/{self._stack.name}/channels/{channel.replace(':', '/')}"
         ssm = self._stack.client("ssm")
-        ssm.put_parameter(Name=name, Value=json.dumps(config), Type="SecureString", Overwrite=True)
+        ssm.put_parameter(Name=name, Value=json.dumps(document), Type="SecureString", Overwrite=True)
 
     def _subscribed(self, topic: str) -> str:
         """Make a queue that gets what is published; its URL."""
