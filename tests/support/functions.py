@@ -28,7 +28,6 @@ class Context:
     aws_request_id: str = "request-1"
     function_name: str = "tocsin"
     memory_limit_in_mb: int = 1024
-    invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:tocsin"
     milliseconds: int = 60_000
 
     def get_remaining_time_in_millis(self) -> int:

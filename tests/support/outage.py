@@ -231,7 +231,7 @@ def a_cloud(database: Database, documents: Documents, receivers: dict[str, Recei
         patch.setattr(delivery, "credentials", Kept)
         patch.setattr(delivery, "gate", _gate.get)
         patch.setattr(delivery, "open_words", _without_templates)
-        patch.setattr(delivery, "_invoke", lambda _context, event: cloud.start("retry_sweep", dict(event)))
+        patch.setattr(delivery, "_invoke", lambda event: cloud.start("retry_sweep", dict(event)))
         patch.setattr(resources, "recorder", Observed)
         patch.setattr(Blocking, "run", at_once)
         yield cloud

@@ -76,7 +76,7 @@ async def world(stack: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
         monkeypatch.setenv("ENVIRONMENT", "local")
         monkeypatch.setenv("ALLOW_PLAIN_HTTP", "yes")
         started: list[dict[str, Any]] = []
-        monkeypatch.setattr(delivery, "_invoke", lambda _context, event: started.append(dict(event)))
+        monkeypatch.setattr(delivery, "_invoke", lambda event: started.append(dict(event)))
         forget_wiring()
         holder.append(World(stack, ssm, receiver, started, answers(200, b"ok")))
         yield holder[0]

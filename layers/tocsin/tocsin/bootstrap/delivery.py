@@ -5,7 +5,7 @@ import json
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from datetime import datetime
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -218,19 +218,19 @@ async def sweep_once(context: resources.LambdaContext, shards: Sequence[int] | N
         resources.table(),
         deliver_unless_paused,
         shards=range(SHARDS) if shards is None else shards,
-        hand_over=(lambda part: _invoke(context, {"shards": list(part)})) if will_hand_over else None,
-        look_after=partial(_look_after, context) if will_hand_over else lambda _now: (),
+        hand_over=(lambda part: _invoke({"shards": list(part)})) if will_hand_over else None,
+        look_after=_look_after if will_hand_over else lambda _now: (),
         now=resources.now(),
         seconds=worker.remaining(),
     )
 
 
-def _look_after(context: resources.LambdaContext, now: datetime) -> Sequence[Circuit]:
+def _look_after(now: datetime) -> Sequence[Circuit]:
     """Start a drain of each circuit that is to be looked at; give these, and all that are not closed."""
     try:
         known = circuits().to_look_at(now, _CIRCUITS)
         for circuit in due_first(known, now):
-            _invoke(context, {"circuit": circuit.name})
+            _invoke({"circuit": circuit.name})
     except (ClientError, BotoCoreError):  # the due rows of all others must not wait for it
         resources.logger().exception("the circuits could not be looked after")
         return ()
@@ -268,10 +268,11 @@ def _lease(job: str, context: resources.LambdaContext) -> Lease:
     return Lease(resources.dynamodb(), table, job, holder=context.aws_request_id)
 
 
-def _invoke(context: resources.LambdaContext, event: Mapping[str, object]) -> None:
-    """Start this function once more, for a part of the work; one that still runs keeps it from being done twice."""
+def _invoke(event: Mapping[str, object]) -> None:
+    """Start the sweep once more, for a part of the work; one that still runs keeps it from being done twice."""
     client = resources.client("lambda", resources.FAST)
-    client.invoke(FunctionName=context.invoked_function_arn, InvocationType="Event", Payload=json.dumps(event))
+    name = f"{resources.settings().stack}-retry-sweep:live"
+    client.invoke(FunctionName=name, InvocationType="Event", Payload=json.dumps(event))
 
 
 def configured_channels() -> set[ChannelName]:

@@ -44,7 +44,6 @@ class LambdaContext(Protocol):
     """What a worker needs of Lambda's context object."""
 
     aws_request_id: str
-    invoked_function_arn: str
 
     def get_remaining_time_in_millis(self) -> int:
         """Give the milliseconds until Lambda stops this invocation."""
