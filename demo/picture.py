@@ -12,7 +12,7 @@ from rich.text import Text
 from demo.world import Row
 
 COLOURS = {"pending": "cyan", "failed": "yellow", "sent": "green", "dead": "bold red", "skipped": "magenta"}
-MARKS = {"delivered": "✓", "skipped_no_channel": "-"}
+MARKS = {"delivered": "✓", "accepted": "✓", "skipped_no_channel": "-"}
 AROUND = 8
 """Lines of the terminal that are not for rows: heading, status line, and some of what happened before."""
 
@@ -95,7 +95,7 @@ def line(row: Row) -> str:
     wait = row.life[-1].wait if row.life else None
     after = f"next in {wait:g} s; " if row.status == "failed" and wait is not None else ""
     error = f"{after}{row.error}" if row.error else ""
-    return f"{row.id[-5:]}  {row.channel:8}{row.state:8} {_marks(row)}  {row.subject:26} {error}".rstrip()
+    return f"{row.id[-5:]}  {row.channel:15}{row.state:9} {_marks(row)}  {row.subject:26} {error}".rstrip()
 
 
 def _marks(row: Row) -> str:

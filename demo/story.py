@@ -136,8 +136,8 @@ class Story:
 
         def explained() -> Seen:
             said = world.call("GET", f"/certificates/{expiring}/explain").json()
-            arrived = [one["notification_id"] for one in said["told"] if one["arrived"]]
-            return arrived == [self._alert] and f'"{said["summary"].split(" Next")[0]}"'
+            taken = [one["notification_id"] for one in said["told"] if "Email took it" in one["fate"]]
+            return taken == [self._alert] and f'"{said["summary"].split(" Next")[0]}"'
 
         def superseded() -> Seen:
             findings = world.call("GET", f"/certificates/{expiring}/explain").json()["findings"]

@@ -85,7 +85,7 @@ def test_what_was_sent_is_told_with_its_fate(store: Store, clock: Clock) -> None
     (told,) = found["told"]
     assert (told["arrived"], told["arrived_at"]) == (True, text_of(clock.now))
     assert told["fate"].endswith("on attempt 2")
-    assert "1 alert raised in this cycle, 1 arrived." in found["summary"]
+    assert "1 alert raised in this cycle, 1 known to have arrived." in found["summary"]
     duplicate = next(one for one in found["findings"] if one["threshold"] == "30")
     assert duplicate["reason"].startswith(f"duplicate of {told['notification_id']}")
     assert found["next"]["threshold"] == "14"

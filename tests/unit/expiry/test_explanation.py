@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.inventory import DAY, SOMEBODY, T0, PaperCheck, a_certificate, a_policy, hours
 from tests.support.rows import ACCEPTED, NO_CHANNEL, POLICY, REFUSED, REJECTED
-from tocsin.delivery.attempt import Attempted
+from tocsin.delivery.attempt import Accepted, Attempted
 from tocsin.delivery.notification import Notification, Severity
 from tocsin.expiry.explanation import Explanation, explain
 from tocsin.expiry.plan import Raise, decide, notification_of
@@ -53,7 +53,8 @@ def test_before_the_first_threshold_it_says_when() -> None:
 @pytest.mark.parametrize(
     ("result", "arrived", "fate"),
     [
-        (ACCEPTED, True, "Email accepted it at 2026-03-16 12:00:00 UTC, on attempt 1"),
+        (ACCEPTED, True, "Email delivered it at 2026-03-16 12:00:00 UTC, on attempt 1"),
+        (Accepted(200), None, "Email took it at 2026-03-16 12:00:00 UTC; whether it arrived nobody has said yet"),
         (NO_CHANNEL, False, "nothing was sent: Email is not configured"),
         (REJECTED, False, "it could not be delivered: HTTP 400 Bad Request"),
         (REFUSED, None, "attempt 1 failed: HTTP 503 Service Unavailable; again at 2026-03-16 12:01:00 UTC"),

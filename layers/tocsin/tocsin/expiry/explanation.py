@@ -139,13 +139,19 @@ def _fate(row: Notification | None) -> tuple[bool | None, str]:
         return None, _waiting(row)
     if row.outcome is Outcome.SKIPPED_NO_CHANNEL:
         return False, f"nothing was sent: {row.channel} is not configured"
+    if row.outcome is Outcome.BOUNCED:
+        return False, f"it bounced: {row.last_error}"
+    if row.outcome is Outcome.ACCEPTED and row.sent_at is not None:
+        return None, f"{row.channel} took it at {written(row.sent_at)}; whether it arrived nobody has said yet"
     if row.sent_at is not None:
-        return True, f"{row.channel} accepted it at {written(row.sent_at)}, on attempt {row.retry_count + 1}"
+        return True, f"{row.channel} delivered it at {written(row.sent_at)}, on attempt {row.retry_count + 1}"
     stopped = "it was stopped" if row.status is Status.SUPERSEDED else "it could not be delivered"
     return False, f"{stopped}: {row.last_error}"
 
 
 def _waiting(row: Notification) -> str:
+    if row.is_deferred and row.due_at is not None:
+        return f"it waits, with no attempt spent: {row.last_error}; looked at again at {written(row.due_at)}"
     if row.status is Status.PENDING or row.due_at is None:
         return "its first delivery is under way"
     return f"attempt {row.retry_count} failed: {row.last_error}; again at {written(row.due_at)}"
@@ -217,7 +223,7 @@ def _next(decisions: Iterable[Decision]) -> Next | None:
 def _summary(told: Sequence[Told], findings: Sequence[Finding], following: Next | None) -> str:
     arrived = sum(one.arrived is True for one in told)
     alerts = "1 alert" if len(told) == 1 else f"{len(told)} alerts"
-    so_far = f"{alerts} raised in this cycle, {arrived} arrived." if told else "Nobody was alerted."
+    so_far = f"{alerts} raised in this cycle, {arrived} known to have arrived." if told else "Nobody was alerted."
     reasons = [f"{one.threshold}: {one.reason}" if one.threshold else one.reason for one in findings]
     why = f" Why: {'; '.join(reasons)}." if reasons and not told else ""
     after = f" Next: threshold {following.threshold} at {written(following.at)}." if following else " Nothing follows."
