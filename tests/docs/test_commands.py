@@ -176,7 +176,7 @@ def test_requests_are_signed_as_aws_wants_and_lead_to_routes(page_name: str, tok
     assert len(gateway.requests) == len(lines) > 0
     for method, path in gateway.requests:
         route = path.replace("01JZ8W3T5N6V0QJ4X2M7C9K1RB", "{id}")
-        route = re.sub(r"^/channels/\w+/", "/channels/{name}/", route)
+        route = re.sub(r"^/channels/[\w.-]+/", "/channels/{name}/", route)
         assert f"{method} {route}" in routes()
 
 

@@ -75,9 +75,12 @@ def show_preview(name: str, asked: Annotated[PreviewIn | None, Body()] = None) -
 
 
 def _named(name: str) -> ChannelName:
-    """Read a channel's name off a path, in which clients may write the colon as `%3A`."""
+    """Read a channel's name off a path, in which clients may write the colon as `%3A`, or as a dot.
+
+    The dot is for curl, which signs neither a colon nor its escape as AWS does (SigV4 wants the path encoded twice).
+    """
     try:
-        return ChannelName(unquote(name))
+        return ChannelName(unquote(name).replace(".", ":", 1))
     except ValueError as error:
         raise InvalidFieldsError([FieldProblem("name", str(error))]) from None
 

@@ -131,7 +131,7 @@ async def test_a_broken_channel_says_so(world: World) -> None:
     assert found["error"].startswith("the configuration of Webhook is not valid: secrets:")
 
 
-@pytest.mark.parametrize("name", ["Webhook%3Apayments", "Webhook:payments", "Webhook%3apayments"])
+@pytest.mark.parametrize("name", ["Webhook%3Apayments", "Webhook:payments", "Webhook%3apayments", "Webhook.payments"])
 async def test_a_name_may_be_encoded(world: World, name: str) -> None:
     world.configure(**{"Webhook:payments": {"secrets": [SECRET], "url": world.receiver.url()}})
     assert (await world.post(f"{name}/test")).json["result"] == "delivered"
