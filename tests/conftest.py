@@ -1,7 +1,7 @@
 """Fixtures that several directories share. DynamoDB Local starts once, when the first test asks for it."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
@@ -9,6 +9,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from local import dynamodb_local
 from tests.support.database import Database, a_database
+from tests.support.planted import found_in
 
 DEAR = {"tests/e2e/": "stack", "tests/docs/test_quickstart.py": "quickstart"}
 """Where tests share a deployed stack, which is dear: one worker of xdist runs all of them."""
@@ -26,6 +27,17 @@ class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no typ
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
     """See xdist's documentation, "pytest_xdist_make_scheduler"."""
     return Scheduling(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail a test that printed or logged a secret which was planted, whatever else it found."""
+    report = yield
+    leaks = [leak for _title, text in report.sections for leak in found_in(text)]
+    if report.passed and leaks:
+        report.outcome = "failed"
+        report.longrepr = f"a planted secret was printed or logged: {leaks}"
+    return report
 
 
 @pytest.fixture(scope="session")

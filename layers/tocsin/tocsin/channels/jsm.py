@@ -14,7 +14,7 @@ from pydantic import AfterValidator, SecretStr
 
 from tocsin.channels.channel import ChannelSettings, Tools, broken
 from tocsin.channels.document import ChannelDocument
-from tocsin.channels.http import Answer, request, without
+from tocsin.channels.http import Answer, request, secrets_in, without
 from tocsin.channels.incident import FACT_LIMIT, body_of, fitted, incident_key, judged, links_of, read
 from tocsin.channels.wording import Wording, facts_of
 from tocsin.delivery.attempt import Accepted, SendResult
@@ -94,6 +94,8 @@ class AlertsChannel:
         """Keep the key; nothing is opened yet."""
         self._key = config.api_key.get_secret_value()
         self._url = config.url.get_secret_value().rstrip("/")
+        is_known = self._url in (JSM_URL, OPSGENIE_URL)
+        self._secrets = {self._key} | (set() if is_known else secrets_in(self._url))
         self._tools = tools
 
     async def send(self, notification: Notification) -> SendResult:
@@ -106,7 +108,7 @@ class AlertsChannel:
         if isinstance(answer, Answer) and answer.status == HTTPStatus.ACCEPTED:
             return Accepted(answer.status, _receipt(answer))
         status = answer.status if isinstance(answer, Answer) else None
-        return judged(answer, is_broken=_is_broken(status, notification.act), secrets=[self._key])
+        return judged(answer, is_broken=_is_broken(status, notification.act), secrets=self._secrets)
 
     async def fate(self, receipt: str) -> Fate:
         """Ask once what became of the request of this receipt. Never raises for what the world does."""
@@ -125,8 +127,8 @@ class AlertsChannel:
         success = data.get("isSuccess", data.get("success"))
         if answer.status == HTTPStatus.OK and isinstance(success, bool):
             said = str(data.get("status", "")) or ("done" if success else "no reason given")
-            return Known(success, bounded(without([self._key], said), LAST_ERROR_LIMIT))
-        reason = bounded(without([self._key], answer.error), LAST_ERROR_LIMIT)
+            return Known(success, bounded(without(self._secrets, said), LAST_ERROR_LIMIT))
+        reason = bounded(without(self._secrets, answer.error), LAST_ERROR_LIMIT)
         return NotYet(reason, answer.status == HTTPStatus.NOT_FOUND, answer.retry_after)
 
     def _headers(self) -> dict[str, str]:

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from tocsin.channels.channel import ChannelSettings, Tools, broken, permanent
 from tocsin.channels.document import ChannelDocument
-from tocsin.channels.http import Answer, request
+from tocsin.channels.http import Answer, request, secrets_in
 from tocsin.channels.incident import FACT_LIMIT, body_of, fitted, incident_key, judged, links_of, read
 from tocsin.channels.wording import Wording, as_it_is, facts_of
 from tocsin.delivery.attempt import Accepted, SendResult
@@ -79,7 +79,9 @@ class PagerDutyChannel:
     def __init__(self, config: PagerDutyDocument, tools: Tools) -> None:
         """Keep the keys; nothing is opened yet."""
         self._keys = [key.get_secret_value() for key in config.routing_keys]
-        self._url = config.url.get_secret_value() or URLS[config.region]
+        own = config.url.get_secret_value()
+        self._url = own or URLS[config.region]
+        self._secrets = {*self._keys, *secrets_in(own)}
         self._tools = tools
 
     async def send(self, notification: Notification) -> SendResult:
@@ -95,7 +97,7 @@ class PagerDutyChannel:
         answer = await request(self._tools, self._url, body=body_of(event), headers=headers)
         if isinstance(answer, Answer) and answer.status == HTTPStatus.ACCEPTED:
             return Accepted(answer.status, fingerprint(key))
-        return judged(answer, is_broken=isinstance(answer, Answer) and _is_broken(answer), secrets=self._keys)
+        return judged(answer, is_broken=isinstance(answer, Answer) and _is_broken(answer), secrets=self._secrets)
 
     def _key_of(self, notification: Notification) -> str | None:
         """Give the key by which it goes: the newest, or the one that opened what it is about; None if that is gone."""

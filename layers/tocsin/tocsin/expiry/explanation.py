@@ -137,14 +137,20 @@ def _fate(row: Notification | None) -> tuple[bool | None, str]:
         return None, "its record has left by retention"
     if row.is_owed:
         return None, _waiting(row)
-    if row.outcome is Outcome.SKIPPED_NO_CHANNEL:
-        return False, f"nothing was sent: {row.channel} is not configured"
-    if row.outcome is Outcome.BOUNCED:
-        return False, f"it bounced: {row.last_error}"
-    if row.outcome is Outcome.ACCEPTED and row.sent_at is not None:
-        return None, f"{row.channel} took it at {written(row.sent_at)}; whether it arrived nobody has said yet"
-    if row.sent_at is not None:
-        return True, f"{row.channel} delivered it at {written(row.sent_at)}, on attempt {row.retry_count + 1}"
+    return _end_of(row)
+
+
+def _end_of(row: Notification) -> tuple[bool | None, str]:
+    at = written(row.sent_at) if row.sent_at else "an unknown time"
+    match row.outcome:
+        case Outcome.SKIPPED_NO_CHANNEL:
+            return False, f"nothing was sent: {row.channel} is not configured"
+        case Outcome.BOUNCED:
+            return False, f"it bounced: {row.last_error}"
+        case Outcome.ACCEPTED:
+            return None, f"{row.channel} took it at {at}; whether it arrived nobody has said yet"
+        case Outcome.DELIVERED:
+            return True, f"{row.channel} delivered it at {at}, on attempt {row.retry_count + 1}"
     stopped = "it was stopped" if row.status is Status.SUPERSEDED else "it could not be delivered"
     return False, f"{stopped}: {row.last_error}"
 
