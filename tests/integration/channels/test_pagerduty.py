@@ -343,7 +343,7 @@ def test_a_bad_document_is_refused_and_not_repeated(document: dict[str, Any]) ->
 def test_a_document_shows_no_key() -> None:
     document = PagerDutyDocument.model_validate({"routing_keys": [KEY], "url": "https://proxy.example/s3cret"})
     assert not any(secret in repr(document) + str(document) for secret in (KEY, "s3cret"))
-    assert (document.terms(ChannelName.PAGERDUTY).per_minute, document.warning()) == (120, None)
+    assert (document.terms().per_minute, document.warning()) == (120, None)
 
 
 @pytest.mark.parametrize("address", FORBIDDEN)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import tocsin
-from local.receiver import Receiver, answers
+from local.receiver import Exchange, Receiver, answers
 from tests.support.channels import NOW, OLD_SECRET, SECRET, a_notification, not_used, reaching, refusal
 from tests.support.ssm import PREFIX, FakeSsm, a_parameter_store
 from tocsin.channels.aws import THREADS
@@ -107,6 +107,57 @@ async def test_a_rotated_secret_is_used_without_a_deploy() -> None:
         await channels.send(a_notification())
     first, second = (request.headers["webhook-signature"] for request in receiver.requests)
     assert first != second
+
+
+async def test_a_refused_key_that_was_rotated_is_used_within_the_same_try() -> None:
+    """A changed credential takes effect at once after a 401 or 403: nobody waits for what is kept to run out."""
+    slack = a_notification(channel=ChannelName("Slack:payments"))
+
+    async def behave(exchange: Exchange) -> None:
+        is_old = exchange.request.path == "/old"
+        await answers(403, b"invalid_token")(exchange) if is_old else await answers(200, b"ok")(exchange)
+
+    async with (
+        Receiver(behave) as receiver,
+        stack_with(**{"Slack:payments": {"url": receiver.url("/old")}}) as (channels, ssm),
+    ):
+        assert isinstance(await channels.send(slack), Broken)
+        assert ssm.reads == ["Slack:payments"] * 2, "it looked whether there is a new one"
+        ssm.parameters["Slack:payments"] = json.dumps({"url": receiver.url("/new")})
+        assert await channels.send(slack) == Delivered(200)
+    assert [request.path for request in receiver.requests] == ["/old", "/old", "/new"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("fallback", "Webhook"),  # to itself
+        ("fallback", "Fax ops"),
+        ("fallback", "Slack:a/b"),
+        ("fallback_after_minutes", 0),
+        ("per_minute", 0),
+        ("per_minute", 1_000_000),
+    ],
+)
+async def test_what_every_document_may_say_is_checked(field: str, value: Any) -> None:
+    """A clear error that names the field, and nothing lost: the channel is held."""
+    async with stack_with(Webhook=webhook_config("") | {field: value}) as (channels, _):
+        result = await channels.send(a_notification())
+    assert isinstance(result, Broken)
+    assert result.error.startswith(f"the configuration of Webhook is not valid: {field}: ")
+
+
+async def test_terms_are_the_document_s_and_else_the_provider_s() -> None:
+    documents: dict[str, Any] = {
+        "Slack": {"url": "https://a.example/"},
+        "Slack:slow": {"url": "https://a.example/", "per_minute": 5},
+    }
+    async with stack_with(**documents) as (channels, _):
+        limits = [
+            (await channels.terms(a_notification(channel=ChannelName(name)))).per_minute
+            for name in ("Slack", "Slack:slow", "Slack:none", "Webhook")
+        ]
+    assert limits == [60, 5, None, None]
 
 
 async def test_credentials_outlive_an_invocation() -> None:

@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.rows import NOW
+from tests.support.rows import NOW, a_row
 from tocsin.delivery.attempt import FailureClass
-from tocsin.delivery.retry import GiveUp, RetryAt, RetryPolicy, decide, exhausted, jittered, wait
+from tocsin.delivery.channel_name import ChannelName
+from tocsin.delivery.notification import DeliveryPolicy, Severity
+from tocsin.delivery.retry import GiveUp, RetryAt, RetryPolicy, decide, exhausted, jittered, parse_budgets, wait
 
 DEFAULT = RetryPolicy()
 ENDLESS = RetryPolicy(max_attempts=10**9)
@@ -105,3 +107,46 @@ def test_with_jitter_ten_thousand_due_times_spread() -> None:
         buckets[int(at)] = buckets.get(int(at), 0) + 1
     assert len(buckets) >= 240
     assert max(buckets.values()) <= 10_000 / 240 * 1.5
+
+
+@pytest.mark.parametrize(
+    ("text", "budgets"),
+    [
+        ("", {}),
+        ("critical=24h", {"critical": 29}),
+        ("Slack:payments=3, critical/Email=1", {"Slack:payments": 3, "critical/Email": 1}),
+        ("Webhook=9999", {"Webhook": 1000}),
+    ],
+)
+def test_budgets_are_attempts_or_the_time_that_the_backoff_puts_them_into(text: str, budgets: dict[str, int]) -> None:
+    assert parse_budgets(text, RetryPolicy()) == budgets
+
+
+@pytest.mark.parametrize("text", ["critical", "critical=", "critical=0", "urgent=3", "critical=3d", "Slack:=3", "a=b"])
+def test_what_is_no_budget_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not like"):
+        parse_budgets(text, RetryPolicy())
+
+
+def test_so_many_hours_are_so_many_attempts() -> None:
+    """1 + 2 + 4 + ... minutes, then an hour each: 24 hours are 29 attempts, the last after 23 hours and 3 minutes."""
+    waits = sum(wait(RetryPolicy(), number) for number in range(28))
+    assert waits <= 24 * 3600 < waits + 3600
+
+
+@pytest.mark.parametrize(
+    ("channel", "severity", "attempts"),
+    [
+        ("Slack:payments", Severity.CRITICAL, 1),
+        ("Slack:payments", Severity.WARNING, 3),
+        ("Slack", Severity.CRITICAL, 2),
+        ("Slack", Severity.WARNING, 4),
+        ("Email", Severity.CRITICAL, 6),
+        ("Email", Severity.WARNING, 5),
+    ],
+)
+def test_what_is_said_most_closely_holds(channel: str, severity: Severity, attempts: int) -> None:
+    """Contract 2.17 [T]: the default stays the contract's."""
+    said = {"critical/Slack:payments": 1, "critical/Slack": 2, "Slack:payments": 3, "Slack": 4, "critical": 6}
+    policy = DeliveryPolicy(budgets=said)
+    assert policy.retry_of(a_row(channel=ChannelName(channel), severity=severity)).max_attempts == attempts

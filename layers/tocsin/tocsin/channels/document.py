@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from tocsin.delivery.channel_name import ChannelName, Target
+from tocsin.delivery.channel_name import Target
 from tocsin.delivery.circuit import Terms
 
 
@@ -30,12 +30,11 @@ class ChannelDocument(BaseModel):
     fallback_after_minutes: Annotated[int, Field(ge=1, le=1440)] = 15
     """Minutes that the channel may be held or out of reach before what waits for it goes to the fallback."""
 
-    def terms(self, name: ChannelName) -> Terms:
-        """Say on what terms it is sent by the channel of this name."""
-        target = Target.parse(self.fallback) if self.fallback else None
+    def terms(self) -> Terms:
+        """Say on what terms it is sent by the channel."""
         return Terms(
             per_minute=self.per_minute or self.PER_MINUTE,
-            fallback=None if target is None or target.channel == name else target,
+            fallback=Target.parse(self.fallback) if self.fallback else None,
             fallback_after=timedelta(minutes=self.fallback_after_minutes),
         )
 

@@ -187,7 +187,7 @@ class Channels:
             case Broken():
                 return document
             case _:
-                return _Ready(kind.build(document, tools), document.terms(name), text)
+                return _Ready(kind.build(document, tools), document.terms(), text)
 
     def _lend(self, name: ChannelName) -> Tools:
         """Give a channel its tools, with threads of its own, so that a hung service holds up no other."""
@@ -206,9 +206,12 @@ class Channels:
 def _document(name: ChannelName, model: type[ChannelDocument], text: str) -> ChannelDocument | Broken:
     """Read `text` as `model`; where it is not valid the channel is broken until an operator mends it."""
     try:
-        return model.model_validate_json(text)
+        document = model.model_validate_json(text)
     except ValidationError as error:
         return broken(f"the configuration of {name} is not valid: {problems_of(error)}")
+    if document.fallback == name:
+        return broken(f"the configuration of {name} is not valid: fallback: is the channel itself")
+    return document
 
 
 def problems_of(error: ValidationError) -> str:
