@@ -119,8 +119,9 @@ async def test_a_refused_key_that_was_rotated_is_used_within_the_same_try() -> N
 
     async with (
         Receiver(behave) as receiver,
-        stack_with(**{"Slack:payments": {"url": receiver.url("/old")}}) as (channels, ssm),
+        stack_with() as (channels, ssm),
     ):
+        ssm.parameters["Slack:payments"] = json.dumps({"url": receiver.url("/old")})
         assert isinstance(await channels.send(slack), Broken)
         assert ssm.reads == ["Slack:payments"] * 2, "it looked whether there is a new one"
         ssm.parameters["Slack:payments"] = json.dumps({"url": receiver.url("/new")})
