@@ -37,6 +37,8 @@ class Action(StrEnum):
     TEAM_DELETED = "team_deleted"
     NOTIFICATION_REQUEUED = "notification_requeued"
     NOTIFICATION_READ = "notification_read"
+    RECIPIENT_COMPLAINED = "recipient_complained"
+    """Whom a notification went to complained of it, as mail readers do by marking a mail as spam."""
 
 
 class Kind(StrEnum):
