@@ -173,3 +173,11 @@ def test_every_alarm_stands_on_a_metric_that_is_emitted(name: str) -> None:
 def test_an_alarm_stands_on_the_dead_and_on_the_skipped() -> None:
     """Contract 2.6 [T], 3.3 [S]."""
     assert {"SkippedNoChannel", "DeadLetterDepth", "OldestDueAge"} <= {a["MetricName"] for a in alarms().values()}
+
+
+def test_channels_of_one_name_are_one_channel(recorder: Recorder, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each row that is read makes a name of its own: what is counted under it must not be lost."""
+    recorder.metrics.count(Metric.DEAD, ChannelName("Slack:payments"))
+    recorder.metrics.count(Metric.BOUNCED, ChannelName("Slack:payments"))
+    recorder.metrics.latency(1.0, ChannelName("Slack:payments"))
+    assert counts(flushed(recorder, capsys), "Slack:payments") == {"Dead": 1, "Bounced": 1, "DeliveryLatency": 1.0}

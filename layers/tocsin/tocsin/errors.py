@@ -41,6 +41,14 @@ class MalformedRowError(TocsinError):
     """A stored row can't be read as what its table holds."""
 
 
+class MalformedEventError(TocsinError):
+    """An event can't be read as what it should be."""
+
+
+class ResultPendingError(TocsinError):
+    """The result of a try is about to be recorded; ask again."""
+
+
 class StorageUnavailableError(TocsinError):
     """The storage did not answer, or refused to just now."""
 

@@ -22,6 +22,7 @@ from tocsin.delivery.circuit import Circuit, State
 from tocsin.delivery.notification import Notification, Outcome, Status
 from tocsin.delivery.record import Event
 from tocsin.delivery.store import Change
+from tocsin.text import bounded
 
 NAMESPACE = "Tocsin"
 _MOST_VALUES = 100
@@ -46,6 +47,11 @@ class Metric(StrEnum):
     """A linked notification went another way instead."""
     TEMPLATE_FAILED = "TemplateFailed"
     """An operator's template could not be used: the default's words were said."""
+    BOUNCED = "Bounced"
+    """A service took it, and then could not deliver it."""
+    COMPLAINTS = "Complaints"
+    FEEDBACK_MALFORMED = "FeedbackMalformed"
+    """Events about messages that could not be read."""
     DELIVERY_LATENCY = "DeliveryLatency"
     """Seconds from created to sent."""
     DEAD_LETTER_DEPTH = "DeadLetterDepth"
@@ -84,6 +90,8 @@ _UNITS = {
     Metric.OLDEST_CERTIFICATE_DUE_AGE: "Seconds",
     Metric.SOURCE_SYNC_DURATION: "Seconds",
 }
+_REASON_LIMIT = 512
+"""Bytes of a foreign text in the log."""
 _FAILED = (AttemptClass.RETRYABLE, AttemptClass.PERMANENT, AttemptClass.UNKNOWN)
 
 
@@ -119,7 +127,7 @@ class StackMetrics:
         self._gauges.clear()
 
     def _flush_channel(self, channel: ChannelName) -> None:
-        values: dict[Metric, Any] = {name: count for (of, name), count in self._counts.items() if of is channel}
+        values: dict[Metric, Any] = {name: count for (of, name), count in self._counts.items() if of == channel}
         dimensions = {"service": self.stack, "channel": channel}
         latencies = self._latencies.get(channel, [])
         for start in range(0, len(latencies), _MOST_VALUES):
@@ -225,6 +233,25 @@ class Recorder:
         self.metrics.count(Metric.TEMPLATE_FAILED, row.channel)
         if is_new:
             self.logger.warning("template not used", extra=_about(row) | {"problem": problem})
+
+    def heard(self, change: Change) -> None:
+        """Note what a service said of a message that it took."""
+        row = change.after
+        if row.complained_at != change.before.complained_at:
+            self.metrics.count(Metric.COMPLAINTS, row.channel)
+            self.logger.warning("the recipient complained", extra=_about(row))
+        elif row.outcome is Outcome.BOUNCED:
+            self.metrics.count(Metric.BOUNCED, row.channel)
+            self.metrics.count(Metric.DEAD, row.channel)
+            self.logger.warning("bounced", extra=_about(row) | {"reason": row.last_error})
+        else:
+            self.metrics.count(Metric.DELIVERED, row.channel)
+            self.logger.info("delivered, by evidence", extra=_about(row))
+
+    def unreadable(self, channel: ChannelName, why: str) -> None:
+        """Note an event that can't be read."""
+        self.metrics.count(Metric.FEEDBACK_MALFORMED, channel)
+        self.logger.error("feedback can't be read", extra={"channel": channel, "reason": bounded(why, _REASON_LIMIT)})
 
     def _settled(self, change: Change) -> None:
         row = change.after

@@ -39,6 +39,8 @@ class Action(StrEnum):
     NOTIFICATION_READ = "notification_read"
     CHANNEL_TESTED = "channel_tested"
     """Somebody asked for one message by a channel; written before it is sent."""
+    RECIPIENT_COMPLAINED = "recipient_complained"
+    """Whom a notification went to complained of it, as mail readers do by marking a mail as spam."""
 
 
 class Kind(StrEnum):
