@@ -186,9 +186,8 @@ class Recorder:
 
     def observe(self, event: Event, change: Change) -> None:
         """Note one event of a delivery run."""
-        if change.stand_in and event in (Event.SETTLED, Event.DEFERRED):
-            self.metrics.count(Metric.FELL_BACK, change.before.channel)
-            self.created(change.stand_in)
+        if event in (Event.SETTLED, Event.DEFERRED):
+            self._fell_back(change)
         match event:
             case Event.SETTLED:
                 self._settled(change)
@@ -237,6 +236,7 @@ class Recorder:
     def heard(self, change: Change) -> None:
         """Note what a service said of a message that it took."""
         row = change.after
+        self._fell_back(change)
         if row.complained_at != change.before.complained_at:
             self.metrics.count(Metric.COMPLAINTS, row.channel)
             self.logger.warning("the recipient complained", extra=_about(row))
@@ -247,6 +247,11 @@ class Recorder:
         else:
             self.metrics.count(Metric.DELIVERED, row.channel)
             self.logger.info("delivered, by evidence", extra=_about(row))
+
+    def _fell_back(self, change: Change) -> None:
+        if change.stand_in:
+            self.metrics.count(Metric.FELL_BACK, change.before.channel)
+            self.created(change.stand_in)
 
     def unreadable(self, channel: ChannelName, why: str) -> None:
         """Note an event that can't be read."""

@@ -14,7 +14,7 @@ from tests.support.inventory import T0
 from tests.support.rows import REJECTED, a_row, an_id, settled
 from tocsin.bootstrap import feedback, resources
 from tocsin.delivery.attempt import Accepted
-from tocsin.delivery.channel_name import ChannelName
+from tocsin.delivery.channel_name import ChannelName, Target
 from tocsin.delivery.notification import Notification, Outcome, Status
 from tocsin.delivery.store import Change
 from tocsin.errors import ConflictError, ResultPendingError
@@ -209,3 +209,18 @@ def test_a_dead_row_stays_dead(stack: Database, clock: Clock) -> None:
     stack.fill([row])
     assert hear(an_event("Delivered", row, delivery={})) == "nothing_new"
     assert stack.table.get(row.id) == row
+
+
+def test_a_bounce_goes_to_its_fallback_once(stack: Database, clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    """Contract 2.16 [T]: when a row bounces, one linked notification goes another way, in the same write."""
+    row = replace(settled(a_mail(), Accepted(200, RECEIPT), T0), fallback=Target(ChannelName("Slack:ops")))
+    stack.fill([row])
+    clock.forward(minutes=1)
+    assert [hear(bounced(row)), hear(bounced(row))] == ["applied", "nothing_new"]
+    dead = stack.table.get(row.id)
+    assert (dead.status, dead.outcome) == (Status.DEAD, Outcome.BOUNCED)
+    assert dead.fell_back_to is not None
+    instead = stack.table.get(dead.fell_back_to)
+    assert (instead.channel, instead.fallback_of, instead.status) == ("Slack:ops", row.id, Status.PENDING)
+    assert len(stack.items()) == 2
+    assert counted(capsys) == {"Bounced": 1, "Dead": 1, "FellBack": 1, "NotificationsCreated": 1}

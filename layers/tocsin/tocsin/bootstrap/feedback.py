@@ -8,6 +8,7 @@ from tocsin.bootstrap import resources
 from tocsin.channels.mail_events import evidence_of
 from tocsin.delivery.channel_name import ChannelName
 from tocsin.delivery.evidence import Evidence, EvidenceKind, Later, apply
+from tocsin.delivery.fallback import with_stand_in
 from tocsin.delivery.store import Change
 from tocsin.errors import ConflictError, MalformedEventError, NotFoundError, ResultPendingError
 from tocsin.inventory.audit import Action, Kind, event
@@ -62,7 +63,7 @@ def _apply(evidence: Evidence) -> Change | None:
             return None
         if after is Later.LATER:
             raise ResultPendingError(f"notification {row.id}")
-        change = Change(row, after)
+        change = with_stand_in(Change(row, after), None, resources.now(), resources.settings().delivery)
         try:
             resources.table().replace(change, *_audited(change, evidence))
         except ConflictError:

@@ -61,10 +61,12 @@ class NotificationTable:
         return salvage(found["Item"])
 
     def replace(self, change: Change, *also: Mapping[str, Any]) -> None:
-        """Write one step, and `also` what else its transaction does.
+        """Write one step, and `also` what else its transaction does. What stands in for a row is written with it.
 
         Raises ConflictError where the row is no longer as it was read.
         """
+        if change.stand_in:
+            also = (*also, self._inserting(change.stand_in))
         update = update_of(change, self._retention).as_request(self._name)
         try:
             if also:
@@ -99,8 +101,7 @@ class NotificationTable:
         """Write a step and the row that stands in, or neither. One that is there already was made by another step."""
         actions: list[Mapping[str, Any]] = [{"Update": update_of(change, self._retention).as_request(self._name)}]
         if change.stand_in:
-            new = {"TableName": self._name, "Item": encode(change.stand_in, self._retention)}
-            actions.append({"Put": new | {"ConditionExpression": "attribute_not_exists(id)"}})
+            actions.append(self._inserting(change.stand_in))
         try:
             commit(self._client, actions)
         except RefusedError as refused:
@@ -112,6 +113,10 @@ class NotificationTable:
         except BotoCoreError:
             return Write.UNAVAILABLE
         return Write.DONE
+
+    def _inserting(self, row: Notification) -> dict[str, Any]:
+        new = {"TableName": self._name, "Item": encode(row, self._retention)}
+        return {"Put": new | {"ConditionExpression": "attribute_not_exists(id)"}}
 
     def write_status(self, change: Change) -> Write:
         """Write the state that a step leads to and nothing else: for a row that can't take the whole of it.
