@@ -13,7 +13,7 @@ from tests.docs.markdown import blocks, codes, page, tables
 from tests.docs.template import actions_of_roles, resources
 from tests.support.channels import NOW, a_notification
 from tocsin.delivery.attempt import Delivered, FailureClass, NotConfigured, Refused
-from tocsin.delivery.notification import DeliveryPolicy, Notification, Status
+from tocsin.delivery.notification import DeliveryPolicy, Notification, Outcome, Status
 from tocsin.delivery.send import STOP_BEFORE
 from tocsin.delivery.snapshot import Snapshot, prometheus_text
 from tocsin.errors import TransitionRefusedError
@@ -124,6 +124,7 @@ def steps_from(status: Status) -> set[Status]:
     """Give the states that some step leads to; claiming is not one: it changes no state."""
     policy = DeliveryPolicy()
     row = replace(a_notification(), status=status, died_at=NOW)
+    taken = replace(row, outcome=Outcome.ACCEPTED)
     spent = replace(row, retry_count=policy.retry.max_attempts - 1)
 
     def settled(subject: Notification, result: Any) -> Notification:
@@ -138,6 +139,8 @@ def steps_from(status: Status) -> set[Status]:
         lambda: row.requeued(NOW, policy),
         lambda: row.acknowledged(NOW),
         lambda: row.superseded("renewed", NOW),
+        lambda: row.proven("mail-1", NOW),
+        lambda: taken.bounced("no such mailbox", "mail-1", NOW),
     )
     reached = set()
     for step in tried:

@@ -1,15 +1,22 @@
 """Contract 1: the states, and the only steps between them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from tests.support.rows import ACCEPTED, NO_CHANNEL, NOW, POLICY, REFUSED, REJECTED, SILENT, in_status, settled
-from tocsin.delivery.notification import Notification, Status
+from tocsin.delivery.notification import Notification, Outcome, Status
 from tocsin.errors import TransitionRefusedError
 
 Step = Callable[[Notification], Notification]
+
+
+def taken(row: Notification) -> Notification:
+    """Let a service have taken what the receiver took."""
+    return replace(row, outcome=Outcome.ACCEPTED) if row.outcome is Outcome.DELIVERED else row
+
 
 LATER = NOW + timedelta(minutes=7)
 STEPS: dict[str, Step] = {
@@ -22,6 +29,10 @@ STEPS: dict[str, Step] = {
     "requeued": lambda row: row.requeued(LATER, POLICY),
     "acknowledged": lambda row: row.acknowledged(LATER),
     "superseded": lambda row: row.superseded("renewed", LATER),
+    "lifted": lambda row: taken(row).lifted(LATER),
+    "proven": lambda row: row.proven("mail-1", LATER),
+    "bounced": lambda row: row.bounced("no such mailbox", "mail-1", LATER),
+    "complained": lambda row: row.complained(LATER),
 }
 OWED = {
     "accepted by the channel": Status.SENT,
@@ -30,15 +41,19 @@ OWED = {
     "no answer": Status.FAILED,
     "no such channel": Status.SENT,
     "superseded": Status.SUPERSEDED,
+    "proven": Status.SENT,
+    "bounced": Status.DEAD,
 }
 ALLOWED: dict[Status, dict[str, Status]] = {
     Status.PENDING: {**OWED, "claimed": Status.PENDING},
     Status.FAILED: {**OWED, "claimed": Status.FAILED},
-    Status.SENT: {"acknowledged": Status.READ},
+    Status.SENT: {"acknowledged": Status.READ, "lifted": Status.SENT, "bounced": Status.DEAD},
     Status.DEAD: {"requeued": Status.PENDING, "acknowledged": Status.READ, "superseded": Status.SUPERSEDED},
-    Status.READ: {},
+    Status.READ: {"lifted": Status.READ, "bounced": Status.DEAD},
     Status.SUPERSEDED: {},
 }
+ALLOWED = {status: {**steps, "complained": status} for status, steps in ALLOWED.items()}
+"""A complaint changes no state."""
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -61,7 +76,7 @@ def test_what_is_owed_to_somebody_is_due_and_nothing_else_is(status: Status) -> 
     """Contract 2.5 [S], invariant I6: due exactly while pending or failed, by the write that changes it."""
     row = in_status(status)
     assert row.due_at is not None
-    for step in ("accepted by the channel", "refused, permanent", "no such channel", "superseded"):
+    for step in ("accepted by the channel", "refused, permanent", "no such channel", "superseded", "proven", "bounced"):
         assert STEPS[step](row).due_at is None
 
 

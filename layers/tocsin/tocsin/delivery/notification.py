@@ -4,9 +4,9 @@
 |------------|----------------------------------------------------------------------------------|
 | pending    | dispatch, at once; the retry sweep, if that never happened                       |
 | failed     | the retry sweep, at `due_at`                                                     |
-| sent       | nobody; an operator may mark it read; it leaves by retention                     |
+| sent       | nobody; an operator may mark it read, a bounce ends it; it leaves by retention   |
 | dead       | an operator, who requeues it or marks it read                                    |
-| read       | nobody; it leaves by retention                                                   |
+| read       | nobody, but a bounce ends it; it leaves by retention                             |
 | superseded | nobody; it leaves by retention                                                   |
 
 A record never changes: a step is a method named for its outcome, and returns a copy.
@@ -40,6 +40,8 @@ LAST_ERROR_LIMIT = 512
 """Bytes of UTF-8 kept of the latest error."""
 ATTEMPT_ERROR_LIMIT = 80
 """Bytes of UTF-8 kept of each error in the history; five of them fit a row of 1 KB (one write unit)."""
+WORKER_LOST = "the worker ended before it recorded a result"
+"""The error of an attempt whose holder never reported; its start is the time at which it was missed."""
 HISTORY_LIMIT = 20
 """Attempts kept: four whole lives at the default budget; older ones go first."""
 
@@ -184,6 +186,15 @@ class Notification:
         """Tell whether somebody still waits for it."""
         return self.status in (Status.PENDING, Status.FAILED)
 
+    @property
+    def is_out(self) -> bool:
+        """Tell whether a service or its receiver took it, and nothing worse is known since."""
+        return self.status in (Status.SENT, Status.READ) and self.outcome in (Outcome.ACCEPTED, Outcome.DELIVERED)
+
+    def is_in_hand(self, now: datetime) -> bool:
+        """Tell whether a worker may be sending it just now: what is put off is claimed by nobody."""
+        return self.claim_token is not None and self.is_claimed(now)
+
     def is_claimed(self, now: datetime) -> bool:
         """Tell whether a live worker holds it."""
         return self.claimed_until is not None and self.claimed_until > now
@@ -204,7 +215,7 @@ class Notification:
     def abandoned(self, now: datetime, policy: DeliveryPolicy) -> Self:
         """Count the attempt of a holder that never reported: nobody knows whether it arrived. Due since it was."""
         self._require(self.is_owed and self.claim_token is not None, "count a lost attempt")
-        lost = Refused(FailureClass.UNKNOWN, "the worker ended before it recorded a result")
+        lost = Refused(FailureClass.UNKNOWN, WORKER_LOST)
         failed = self.settled(lost, started_at=now, now=now, policy=policy)
         return failed if failed.status is Status.DEAD else replace(failed, due_at=self.due_at)
 
@@ -226,6 +237,29 @@ class Notification:
                 return self._refused(result, started_at, now, policy.retry_of(self), dice)
             case Throttled():
                 return self._throttled(result, now, policy)
+
+    def lifted(self, now: datetime) -> Self:
+        """Note that the receiver has what a service took."""
+        self._require(self.is_out and self.outcome is Outcome.ACCEPTED, "be lifted to delivered")
+        return self._released(now, outcome=Outcome.DELIVERED)
+
+    def proven(self, receipt: str | None, now: datetime) -> Self:
+        """Note that the receiver has a copy whose result nobody learned. That is no attempt: the history stays."""
+        self._require(self.is_owed and not self.is_in_hand(now), "be proven delivered")
+        known: dict[str, Any] = {"outcome": Outcome.DELIVERED, "sent_at": now, "receipt": receipt}
+        return self._released(now, status=Status.SENT, **known)
+
+    def bounced(self, reason: str, receipt: str | None, now: datetime) -> Self:
+        """End it as a dead letter: a service took it, and then could not deliver it. That is no attempt."""
+        self._require(self.is_out or (self.is_owed and not self.is_in_hand(now)), "bounce")
+        known: dict[str, Any] = {"outcome": Outcome.BOUNCED, "receipt": receipt, "read_at": None}
+        why = bounded(reason, LAST_ERROR_LIMIT)
+        return self._released(now, status=Status.DEAD, last_error=why, died_at=now, **known)
+
+    def complained(self, at: datetime) -> Self:
+        """Note that its recipient complained. `updated_at` stays: a worker that has it must still be able to record."""
+        self._require(self.complained_at is None, "complain of it again")
+        return replace(self, complained_at=at)
 
     def deferred(self, by: str, reason: str, until: datetime, now: datetime, policy: DeliveryPolicy) -> Self:
         """Put it off, with no attempt spent, until the circuit `by` lets it go; it is looked at again at `until`.
