@@ -26,6 +26,8 @@ class ChannelKind(StrEnum):
     APPRISE = "Apprise"
 
 
+KEEP_INCIDENTS = frozenset({ChannelKind.PAGERDUTY, ChannelKind.OPSGENIE, ChannelKind.JSM})
+"""Kinds whose services keep an incident open until it is resolved."""
 CHANNEL_PATTERN = f"^({'|'.join(ChannelKind)})(:{NAME_PATTERN})?$"
 """The form of a channel's name, as the API and its description have it."""
 _NAME = re.compile(CHANNEL_PATTERN.removesuffix("$"), re.ASCII)
@@ -71,6 +73,11 @@ class ChannelName(str):
     def kind(self) -> ChannelKind:
         """Say what kind of channel it is."""
         return _kind_of(self)
+
+    @property
+    def keeps_incidents(self) -> bool:
+        """Tell whether what goes there stays open until it is resolved."""
+        return self.kind in KEEP_INCIDENTS
 
     @property
     def label(self) -> str:
