@@ -1,17 +1,18 @@
 """Certificates and their alerts in memory, for what changes them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from tests.support.inventory import T0
-from tests.support.rows import in_status
+from tests.support.rows import POLICY, in_status
 from tocsin.delivery.channel_name import ChannelName
 from tocsin.delivery.notification import Notification, Severity, Status
 from tocsin.delivery.store import Change, Fetched
 from tocsin.errors import ConflictError, NotFoundError, PreconditionFailedError
 from tocsin.expiry.alert import Mark, MarkKind, alert_id
 from tocsin.expiry.lifecycle import Lifecycle
-from tocsin.expiry.stores import Raised
+from tocsin.expiry.stores import EndedCycle, Raised
 from tocsin.inventory.audit import AuditEvent
 from tocsin.inventory.certificate import Certificate
 from tocsin.inventory.lookup import Found
@@ -75,9 +76,26 @@ class Alerts:
         del self.marks[mark.id]
 
     def marks_of_cycle(self, certificate: Certificate) -> dict[str, Mark]:
-        return {id_: mark for id_, mark in self.marks.items() if mark.expires_at == certificate.expires_at}
+        return self.marks_of(certificate.id, certificate.expires_at)
 
-    def fetch(self, ids: Sequence[str]) -> Fetched:
+    def marks_of(self, certificate_id: str, expires_at: datetime) -> dict[str, Mark]:
+        return {id_: mark for id_, mark in self.marks.items() if mark.expires_at == expires_at}
+
+    def get(self, id_: str) -> Notification:
+        if id_ not in self.rows:
+            raise NotFoundError(id_)
+        return self.rows[id_]
+
+    def resolve(self, trigger: Notification, resolve: Notification) -> bool:
+        if trigger.id in self.moved_on:
+            raise ConflictError(trigger.id)
+        if self.rows[trigger.id].resolved_by is not None:
+            return False
+        self.rows[trigger.id] = replace(self.rows[trigger.id], resolved_by=resolve.id)
+        self.rows[resolve.id] = resolve
+        return True
+
+    def fetch(self, ids: Sequence[str], *, is_consistent: bool = False) -> Fetched:
         return Fetched(tuple(self.rows[id_] for id_ in ids if id_ in self.rows), ())
 
     def replace(self, change: Change) -> None:
@@ -87,16 +105,39 @@ class Alerts:
 
 
 @dataclass
+class Endings:
+    """Cycles whose end is not finished, in memory."""
+
+    open: list[EndedCycle] = field(default_factory=list)
+
+    def begin(self, cycle: EndedCycle) -> None:
+        self.open.append(cycle)
+
+    def finish(self, cycle: EndedCycle) -> None:
+        self.open.remove(cycle)
+
+
+@dataclass
 class Lives:
     """The lives of some certificates, and what became of their alerts."""
 
     certificates: Certificates = field(default_factory=Certificates)
     alerts: Alerts = field(default_factory=Alerts)
     ended: list[str] = field(default_factory=list)
+    endings: Endings = field(default_factory=Endings)
+    created: list[Notification] = field(default_factory=list)
 
     @property
     def lifecycle(self) -> Lifecycle:
-        return Lifecycle(self.certificates, self.alerts, self.alerts, lambda change: self.ended.append(change.after.id))
+        return Lifecycle(
+            self.certificates,
+            self.alerts,
+            self.alerts,
+            lambda change: self.ended.append(change.after.id),
+            self.endings,
+            POLICY,
+            self.created.append,
+        )
 
     @property
     def actions(self) -> list[str]:

@@ -15,6 +15,7 @@ from tocsin.channels.aws import client_config
 from tocsin.channels.channel import ChannelSettings, Clients
 from tocsin.channels.credentials import Credentials
 from tocsin.channels.wording import Links
+from tocsin.delivery import linked
 from tocsin.delivery.admission import Admission
 from tocsin.delivery.attempt import SendResult
 from tocsin.delivery.channel_name import ChannelName
@@ -111,7 +112,9 @@ def review(rows: Sequence[Notification]) -> Mapping[str, Verdict]:
     """Say which of `rows` are true no more, and which need other words; see `delivery`."""
     from tocsin.expiry.still_true import reviewer  # noqa: PLC0415 - the API rarely asks; `prepare` loads it for others
 
-    return reviewer(resources.alerts(), resources.now)(rows)
+    of_incidents = linked.reviewer(resources.table(), resources.now)(rows)
+    others = [row for row in rows if row.id not in of_incidents and row.about is None and row.certificate_id]
+    return {**of_incidents, **(reviewer(resources.alerts(), resources.now)(others) if others else {})}
 
 
 @cache

@@ -9,6 +9,7 @@ from tocsin.expiry.check import Checked, expiry_check
 from tocsin.expiry.lifecycle import Lifecycle
 from tocsin.expiry.stores import Stores
 from tocsin.inventory.lookup import Resolver
+from tocsin.storage.inventory.endings import EndingTable
 from tocsin.storage.inventory.lists import InventoryLists
 from tocsin.storage.inventory.source_states import SourceStates
 from tocsin.storage.inventory.tables import Inventory
@@ -40,8 +41,16 @@ def source_states() -> SourceStates:
 @cache
 def lifecycle() -> Lifecycle:
     """Open what changes certificates, with all that this means for their alerts."""
-    ended = partial(resources.recorder().observe, Event.SETTLED)
-    return Lifecycle(records().certificates, resources.alerts(), resources.table(), ended)
+    settings = resources.settings()
+    return Lifecycle(
+        records().certificates,
+        resources.alerts(),
+        resources.table(),
+        partial(resources.recorder().observe, Event.SETTLED),
+        EndingTable(resources.dynamodb(), settings.inventory_table),
+        settings.delivery,
+        resources.recorder().created,
+    )
 
 
 def resolver() -> Resolver:
@@ -63,6 +72,7 @@ def run_expiry_check(context: resources.LambdaContext) -> Checked | None:
             clock=resources.now,
             remaining=resources.worker(context).remaining,
             created=resources.recorder().created,
+            end_again=lifecycle().end_again,
             each=threads.map,
         )
 

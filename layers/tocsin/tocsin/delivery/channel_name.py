@@ -28,6 +28,8 @@ class ChannelKind(StrEnum):
     APPRISE = "Apprise"
 
 
+KEEP_INCIDENTS = frozenset({ChannelKind.PAGERDUTY, ChannelKind.OPSGENIE, ChannelKind.JSM})
+"""Kinds whose services keep an incident open until it is resolved."""
 CHANNEL_PATTERN = f"^({'|'.join(ChannelKind)})(:{NAME_PATTERN})?$"
 """The form of a channel's name, as the API and its description have it."""
 _NAME = re.compile(CHANNEL_PATTERN.removesuffix("$"), re.ASCII)
@@ -78,6 +80,11 @@ class ChannelName(str):
     def warning(self) -> str | None:
         """Say what an operator should know of its kind, or None."""
         return OPSGENIE_ENDS if self.kind is ChannelKind.OPSGENIE else None
+
+    @property
+    def keeps_incidents(self) -> bool:
+        """Tell whether what goes there stays open until it is resolved."""
+        return self.kind in KEEP_INCIDENTS
 
     @property
     def label(self) -> str:

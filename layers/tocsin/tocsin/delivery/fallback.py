@@ -7,7 +7,7 @@ from datetime import datetime
 from ulid import ULID
 
 from tocsin.delivery.channel_name import ChannelKind, Target
-from tocsin.delivery.notification import DeliveryPolicy, Notification, Status
+from tocsin.delivery.notification import Act, DeliveryPolicy, Notification, Status
 from tocsin.delivery.store import Change
 
 ACTOR = "fallback"
@@ -24,6 +24,8 @@ def stand_in(row: Notification, otherwise: Target | None, now: datetime, policy:
     Its id is derived from the first of the chain and the channel, so that it is made once whoever makes it.
     """
     target = row.fallback or otherwise
+    if row.act is not Act.TRIGGER:
+        return None  # elsewhere there is nothing that it could acknowledge or resolve
     if target is None or row.fell_back_to is not None or not _is_another_way(row, target):
         return None
     first = row.fallback_of or row.id

@@ -87,6 +87,10 @@ class Act(StrEnum):
     """What `about` opened is over."""
 
 
+_NOT_TAKEN = frozenset({AttemptClass.RETRYABLE, AttemptClass.PERMANENT, AttemptClass.SKIPPED_NO_CHANNEL})
+"""How the attempts ended of what nobody can have."""
+
+
 class MissingChannelAction(StrEnum):
     """What a stack does with a notification whose channel is not configured."""
 
@@ -154,6 +158,8 @@ class Notification:
     act: Act = Act.TRIGGER
     about: str | None = None
     """The notification that opened what this one acknowledges or resolves."""
+    resolved_by: str | None = None
+    """The notification that resolves what this one opened: this one is not sent any more."""
     fallback: Target | None = None
     """Where a linked notification goes if this one can't be delivered; null: where its channel's configuration says."""
     fallback_of: str | None = None
@@ -190,6 +196,20 @@ class Notification:
     def is_out(self) -> bool:
         """Tell whether a service or its receiver took it, and nothing worse is known since."""
         return self.status in (Status.SENT, Status.READ) and self.outcome in (Outcome.ACCEPTED, Outcome.DELIVERED)
+
+    @property
+    def may_be_there(self) -> bool:
+        """Tell whether a service or its receiver may have it, of whatever life: it was taken, or nobody knows."""
+        results = [attempt.result for attempt in self.attempts]
+        if self.outcome is Outcome.BOUNCED and AttemptClass.ACCEPTED in results:
+            results.remove(AttemptClass.ACCEPTED)  # that copy is known not to be
+        is_known = len(results) >= self.retry_count and len(self.attempts) < HISTORY_LIMIT
+        return self.is_out or not is_known or not _NOT_TAKEN.issuperset(results)
+
+    @property
+    def stands_on_others(self) -> bool:
+        """Tell whether it depends on more than itself whether it may be sent: so that is asked just before."""
+        return self.certificate_id is not None or self.about is not None or self.channel.keeps_incidents
 
     def is_in_hand(self, now: datetime) -> bool:
         """Tell whether a worker may be sending it just now: what is put off is claimed by nobody."""

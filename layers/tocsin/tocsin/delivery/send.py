@@ -58,7 +58,14 @@ class Retold:
     row: Notification
 
 
-Verdict = NoLongerTrue | Retold
+@dataclass(frozen=True, slots=True)
+class TooEarly:
+    """It must not be sent yet: it is put off for a while, as if its service throttled, with no attempt spent."""
+
+    reason: str
+
+
+Verdict = NoLongerTrue | Retold | TooEarly
 Review = Callable[[Sequence[Notification]], Mapping[str, Verdict]]
 """Asked of claimed rows, just before they are sent: a verdict by id; a row without one goes as it stands.
 
@@ -229,13 +236,16 @@ class Delivery:
 
     async def _send_true(self, rows: list[Notification]) -> None:
         """Send what is still true, in words that are; what is not is superseded."""
-        about = [row for row in rows if row.certificate_id]  # of other facts nobody here knows whether they are true
+        about = [row for row in rows if row.stands_on_others]
         verdicts = await asyncio.to_thread(self._review, about) if about and self._review else {}
         for row in rows:
             match verdicts.get(row.id):
                 case NoLongerTrue(reason):
                     self._backlog.finish(row)
                     self._recording.put(Change(row, row.superseded(reason, self._worker.clock())))
+                case TooEarly(reason):
+                    self._backlog.finish(row)
+                    self._settle(row, row, Throttled(reason), self._worker.clock())
                 case Retold(wording):
                     self._start(row, wording)
                 case None:

@@ -28,7 +28,7 @@ from tocsin.expiry.plan import (
     notification_of,
 )
 from tocsin.expiry.policy_changes import look_anew
-from tocsin.expiry.stores import DueCertificate, Raised, Stores
+from tocsin.expiry.stores import DueCertificate, EndedCycle, Raised, Stores
 from tocsin.inventory.audit import Kind
 from tocsin.inventory.certificate import Certificate
 from tocsin.inventory.lookup import Found, Problem, Resolver
@@ -36,6 +36,8 @@ from tocsin.inventory.lookup import Found, Problem, Resolver
 STOP_BEFORE = 10.0
 """Seconds before the end of its time at which the check starts no further certificate."""
 _PAGE = 100
+_SETTLED = timedelta(minutes=5)
+"""How long the end of a cycle is left to whoever changed its certificate: longer than any of them lives."""
 
 
 Hint = TypeVar("Hint")
@@ -66,6 +68,8 @@ class Seen(StrEnum):
     LOOKED_AT = "looked_at"
     POLICY_CHANGED = "policy_changed"
     """It is due because its policy changed."""
+    ENDED_AGAIN = "ended_again"
+    """The end of one of its cycles was interrupted, and is finished."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,7 @@ class Checked:
     """False: time ran out, and the next check goes on where this one left off."""
 
 
-def expiry_check(
+def expiry_check(  # noqa: PLR0913 - a use case takes its collaborators as arguments, and has one more of them
     lease: Lease,
     stores: Stores,
     resolver: Resolver,
@@ -89,19 +93,20 @@ def expiry_check(
     clock: Callable[[], datetime],
     remaining: Callable[[], float],
     created: Callable[[Notification], None] = lambda _row: None,
+    end_again: Callable[[EndedCycle, datetime], None] = lambda _cycle, _now: None,
     each: Each = map,
 ) -> Checked | None:
     """Raise what is due, or do nothing (and return None) while another check is at it.
 
-    `remaining` gives the seconds left; `created` hears of each alert that was raised; `each` looks at the certificates
-    of a page, each of which waits for storage three times. A failure to read what is due raises nothing and fails the
-    check (ClientError).
+    `remaining` gives the seconds left; `created` hears of each alert that was raised; `end_again` finishes the end of a
+    cycle that was interrupted; `each` looks at the certificates of a page, each of which waits for storage three times.
+    A failure to read what is due raises nothing and fails the check (ClientError).
     """
     now = clock()
     if not lease.take(now, now + timedelta(seconds=remaining())):
         return None
     try:
-        return _Check(stores, resolver, policy, clock, remaining, created, each).run()
+        return _Check(stores, resolver, policy, clock, remaining, created, end_again, each).run()
     finally:
         lease.release()
 
@@ -125,6 +130,7 @@ class _Check:
     clock: Callable[[], datetime]
     remaining: Callable[[], float]
     created: Callable[[Notification], None]
+    end_again: Callable[[EndedCycle, datetime], None]
     each: Each
     counts: Counter[Seen] = field(default_factory=Counter)
     problems: dict[Problem, None] = field(default_factory=dict)
@@ -134,6 +140,7 @@ class _Check:
         """Look at all that is due while time is left."""
         now = self.clock()
         left_over = self.stores.watchlist.left_over()
+        self._end_again(left_over.ended, now)
         keep = self.remaining() / 2
         for changed in left_over.changed:
             made_due = look_anew(self.stores.watchlist, changed, now, lambda: self.remaining() > keep)
@@ -141,6 +148,19 @@ class _Check:
         is_complete = self._look_at_due(now, left_over.position)
         age = (now - self.oldest).total_seconds() if self.oldest else 0.0
         return Checked(self.counts, tuple(self.problems), max(0.0, age), is_complete)
+
+    def _end_again(self, cycles: Iterable[EndedCycle], now: datetime) -> None:
+        """Finish the ends of cycles that were interrupted; what fails is tried again by the next check."""
+        for cycle in cycles:
+            if now - cycle.at < _SETTLED or self.remaining() <= STOP_BEFORE:
+                continue
+            try:
+                self.end_again(cycle, now)
+            except Exception:  # it must not keep the others from being alerted on
+                self.counts[Seen.FAILED] += 1
+                logging.getLogger(__name__).exception("the end of a cycle of %s failed", cycle.certificate_id)
+            else:
+                self.counts[Seen.ENDED_AGAIN] += 1
 
     def _look_at_due(self, now: datetime, start: str | None) -> bool:
         """Go on behind the key `start`, then from the beginning; tell whether time sufficed."""

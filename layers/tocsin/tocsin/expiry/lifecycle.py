@@ -1,21 +1,29 @@
 """What a change of a certificate does to its alerts: a cycle that ended is owed to nobody any more.
 
-The change is written first. A crash before the alerts are superseded loses nothing: each is asked again whether it is
-true before it is sent (`still_true`), and before it is requeued.
+What is owed or dead is superseded. Where a service keeps an incident open for an alert, or may, it is told that this is
+over: by one more notification, which resolves it. A stand-in for an alert that could not be delivered is ended like it.
+
+First it is remembered that the cycle ends, then the change is written, then the alerts are ended. What a crash leaves
+undone the expiry check finishes (`end_again`). Until then no alert goes out that is not true: each is asked again
+before it is sent (`still_true`), and before it is requeued.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 
-from tocsin.delivery.notification import Notification, Status
+from tocsin.delivery.linked import needs_resolve, resolve_of
+from tocsin.delivery.notification import DeliveryPolicy, Notification, Status
 from tocsin.delivery.store import Change
-from tocsin.errors import ConflictError
+from tocsin.errors import ConflictError, NotFoundError
 from tocsin.expiry.alert import Mark, MarkKind
-from tocsin.expiry.still_true import why_untrue
-from tocsin.expiry.stores import Alerts, Certificates, Notifications
+from tocsin.expiry.still_true import why_over
+from tocsin.expiry.stores import Alerts, Certificates, EndedCycle, Endings, Notifications
 from tocsin.inventory.audit import Action, AuditEvent, Kind, event
 from tocsin.inventory.certificate import Certificate
+
+_TRIES = 3
+"""How often an alert is read anew that moved on meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +35,10 @@ class Lifecycle:
     notifications: Notifications
     ended: Callable[[Change], None]
     """Hears of each alert that was ended."""
+    endings: Endings
+    policy: DeliveryPolicy
+    created: Callable[[Notification], None] = lambda _row: None
+    """Hears of each notification that resolves an alert."""
 
     def create(self, certificate: Certificate, actor: str) -> None:
         """Write a new certificate; raise ConflictError where its id is taken."""
@@ -44,49 +56,93 @@ class Lifecycle:
         if after.watched_since != before.watched_since:
             self._reopen_alerts(after)
         changed = _event(action, after, actor, after.updated_at, **_difference(before, after))
+        ended = self._begin(before, after, after.updated_at)
         self.certificates.update(before, after, changed)
-        self._end_alerts(before, after, after.updated_at)
+        if ended:
+            self._end_alerts(ended, after, after.updated_at)
         return action
 
     def delete(self, certificate: Certificate, actor: str, now: datetime) -> None:
         """Delete the version that was read, and end its alerts; raise PreconditionFailedError where it was changed."""
         deleted = _event(Action.CERTIFICATE_DELETED, certificate, actor, now, common_name=certificate.common_name)
+        ended = self._begin(certificate, None, now)
         self.certificates.delete(certificate, deleted)
-        self._end_alerts(certificate, None, now)
+        if ended:
+            self._end_alerts(ended, None, now)
+
+    def end_again(self, cycle: EndedCycle, now: datetime) -> None:
+        """Finish what a change began, and could not finish: by the certificate as it is now."""
+        found = self.certificates.fetch([cycle.certificate_id])
+        if cycle.certificate_id not in found.broken:  # else nobody knows whether the cycle is over
+            self._end_alerts(cycle, found.things.get(cycle.certificate_id), now)
 
     def _reopen_alerts(self, certificate: Certificate) -> None:
         """Let alerts be raised anew that were ended in this very cycle: it is back, and nobody was told of it.
 
-        Before the certificate is written, because a crash after it would leave them ended for ever.
+        Those too that were said to be over. Before the certificate is written, because a crash after it would leave
+        them ended for ever.
         """
-        raised = self._raised(certificate)
-        for row in self._rows(list(raised)):
-            if row.status is Status.SUPERSEDED:
+        raised = self._raised(certificate.id, certificate.expires_at)
+        rows = self.notifications.fetch(list(raised), is_consistent=True).rows if raised else ()
+        for row in rows:
+            if row.status is Status.SUPERSEDED or row.resolved_by is not None:
                 self.alerts.forget(raised[row.id])
 
-    def _end_alerts(self, before: Certificate, after: Certificate | None, now: datetime) -> None:
-        """Supersede what is still owed, or dead, of the cycle that `before` was in, where it is true no more."""
-        reasons = {id_: why_untrue(mark, after) for id_, mark in self._raised(before).items()}
-        untrue = {id_: reason for id_, reason in reasons.items() if reason is not None}
-        for row in self._rows(list(untrue)):
-            self._end(row, untrue[row.id], now)
+    def _begin(self, before: Certificate, after: Certificate | None, now: datetime) -> EndedCycle | None:
+        """Remember that a change ends the cycle that `before` is in, if it does."""
+        if why_over(before.expires_at, before) is not None or why_over(before.expires_at, after) is None:
+            return None
+        cycle = EndedCycle(before.id, before.expires_at, before.version, now)
+        self.endings.begin(cycle)
+        return cycle
 
-    def _end(self, row: Notification, reason: str, now: datetime) -> None:
+    def _end_alerts(self, cycle: EndedCycle, after: Certificate | None, now: datetime) -> None:
+        """End all alerts of a cycle, unless it is not over; forget it once all are ended."""
+        reason = why_over(cycle.expires_at, after)
+        raised = self._raised(cycle.certificate_id, cycle.expires_at) if reason else {}
+        ended = [self._end(row, reason or "", now) for row in self._rows(raised)]
+        if all(ended):
+            self.endings.finish(cycle)
+
+    def _end(self, row: Notification, reason: str, now: datetime) -> bool:
+        """End one alert; tell whether that is done."""
+        for _ in range(_TRIES):
+            try:
+                self._end_as_read(row, reason, now)
+            except ConflictError:  # it moved on just now
+                try:
+                    row = self.notifications.get(row.id)
+                except NotFoundError:
+                    return True
+            else:
+                return True
+        return False
+
+    def _end_as_read(self, row: Notification, reason: str, now: datetime) -> None:
+        """Have an incident resolved that may be open, and supersede what is owed or dead. Raises ConflictError."""
+        if needs_resolve(row):
+            resolve = resolve_of(row, reason, now, self.policy)
+            if self.notifications.resolve(row, resolve):
+                self.created(resolve)
         if row.is_claimed(now) or not (row.is_owed or row.status is Status.DEAD):
             return  # a live worker asks for itself before it sends
-        change = Change(row, row.superseded(reason, now))
-        try:
-            self.notifications.replace(change)
-        except ConflictError:
-            return  # it moved on just now; what is still owed is asked again before it is sent
+        counted = row.abandoned(now, self.policy) if row.claim_token else row
+        change = Change(row, counted.superseded(reason, now))
+        self.notifications.replace(change)
         self.ended(change)
 
-    def _raised(self, certificate: Certificate) -> dict[str, Mark]:
-        marks = self.alerts.marks_of_cycle(certificate)
+    def _raised(self, certificate_id: str, expires_at: datetime) -> dict[str, Mark]:
+        marks = self.alerts.marks_of(certificate_id, expires_at)
         return {id_: mark for id_, mark in marks.items() if mark.kind is MarkKind.RAISED}
 
-    def _rows(self, ids: list[str]) -> tuple[Notification, ...]:
-        return self.notifications.fetch(ids).rows if ids else ()
+    def _rows(self, raised: Mapping[str, Mark]) -> Iterator[Notification]:
+        """Give the alerts as they are now, and behind them what stands in for them."""
+        ids, seen = list(raised), set(raised)
+        while ids:
+            rows = self.notifications.fetch(ids, is_consistent=True).rows
+            yield from rows
+            ids = [row.fell_back_to for row in rows if row.fell_back_to and row.fell_back_to not in seen]
+            seen |= set(ids)
 
 
 def _event(action: Action, certificate: Certificate, actor: str, at: datetime, **detail: str) -> AuditEvent:

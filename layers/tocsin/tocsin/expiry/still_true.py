@@ -60,13 +60,18 @@ def verdict(row: Notification, mark: Mark, certificate: Certificate | None, now:
 
 def why_untrue(mark: Mark, certificate: Certificate | None) -> str | None:
     """Say why the alert of `mark` is no longer true of what the inventory has now; null: it is."""
+    return why_over(mark.expires_at, certificate)
+
+
+def why_over(expires_at: datetime, certificate: Certificate | None) -> str | None:
+    """Say why the cycle that ends at `expires_at` is over by what the inventory has now; null: it is not."""
     if certificate is None:
         return "the certificate was deleted"
     if certificate.revoked_at is not None:
         return "the certificate was revoked"
     if certificate.archived_at is not None:
         return "the certificate was archived"
-    if certificate.expires_at != mark.expires_at:
-        what = "renewed" if certificate.expires_at > mark.expires_at else "replaced"
+    if certificate.expires_at != expires_at:
+        what = "renewed" if certificate.expires_at > expires_at else "replaced"
         return f"the certificate was {what}: it expires at {written(certificate.expires_at)} now"
     return None

@@ -58,15 +58,46 @@ class Alerts(Protocol):
     def marks_of_cycle(self, certificate: Certificate) -> dict[str, Mark]:
         """Give the marks of its present cycle by id."""
 
+    def marks_of(self, certificate_id: str, expires_at: datetime) -> dict[str, Mark]:
+        """Give the marks of any of its cycles by id."""
+
 
 class Notifications(Protocol):
     """What became of alerts that were raised."""
 
-    def fetch(self, ids: Sequence[str]) -> Fetched:
-        """Read many rows."""
+    def get(self, id_: str) -> Notification:
+        """Read one row, as it is now; raise NotFoundError."""
+
+    def fetch(self, ids: Sequence[str], *, is_consistent: bool = False) -> Fetched:
+        """Read many rows, by `is_consistent` as they are now."""
 
     def replace(self, change: Change) -> None:
         """Write one step; raise ConflictError."""
+
+    def resolve(self, trigger: Notification, resolve: Notification) -> bool:
+        """Write what resolves `trigger`, unless another one does; raise ConflictError where it can't be told yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndedCycle:
+    """A cycle whose alerts are to be ended, by the change of one version of its certificate."""
+
+    certificate_id: str
+    expires_at: datetime
+    version: int
+    """The version that was changed."""
+    at: datetime
+    """When the change began."""
+
+
+class Endings(Protocol):
+    """Cycles that end, for as long as that takes: what a crash interrupts, the expiry check finishes."""
+
+    def begin(self, cycle: EndedCycle) -> None:
+        """Remember it."""
+
+    def finish(self, cycle: EndedCycle) -> None:
+        """Forget it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +125,8 @@ class LeftOver:
     position: str | None
     """The key behind which the last check left off for lack of time; null: it came to the end."""
     changed: tuple[ChangedPolicy, ...]
+    ended: tuple[EndedCycle, ...] = ()
+    """Cycles whose end is not finished."""
 
 
 class Watchlist(Protocol):

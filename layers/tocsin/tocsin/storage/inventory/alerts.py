@@ -5,7 +5,7 @@ the certificate is still as it was read, so that no alert of an old cycle follow
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from tocsin.delivery.notification import Notification, Status
@@ -50,8 +50,10 @@ class AlertTable:
         insert = {
             "TableName": self._notifications,
             "Item": encode(row, self._retention),
-            # One that was ended was never delivered: if its cycle is back, it begins a new life under the same id.
-            "ConditionExpression": "attribute_not_exists(id) OR #status = :superseded",
+            # One that was ended was never delivered, or was said to be over: if its cycle is back, it begins a new life
+            # under the same id. One that a worker has just now must come to its end first.
+            "ConditionExpression": "attribute_not_exists(id) OR #status = :superseded"
+            " OR (attribute_exists(resolved_by) AND attribute_not_exists(claim_token))",
             "ExpressionAttributeNames": {"#status": "status"},
             "ExpressionAttributeValues": {":superseded": {"S": Status.SUPERSEDED}},
         }
@@ -76,8 +78,15 @@ class AlertTable:
         try:
             commit(self._client, actions)
         except RefusedError as refused:
-            return Raised.STALE if 0 in refused.failed else Raised.DUPLICATE
+            return Raised.STALE if 0 in refused.failed or self._is_ending(row, refused) else Raised.DUPLICATE
         return Raised.CREATED
+
+    def _is_ending(self, row: Notification, refused: RefusedError) -> bool:
+        """Tell whether an alert can't begin a new life because a worker still has the one that is over."""
+        if refused.failed != (1,):
+            return False
+        answer = self._client.get_item(TableName=self._notifications, Key={"id": {"S": row.id}}, ConsistentRead=True)
+        return "resolved_by" in answer.get("Item", {})
 
     def forget(self, mark: Mark) -> None:
         """Let what was decided be decided anew by the next check."""
@@ -93,12 +102,16 @@ class AlertTable:
 
     def marks_of_cycle(self, certificate: Certificate) -> dict[str, Mark]:
         """Give the marks of its present cycle by id, as they are now."""
+        return self.marks_of(certificate.id, certificate.expires_at)
+
+    def marks_of(self, certificate_id: str, expires_at: datetime) -> dict[str, Mark]:
+        """Give the marks of any of its cycles by id, as they are now."""
         answer: Any = self._client.query(
             TableName=self._inventory,
             KeyConditionExpression="pk = :pk AND begins_with(sk, :cycle)",
             ExpressionAttributeValues={
-                ":pk": key(Kind.CERTIFICATE, certificate.id)["pk"],
-                ":cycle": {"S": cycle_prefix(certificate)},
+                ":pk": key(Kind.CERTIFICATE, certificate_id)["pk"],
+                ":cycle": {"S": cycle_prefix(expires_at)},
             },
             ConsistentRead=True,
         )

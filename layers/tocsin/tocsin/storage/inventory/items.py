@@ -15,6 +15,7 @@ Indexes, all KEYS_ONLY. `due`: watched certificates by the instant at which the 
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from tocsin.delivery.channel_name import ChannelName
@@ -141,9 +142,9 @@ def mark_key(certificate_id: str, mark_id: str) -> dict[str, Any]:
     return key(Kind.CERTIFICATE, certificate_id, f"mark#{mark_id}")
 
 
-def cycle_prefix(certificate: Certificate) -> str:
-    """Give what the sort keys of the marks of the present cycle begin with."""
-    return f"mark#{cycle_of(certificate.expires_at)}"
+def cycle_prefix(expires_at: datetime) -> str:
+    """Give what the sort keys of the marks of the cycle that ends then begin with."""
+    return f"mark#{cycle_of(expires_at)}"
 
 
 def certificate_item(certificate: Certificate) -> dict[str, Any]:

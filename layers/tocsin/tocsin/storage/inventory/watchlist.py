@@ -13,6 +13,7 @@ from tocsin.inventory.audit import Kind
 from tocsin.inventory.certificate import Certificate
 from tocsin.inventory.policy import RenewalPolicy
 from tocsin.storage.codec import Item, from_timestamp, shard_of, sort_key, timestamp
+from tocsin.storage.inventory.endings import WORK, ended_cycle, is_ending
 from tocsin.storage.inventory.items import SHARDS, id_of, key
 from tocsin.storage.paging import LOWEST, Index, Reader
 
@@ -23,13 +24,12 @@ _DUE = Index("due", "due_shard", "due_key")
 _SHARDS = tuple(map(str, range(SHARDS)))
 _BY_POLICY = Index("by_policy", "policy_id", "list_key")
 _ABOVE_CERTIFICATES = "~"
-_WORK = {"S": "work"}
-_POSITION = {"pk": _WORK, "sk": {"S": "position"}}
+_POSITION = {"pk": WORK, "sk": {"S": "position"}}
 
 
 def looking_anew(table: str, policy: RenewalPolicy) -> dict[str, Any]:
     """Give the action that has the certificates of `policy` looked at anew, from the first one on."""
-    item = {"pk": _WORK, "sk": {"S": f"policy#{policy.id}"}, "changed_at": {"S": timestamp(policy.updated_at)}}
+    item = {"pk": WORK, "sk": {"S": f"policy#{policy.id}"}, "changed_at": {"S": timestamp(policy.updated_at)}}
     return {"Put": {"TableName": table, "Item": item}}
 
 
@@ -78,12 +78,13 @@ class Watchlist:
         answer = self._client.query(
             TableName=self._table,
             KeyConditionExpression="pk = :work",
-            ExpressionAttributeValues={":work": _WORK},
+            ExpressionAttributeValues={":work": WORK},
             ConsistentRead=True,
         )
         items: dict[str, Item] = {item["sk"]["S"]: item for item in answer["Items"]}
         position = items.pop(_POSITION["sk"]["S"], {}).get("last_key", {}).get("S")
-        return LeftOver(position, tuple(map(_changed_policy, items.values())))
+        ended = [items.pop(name) for name in list(items) if is_ending(name)]
+        return LeftOver(position, tuple(map(_changed_policy, items.values())), tuple(map(ended_cycle, ended)))
 
     def certificates_of(self, changed: ChangedPolicy, limit: int) -> list[tuple[str, str]]:
         """Give (key, id) of the next `limit` certificates that name the policy."""
@@ -133,7 +134,7 @@ class Watchlist:
         with suppress(self._client.exceptions.ConditionalCheckFailedException):
             write(
                 TableName=self._table,
-                Key={"pk": _WORK, "sk": {"S": f"policy#{changed.id}"}},
+                Key={"pk": WORK, "sk": {"S": f"policy#{changed.id}"}},
                 ConditionExpression="changed_at = :changed_at",
                 ExpressionAttributeValues={":changed_at": {"S": timestamp(changed.changed_at)}, **values},
                 **request,

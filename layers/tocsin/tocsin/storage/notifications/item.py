@@ -120,6 +120,7 @@ _ROW = Codec(
         Column("receipt", TEXT),
         Column("act", Form("S", str, Act), Act.TRIGGER),
         Column("about", TEXT),
+        Column("resolved_by", TEXT),
         Column("fallback", Form("S", str, Target.parse)),
         Column("fallback_of", TEXT),
         Column("came_by", _NAMES, ()),

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tocsin.delivery.notification import Notification
+from tocsin.delivery.notification import Act, Notification
 from tocsin.delivery.snapshot import COUNTED
 from tocsin.delivery.store import Change, Due, Fetched, Write
 from tocsin.errors import ConflictError, IdempotencyMismatchError, NotFoundError, StorageUnavailableError
-from tocsin.storage.codec import timestamp
+from tocsin.storage.codec import sort_key, timestamp
 from tocsin.storage.notifications.item import SHARDS, due_time, encode, read_all, salvage, update_of
 from tocsin.storage.paging import batch_get
 from tocsin.storage.transaction import RefusedError, commit
@@ -38,20 +38,63 @@ class NotificationTable:
     def insert(self, row: Notification) -> Notification:
         """Write a new row, or return the one that the same Idempotency-Key made before.
 
-        Raises IdempotencyMismatchError where that one came from another body.
+        What a resolve is about is not sent any more from the same write on. Raises IdempotencyMismatchError where the
+        one that was made before came from another body.
         """
+        new = self._inserting(row)["Put"]
         try:
-            self._client.put_item(
-                TableName=self._name,
-                Item=encode(row, self._retention),
-                ConditionExpression="attribute_not_exists(id)",
-            )
+            if row.act is not Act.RESOLVE or row.about is None or not self._insert_resolve(row, row.about, new):
+                self._client.put_item(**new)
         except self._client.exceptions.ConditionalCheckFailedException:
             found = self.get(row.id)
             if found.fingerprint != row.fingerprint:
                 raise IdempotencyMismatchError from None
             return found
         return row
+
+    def _insert_resolve(self, row: Notification, about: str, new: Mapping[str, Any]) -> bool:
+        """Write a resolve with what it means for its trigger, or tell that one of them kept that from being done."""
+        resolved = {
+            "TableName": self._name,
+            "Key": _key(about),
+            "UpdateExpression": "SET resolved_by = :id",
+            "ConditionExpression": "attribute_exists(#status)",  # else it would make a row of an id
+            "ExpressionAttributeNames": {"#status": "status"},
+            "ExpressionAttributeValues": {":id": {"S": row.id}},
+        }
+        try:
+            commit(self._client, [{"Put": new}, {"Update": resolved}])
+        except RefusedError:
+            return False
+        return True
+
+    def resolve(self, trigger: Notification, resolve: Notification) -> bool:
+        """Write what resolves `trigger`, unless another one does, or it began a new life: tell whether it is written.
+
+        Raises ConflictError where the resolve of a former life is in a worker's hands just now.
+        """
+        resolved = {
+            "TableName": self._name,
+            "Key": _key(trigger.id),
+            "UpdateExpression": "SET resolved_by = :id",
+            "ConditionExpression": "created_key = :created AND attribute_not_exists(resolved_by)",
+            "ExpressionAttributeValues": {
+                ":id": {"S": resolve.id},
+                ":created": {"S": sort_key(trigger.created_at, trigger.id)},
+            },
+        }
+        try:
+            commit(self._client, [{"Update": resolved}, self.beginning(resolve)])
+        except RefusedError as refused:
+            if 0 in refused.failed:
+                return False
+            raise ConflictError(f"notification {resolve.id}") from None
+        return True
+
+    def beginning(self, row: Notification) -> dict[str, Any]:
+        """Give the action that begins a life of a row, in the place of one that no worker has."""
+        new = {"TableName": self._name, "Item": encode(row, self._retention)}
+        return {"Put": new | {"ConditionExpression": "attribute_not_exists(claim_token)"}}
 
     def get(self, id_: str) -> Notification:
         """Read one row, as it is now; raise NotFoundError."""
@@ -168,10 +211,10 @@ class NotificationTable:
             for item in page["Items"]:
                 yield Due(due_time(item, now), item["id"]["S"])
 
-    def fetch(self, ids: Sequence[str]) -> Fetched:
-        """Read many rows, in the order of `ids`, without those that are gone."""
+    def fetch(self, ids: Sequence[str], *, is_consistent: bool = False) -> Fetched:
+        """Read many rows, in the order of `ids`, without those that are gone; by `is_consistent` as they are now."""
         wanted = list(dict.fromkeys(ids))
-        found = batch_get(self._client, self._name, [_key(id_) for id_ in wanted])
+        found = batch_get(self._client, self._name, [_key(id_) for id_ in wanted], is_consistent=is_consistent)
         items = {item["id"]["S"]: item for item in found}
         return read_all(items[id_] for id_ in wanted if id_ in items)
 
