@@ -19,6 +19,7 @@ from ulid import ULID
 from tocsin.bootstrap import delivery, resources
 from tocsin.delivery.channel_name import ChannelName
 from tocsin.delivery.filters import Filters
+from tocsin.delivery.linked import acknowledgement_of, needs_acknowledgement
 from tocsin.delivery.notification import Act, Notification, Outcome, Severity, Status
 from tocsin.delivery.record import Event
 from tocsin.delivery.send import NoLongerTrue
@@ -114,21 +115,32 @@ def requeue(id: str) -> NotificationOut:
 
 @router.post("/notifications/<id>/read")
 def read(id: str) -> NotificationOut:
-    """Mark a sent or dead notification read. What is still owed to somebody can't be: 409."""
+    """Mark a sent or dead notification read. What is still owed to somebody can't be: 409.
+
+    Where its service keeps an incident open for it, that is acknowledged there as well.
+    """
     row = _found(id)
-    acknowledged = row.acknowledged(resources.now())
-    _replace(Change(row, acknowledged), Action.NOTIFICATION_READ)
+    now = resources.now()
+    acknowledged = row.acknowledged(now)
+    told = None
+    if needs_acknowledgement(row):
+        told = acknowledgement_of(row, actor_of(router.current_event), now, resources.settings().delivery)
+    _replace(Change(row, acknowledged), Action.NOTIFICATION_READ, also=told)
     resources.recorder().acknowledged(acknowledged)
     return NotificationOut.of(acknowledged)
 
 
-def _replace(change: Change, action: Action) -> None:
-    """Write a step that somebody asks for, and who it was."""
+def _replace(change: Change, action: Action, also: Notification | None = None) -> None:
+    """Write a step that somebody asks for, who it was, and `also` a notification that follows from it."""
     row, after = change.before, change.after
     actor, resource = actor_of(router.current_event), Kind.NOTIFICATION.resource(row.id)
     why = {"last_error": row.last_error} if row.last_error else {}
     line = event(action, resource, actor, after.updated_at, was=row.status, **why)
-    resources.table().replace(change, resources.audit_trail().appending(line))
+    table = resources.table()
+    follows = [table.beginning(also)] if also else []
+    table.replace(change, resources.audit_trail().appending(line), *follows)
+    if also:
+        resources.recorder().created(also)
 
 
 def _still_true(row: Notification) -> Notification:
