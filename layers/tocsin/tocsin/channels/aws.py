@@ -10,7 +10,14 @@ from http import HTTPStatus
 from typing import TypeVar
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, ParamValidationError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    HTTPClientError,
+    ParamValidationError,
+    ReadTimeoutError,
+)
 from botocore.parsers import ResponseParserError
 
 from tocsin.channels.channel import Tools, broken, is_retryable, permanent, refused, retryable, unknown
@@ -124,5 +131,6 @@ def _unanswered(error: BotoCoreError) -> Refused:
     if isinstance(error, ParamValidationError):
         return permanent("the message does not fit the request")
     if isinstance(error, HTTPClientError):  # a read timeout, a closed connection; connection errors are a branch apart
-        return unknown(f"no answer: {type(error).__name__}")
-    return retryable(f"can't connect: {type(error).__name__}")
+        return unknown(f"no answer: {type(error).__name__}", hung=isinstance(error, ReadTimeoutError))
+    hung = isinstance(error, ConnectTimeoutError)
+    return retryable(f"can't connect: {type(error).__name__}", hung=hung)

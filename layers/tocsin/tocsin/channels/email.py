@@ -13,13 +13,14 @@ from pydantic import AfterValidator
 from tocsin.channels.aws import called, code_of
 from tocsin.channels.channel import Tools, permanent
 from tocsin.channels.document import ChannelDocument
-from tocsin.channels.wording import Wording, as_it_is
+from tocsin.channels.mail_body import html_of, links_of
+from tocsin.channels.wording import Links, Wording, as_it_is, facts_of
 from tocsin.delivery.attempt import SendResult
 from tocsin.delivery.notification import Notification
 from tocsin.delivery.recipient import email_problem
 
 if TYPE_CHECKING:
-    from mypy_boto3_sesv2.type_defs import BodyTypeDef, MessageHeaderTypeDef, SendEmailRequestTypeDef
+    from mypy_boto3_sesv2.type_defs import MessageHeaderTypeDef, SendEmailRequestTypeDef
 
 _BROKEN_CODES = frozenset(
     {
@@ -45,7 +46,7 @@ class EmailDocument(ChannelDocument):
 
 
 class EmailChannel:
-    """Sends each notification as one mail: plain text, and HTML beside it where a template has some."""
+    """Sends each notification as one mail, as text and as HTML."""
 
     def __init__(self, config: EmailDocument, tools: Tools) -> None:
         """Keep the sender; the client is made at the first mail."""
@@ -59,20 +60,30 @@ class EmailChannel:
         request = self._request(notification, await self._tools.words(notification, as_it_is))
         client = self._tools.clients.sesv2()  # made here: boto3 makes clients safely on one thread only
         call = lambda: client.send_email(**request)  # noqa: E731 - it is short
-        return await called(self._tools, call, is_broken=_is_broken, receipt=lambda answer: answer["MessageId"])
+        return await called(self._tools, call, is_broken=self._is_broken, receipt=lambda answer: answer["MessageId"])
 
     def _request(self, notification: Notification, wording: Wording) -> "SendEmailRequestTypeDef":
-        return {
+        settings = self._tools.settings
+        tags = {"notification_id": notification.id, "stack": settings.stack}
+        request: SendEmailRequestTypeDef = {
             "FromEmailAddress": self._config.sender,
             "Destination": {"ToAddresses": [notification.recipient]},
             "Content": {
                 "Simple": {
                     "Subject": {"Data": wording.subject, "Charset": "UTF-8"},
-                    "Body": _body(notification, wording),
+                    "Body": {
+                        "Text": {"Data": _text(notification, wording, settings.links), "Charset": "UTF-8"},
+                        "Html": {"Data": html_of(notification, wording, settings.links), "Charset": "UTF-8"},
+                    },
                     "Headers": self._headers(notification),
                 }
             },
+            # By these its events name it (SES API reference v2, MessageTag: letters, digits, _ and -).
+            "EmailTags": [{"Name": name, "Value": value} for name, value in tags.items() if value],
         }
+        if settings.configuration_set:
+            request["ConfigurationSetName"] = settings.configuration_set
+        return request
 
     def _headers(self, notification: Notification) -> "list[MessageHeaderTypeDef]":
         domain = self._config.sender.rpartition("@")[2]
@@ -82,20 +93,26 @@ class EmailChannel:
             {"Name": "Auto-Submitted", "Value": "auto-generated"},  # RFC 3834: no vacation notes in reply
         ]
 
+    def _is_broken(self, error: ClientError) -> bool:
+        """Tell apart what an operator mends: also a sender that is not verified. A recipient that is not, in SES's
+        sandbox, is this row's affair.
 
-def _body(notification: Notification, wording: Wording) -> "BodyTypeDef":
-    text: BodyTypeDef = {"Text": {"Data": _text(notification, wording), "Charset": "UTF-8"}}
-    return text if wording.html is None else {**text, "Html": {"Data": wording.html, "Charset": "UTF-8"}}
+        SES names those that failed (developer guide, "Amazon SES email sending errors").
+        """
+        message = str(error.response.get("Error", {}).get("Message", "")).lower()
+        if code_of(error) in _BROKEN_CODES:
+            return True
+        if code_of(error) != "MessageRejected" or "not verified" not in message:
+            return False
+        _, is_named, failed = message.rpartition("failed the check in region")
+        sender = self._config.sender.lower()
+        return not is_named or any(
+            name.strip() in (sender, sender.rpartition("@")[2]) for name in failed.partition(":")[2].split(",")
+        )
 
 
-def _text(notification: Notification, wording: Wording) -> str:
-    certificate = f"\nCertificate: {notification.certificate_id}" if notification.certificate_id else ""
-    return f"{wording.body}\n\n-- \nSeverity: {notification.severity}{certificate}\nId: {notification.id}\n"
-
-
-def _is_broken(error: ClientError) -> bool:
-    """Tell apart what an operator mends. SES also says MessageRejected for a sender that is not verified."""
-    message = str(error.response.get("Error", {}).get("Message", ""))
-    return code_of(error) in _BROKEN_CODES or (
-        code_of(error) == "MessageRejected" and "not verified" in message.lower()
-    )
+def _text(notification: Notification, wording: Wording, links: Links) -> str:
+    """Write the mail as text. Its end begins with two hyphens and a space, by which readers know a signature."""
+    more = "".join(f"{label}: {address}\n" for label, address in links_of(notification, links))
+    facts = "".join(f"{label}: {value}\n" for label, value in facts_of(notification))
+    return f"{wording.body}\n\n{more}-- \n{facts}"

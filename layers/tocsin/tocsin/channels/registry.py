@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from pydantic import ValidationError
 
-from tocsin.channels import apprise, email, jsm, pagerduty, slack, sns, teams, webhook
+from tocsin.channels import apprise, email, eventbridge, jsm, pagerduty, slack, sns, teams, webhook
 from tocsin.channels.aws import THREADS, THROTTLING_CODES
 from tocsin.channels.channel import ChannelSettings, Clients, Clock, SendsOnly, Tools, broken
 from tocsin.channels.connection import guarded_session
@@ -63,6 +63,7 @@ KINDS: dict[ChannelKind, Kind] = {
     ChannelKind.SLACK: Kind(slack.SlackDocument, slack.SlackChannel, escape=slack.escape),
     ChannelKind.TEAMS: Kind(teams.TeamsDocument, teams.TeamsChannel, escape=teams.escape),
     ChannelKind.APPRISE: Kind(apprise.AppriseDocument, apprise.AppriseChannel),
+    ChannelKind.EVENTBRIDGE: Kind(eventbridge.EventBridgeDocument, eventbridge.EventBridgeChannel),
     ChannelKind.SNS: Kind(sns.SnsDocument, sns.SnsChannel, sns.where, sns.default),
     ChannelKind.PAGERDUTY: Kind(pagerduty.PagerDutyDocument, pagerduty.PagerDutyChannel),
     ChannelKind.OPSGENIE: Kind(jsm.OpsGenieDocument, jsm.AlertsChannel),

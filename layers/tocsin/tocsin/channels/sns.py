@@ -4,10 +4,11 @@ Needs no secret, so a stack with a default topic has this channel without a para
 """
 
 import re
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator
 
+from tocsin.channels import amazon_q
 from tocsin.channels.aws import called
 from tocsin.channels.channel import Tools, permanent
 from tocsin.channels.document import ChannelDocument
@@ -35,6 +36,8 @@ class SnsDocument(ChannelDocument):
 
     topic_arn: Annotated[str, AfterValidator(_checked)] = ""
     """Where notifications go that name no topic; if empty, the stack's default."""
+    format: Literal["plain", "amazon_q"] = "plain"
+    """How the message is written: as text, or as Amazon Q Developer shows it in a chat."""
 
 
 class SnsChannel:
@@ -43,6 +46,7 @@ class SnsChannel:
     def __init__(self, config: SnsDocument, tools: Tools) -> None:
         """Keep the topic; the client is made at the first message."""
         self._default_topic = config.topic_arn or tools.settings.default_topic_arn
+        self._format = config.format
         self._tools = tools
 
     async def send(self, notification: Notification) -> SendResult:
@@ -52,7 +56,10 @@ class SnsChannel:
             return permanent("no topic: neither the notification, the channel's configuration nor the stack has one")
         if problem := topic_problem(topic):
             return permanent(problem)
-        request = publish_request(topic, notification, await self._tools.words(notification, as_it_is))
+        is_for_chat = self._format == "amazon_q"
+        wording = await self._tools.words(notification, amazon_q.escape if is_for_chat else as_it_is)
+        message = amazon_q.message_of(notification, wording, self._tools.settings.links) if is_for_chat else None
+        request = publish_request(topic, notification, wording, message)
         client = self._tools.clients.sns()  # made here: boto3 makes clients safely on one thread only
         call = lambda: client.publish(**request)  # noqa: E731 - it is short
         return await called(self._tools, call, receipt=lambda answer: answer["MessageId"])
@@ -68,8 +75,10 @@ def where(notification: Notification) -> str:
     return notification.recipient
 
 
-def publish_request(topic: str, notification: Notification, wording: Wording) -> "PublishInputTypeDef":
-    """Return the request: the message's text, and what a subscription's filter may ask for."""
+def publish_request(
+    topic: str, notification: Notification, wording: Wording, message: str | None = None
+) -> "PublishInputTypeDef":
+    """Return the request: the text of `wording` or another `message`, and what a subscription's filter may ask for."""
     attributes = {
         "notification_id": notification.id,
         "severity": notification.severity.value,
@@ -78,7 +87,7 @@ def publish_request(topic: str, notification: Notification, wording: Wording) ->
     request: PublishInputTypeDef = {
         "TopicArn": topic,
         "Subject": subject_line(wording.subject),
-        "Message": wording.body or wording.subject or FALLBACK_SUBJECT,  # SNS refuses an empty one
+        "Message": message or wording.body or wording.subject or FALLBACK_SUBJECT,  # SNS refuses an empty one
         "MessageAttributes": {
             name: {"DataType": "String", "StringValue": value} for name, value in attributes.items() if value
         },
