@@ -33,7 +33,7 @@ def test_the_template_means_what_was_recorded() -> None:
 
 
 CHANGES = {  # what is written, and what instead: the one part that then means something else
-    ("dynamodb:PartiQLUpdate]", "dynamodb:PartiQLSelect]"): "Resources.DispatchRole",
+    ("dynamodb:BatchGetItem # circuits", "dynamodb:ConditionCheckItem"): "Resources.DispatchRole",
     (
         '- Effect: Allow\n                Action: acm:ListCertificates\n                Resource: "*"',
         "",
@@ -46,7 +46,7 @@ CHANGES = {  # what is written, and what instead: the one part that then means s
     ("Threshold: 600 #", "Threshold: 601 #"): "Resources.OverdueAlarm",
     ("CodeUri: functions/api/", "CodeUri: functions/dispatch/"): "Resources.ApiFunction",
     ("ContentUri: layers/tocsin", "ContentUri: layers"): "Resources.TocsinLayer",
-    ("BuildMethod: makefile", "BuildMethod: python3.13"): "Metadata.TocsinLayer",
+    ("BuildMethod: makefile # layers/tocsin/Makefile", "BuildMethod: python3.13"): "Metadata.TocsinLayer",
     ("IsEmbedded: !Equals [!Ref Environment, local]", "IsEmbedded: !Equals [!Ref Environment, trial]"): (
         "Conditions.IsEmbedded"
     ),
