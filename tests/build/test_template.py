@@ -63,6 +63,7 @@ def test_a_permission_on_everything_takes_no_resource_or_is_embedded() -> None:
         ("SourceSyncRole", "acm:ListCertificates"),
         *(("NetworkPolicy", action) for action in INTERFACES),
         ("EmbeddedSendPolicy", "dynamodb:BatchExecuteStatement"),
+        ("EmbeddedSendPolicy", "events:PutEvents"),
         ("EmbeddedSendPolicy", "ses:SendEmail"),
         ("EmbeddedSendPolicy", "ssm:GetParametersByPath"),
         ("EmbeddedReadPolicy", "ssm:GetParametersByPath"),

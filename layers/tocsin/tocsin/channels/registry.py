@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from pydantic import ValidationError
 
-from tocsin.channels import apprise, email, jsm, pagerduty, slack, sns, teams, webhook
+from tocsin.channels import apprise, email, eventbridge, jsm, pagerduty, slack, sns, teams, webhook
 from tocsin.channels.aws import THREADS, THROTTLING_CODES
 from tocsin.channels.channel import ChannelSettings, Clients, Clock, SendsOnly, Tools, broken
 from tocsin.channels.connection import guarded_session
@@ -67,6 +67,7 @@ KINDS: dict[ChannelKind, Kind] = {
     ChannelKind.PAGERDUTY: Kind(pagerduty.PagerDutyDocument, pagerduty.PagerDutyChannel),
     ChannelKind.OPSGENIE: Kind(jsm.OpsGenieDocument, jsm.AlertsChannel),
     ChannelKind.JSM: Kind(jsm.JsmDocument, jsm.AlertsChannel),
+    ChannelKind.EVENTBRIDGE: Kind(eventbridge.EventBridgeDocument, eventbridge.EventBridgeChannel),
 }
 
 
