@@ -2,7 +2,8 @@
 
 An answer of 200 may still say that the entry failed, and why (API reference, PutEvents and PutEventsResultEntry; that
 the source, the detail's type and the detail are needed says PutEventsRequestEntry). EventBridge drops no copies: the
-key is `detail.id`. It sends data, not words, so there are no templates for it.
+key is `detail.id`. It sends data, not words, so there are no templates for it. For a bus of the account that is not there
+EventBridge answers with an event's id (aws/aws-sdk#186, aws/aws-cli#9186), so that is accepted like any other.
 
 | what happened                                                                             | class     |
 |-------------------------------------------------------------------------------------------|-----------|
@@ -31,7 +32,11 @@ from tocsin.delivery.notification import LAST_ERROR_LIMIT, Notification
 from tocsin.text import bounded
 
 if TYPE_CHECKING:
-    from mypy_boto3_events.type_defs import PutEventsRequestEntryTypeDef, PutEventsResponseTypeDef
+    from mypy_boto3_events.type_defs import (
+        PutEventsRequestEntryTypeDef,
+        PutEventsResponseTypeDef,
+        PutEventsResultEntryTypeDef,
+    )
 
 DEFAULT_BUS = "default"
 DETAIL_TYPE = "Tocsin Notification"
@@ -120,7 +125,8 @@ def size_of(entry: "PutEventsRequestEntryTypeDef") -> int:
 
 def _judged(answer: "PutEventsResponseTypeDef") -> SendResult:
     """Say what became of the one entry."""
-    entry = next(iter(answer.get("Entries", ())), {})
+    nothing: PutEventsResultEntryTypeDef = {}
+    entry = next(iter(answer.get("Entries", ())), nothing)
     if code := entry.get("ErrorCode"):
         return _failed(code, f"{code}: {entry.get('ErrorMessage', '')}")
     if event_id := entry.get("EventId"):

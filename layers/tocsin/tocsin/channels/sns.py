@@ -4,10 +4,11 @@ Needs no secret, so a stack with a default topic has this channel without a para
 """
 
 import re
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator
 
+from tocsin.channels import amazon_q
 from tocsin.channels.aws import called
 from tocsin.channels.channel import Tools, permanent
 from tocsin.channels.document import ChannelDocument
@@ -35,6 +36,8 @@ class SnsDocument(ChannelDocument):
 
     topic_arn: Annotated[str, AfterValidator(_checked)] = ""
     """Where notifications go that name no topic; if empty, the stack's default."""
+    format: Literal["plain", "amazon_q"] = "plain"
+    """What a message is: the notification's text, or what Amazon Q Developer shows in a chat."""
 
 
 class SnsChannel:
@@ -42,6 +45,7 @@ class SnsChannel:
 
     def __init__(self, config: SnsDocument, tools: Tools) -> None:
         """Keep the topic; the client is made at the first message."""
+        self._is_for_amazon_q = config.format == "amazon_q"
         self._default_topic = config.topic_arn or tools.settings.default_topic_arn
         self._tools = tools
 
@@ -52,10 +56,17 @@ class SnsChannel:
             return permanent("no topic: neither the notification, the channel's configuration nor the stack has one")
         if problem := topic_problem(topic):
             return permanent(problem)
-        request = publish_request(topic, notification, await self._tools.words(notification, as_it_is))
+        request = await self._request(topic, notification)
         client = self._tools.clients.sns()  # made here: boto3 makes clients safely on one thread only
         call = lambda: client.publish(**request)  # noqa: E731 - it is short
         return await called(self._tools, call, receipt=lambda answer: answer["MessageId"])
+
+    async def _request(self, topic: str, notification: Notification) -> "PublishInputTypeDef":
+        if not self._is_for_amazon_q:
+            return publish_request(topic, notification, await self._tools.words(notification, as_it_is))
+        wording = await self._tools.words(notification, amazon_q.escape)
+        message = amazon_q.message(notification, wording, self._tools.settings.links)
+        return {**publish_request(topic, notification, wording), "Message": message}
 
 
 def default(tools: Tools) -> SnsDocument | None:
