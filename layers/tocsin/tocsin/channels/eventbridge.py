@@ -2,8 +2,8 @@
 
 An answer of 200 may still say that the entry failed, and why (API reference, PutEvents and PutEventsResultEntry; that
 the source, the detail's type and the detail are needed says PutEventsRequestEntry). EventBridge drops no copies: the
-key is `detail.id`. It sends data, not words, so there are no templates for it. For a bus of the account that is not there
-EventBridge answers with an event's id (aws/aws-sdk#186, aws/aws-cli#9186), so that is accepted like any other.
+key is `detail.id`. It sends data, not words, so there are no templates for it. For a bus of the account that is not
+there EventBridge answers with an event's id (aws/aws-sdk#186, aws/aws-cli#9186): that is accepted like any other.
 
 | what happened                                                                             | class     |
 |-------------------------------------------------------------------------------------------|-----------|
