@@ -2,33 +2,25 @@
 
 import asyncio
 import json
-import re
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import boto3
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from moto import mock_aws
 
 from local.receiver import Behaviour, Receiver, answers, resets, silent
 from tests.support.channels import SHORT, a_notification, refusal, some_tools
 from tests.support.ssm import a_client
-from tocsin.channels import amazon_q
 from tocsin.channels.email import EmailChannel, EmailDocument
 from tocsin.channels.sns import SnsChannel, SnsDocument
-from tocsin.channels.wording import Links, default_wording
 from tocsin.delivery.attempt import Accepted, Broken, FailureClass, Refused, SendResult, Throttled
 from tocsin.delivery.channel_name import ChannelName
-from tocsin.delivery.notification import Notification, Severity
+from tocsin.delivery.notification import Notification
 
 RETRYABLE, PERMANENT, UNKNOWN = FailureClass.RETRYABLE, FailureClass.PERMANENT, FailureClass.UNKNOWN
 SENDER = "tocsin@example.com"
-texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=300) | st.sampled_from(
-    ["<!channel>", "[x](http://evil)", "@here", "</td>", "a" * 32_000, "\u202e", "🔥" * 4_000, "\\[x](y)", "&lt;"]
-)
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:alerts"
 
 
@@ -156,36 +148,6 @@ async def test_sns_gets_the_message_and_its_attributes(aws: None) -> None:
         "severity": "warning",
         "type": "ExpirationWarning",
     }
-
-
-@given(texts, texts, texts)
-def test_any_text_is_text_in_a_chat(subject: str, message: str, certificate: str) -> None:
-    """Amazon Q shows markdown: foreign text makes no link, no mention, and no JSON of its own."""
-    row = a_message(subject=subject, message=message, certificate_id=certificate or None)
-    wording = default_wording(row, amazon_q.escape)
-    text = amazon_q.message_of(row, wording, Links("https://tocsin.example/live"))
-    said = json.loads(text)
-    assert text == amazon_q.message_of(row, wording, Links("https://tocsin.example/live"))
-    assert (said["version"], said["source"], said["id"]) == ("1.0", "custom", row.id)
-    assert said["content"]["textType"] == "client-markdown"
-    shown = said["content"]["title"] + said["content"]["description"]
-    assert not re.search(r"(?<!\\)\]\(|<|(?<!\\)[*_`~]|@(?!\u2060)", shown)
-    assert len(text.encode()) < 200_000
-
-
-async def test_a_topic_for_a_chat_gets_a_custom_notification(aws: None) -> None:
-    sns = boto3.client("sns", region_name="eu-west-1")
-    sqs = boto3.client("sqs", region_name="eu-west-1")
-    topic = sns.create_topic(Name="chat")["TopicArn"]
-    queue = sqs.create_queue(QueueName="chat")["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
-    async with some_tools(sns=lambda: sns) as tools:
-        channel = SnsChannel(SnsDocument(topic_arn=topic, format="amazon_q"), tools)
-        assert class_of(await channel.send(a_message(severity=Severity.CRITICAL, certificate_id="c-1"))) is Accepted
-    said = json.loads(json.loads(sqs.receive_message(QueueUrl=queue)["Messages"][0]["Body"])["Message"])
-    assert said["content"]["title"].startswith("🔴 CRITICAL: ")
-    assert (said["metadata"]["threadId"], said["metadata"]["additionalContext"]["Severity"]) == ("c-1", "critical")
 
 
 async def test_a_fifo_topic_drops_copies_by_the_id(aws: None) -> None:

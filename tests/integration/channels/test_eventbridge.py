@@ -1,114 +1,249 @@
-"""EventBridge: what a bus gets, and what its answers mean. botocore itself, against moto and a loopback server."""
+"""EventBridge: what the bus gets, and what its answers mean. boto3 itself, against moto and a loopback server."""
 
 import json
+import re
 from typing import Any
 
+import boto3
 import pytest
-from botocore.stub import Stubber
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, settings
+from moto import mock_aws
 from pydantic import ValidationError
 
-from local.receiver import Receiver, answers, silent
-from tests.support.channels import SHORT, a_notification, some_tools
+from local.receiver import Behaviour, Receiver, answers, resets, silent
+from tests.support.channels import NOW, SHORT, a_notification, reaching, refusal, some_tools
+from tests.support.hooks import FOREIGN, HOSTILE
 from tests.support.ssm import a_client
-from tocsin.channels.eventbridge import EventBridgeChannel, EventBridgeDocument, entry_of
+from tocsin.channels.channel import ChannelSettings
+from tocsin.channels.eventbridge import (
+    DETAIL_TYPE_LIMIT,
+    ENTRY_LIMIT,
+    EventBridgeChannel,
+    EventBridgeDocument,
+    entry_of,
+    size_of,
+)
+from tocsin.channels.registry import KINDS
+from tocsin.channels.webhook import event_body
+from tocsin.channels.wording import Links
 from tocsin.delivery.attempt import Accepted, Broken, FailureClass, Refused, SendResult, Throttled
-from tocsin.delivery.channel_name import ChannelName
-from tocsin.delivery.notification import Notification
+from tocsin.delivery.channel_name import ChannelKind, ChannelName
+from tocsin.delivery.notification import MESSAGE_LIMIT, Notification
 
 RETRYABLE, PERMANENT, UNKNOWN = FailureClass.RETRYABLE, FailureClass.PERMANENT, FailureClass.UNKNOWN
-CERTIFICATE = "arn:aws:acm:eu-west-1:123456789012:certificate/1"
+BUS = "arn:aws:events:eu-west-1:123456789012:event-bus/alerts"
+CERTIFICATE = "arn:aws:acm:eu-west-1:123456789012:certificate/12345678-1234-1234-1234-123456789012"
+STACK = ChannelSettings(reach=reaching(), stack="tocsin", links=Links("https://api.example.com/live"))
 
 
 def an_event(**fields: Any) -> Notification:
     return a_notification(**{"channel": ChannelName.EVENTBRIDGE} | fields)
 
 
+def an_entry(document: EventBridgeDocument | None = None, **fields: Any) -> Any:
+    return entry_of(an_event(**fields), document or EventBridgeDocument(), STACK)
+
+
+async def put(client: Any, notification: Notification, deadline: float = 5.0, **document: Any) -> SendResult:
+    async with some_tools(events=lambda: client, deadline=deadline, stack="tocsin", links=STACK.links) as tools:
+        return await EventBridgeChannel(EventBridgeDocument(**document), tools).send(notification)
+
+
+async def via(behaviour: Behaviour, deadline: float = 5.0) -> SendResult:
+    async with Receiver(behaviour) as service:
+        return await put(a_client("events", service.url("")), an_event(), deadline)
+
+
+def entry_says(code: str) -> Behaviour:
+    failed = {"ErrorCode": code, "ErrorMessage": "why"}
+    return answers(200, json.dumps({"FailedEntryCount": 1, "Entries": [failed]}).encode())
+
+
+def call_says(code: str, status: int = 400) -> Behaviour:
+    return answers(status, json.dumps({"__type": code, "message": "why"}).encode())
+
+
 def class_of(result: SendResult) -> Any:
+    """Name the class of a failure, or else what the result is."""
     return result.failure if isinstance(result, Refused) else type(result)
 
 
-async def put(client: Any, row: Notification, deadline: float = 5.0, **document: Any) -> SendResult:
-    async with some_tools(events=lambda: client, deadline=deadline, stack="tocsin") as tools:
-        return await EventBridgeChannel(EventBridgeDocument(**document), tools).send(row)
+async def test_the_bus_gets_the_event() -> None:
+    """What a rule can match: source, type, and everything that a webhook's event has; the key is in `detail.id`."""
+    seen: dict[str, Any] = {}
+    with mock_aws():
+        events = boto3.client("events", region_name="eu-west-1")
+        events.meta.events.register(
+            "before-parameter-build.events.PutEvents", lambda params, **_: seen.update(params), unique_id="seen"
+        )
+        result = await put(events, an_event(certificate_id=CERTIFICATE))
+    assert isinstance(result, Accepted)
+    assert re.fullmatch("[0-9a-f-]{36}", result.receipt or "")
+    (event,) = seen["Entries"]
+    assert (event["EventBusName"], event["Source"]) == ("default", "tocsin.tocsin")
+    assert (event["DetailType"], event["Resources"]) == ("Tocsin Notification ExpirationWarning", [CERTIFICATE])
+    detail = json.loads(event["Detail"])
+    links = detail.pop("links")
+    assert detail == json.loads(event_body(an_event(certificate_id=CERTIFICATE)))["data"]
+    assert links["notification"] == "https://api.example.com/live/api/v1/notifications/01J00000000000000000000000"
+    assert links["explanation"].startswith("https://api.example.com/live/api/v1/certificates/arn%3Aaws%3Aacm")
 
 
-async def test_a_bus_gets_the_event() -> None:
-    """A rule on the bus can ask for its source, its type and its severity."""
-    row = an_event(certificate_id=CERTIFICATE)
-    async with Receiver(answering(EventId="e-1")) as service:
-        assert await put(a_client("events", service.url("")), row, bus="alerts") == Accepted(200, "e-1")
+async def test_the_document_names_bus_and_source() -> None:
+    behaviour = answers(200, json.dumps({"FailedEntryCount": 0, "Entries": [{"EventId": "e-1"}]}).encode())
+    async with Receiver(behaviour) as service:
+        client = a_client("events", service.url(""))
+        assert await put(client, an_event(), bus=BUS, source="com.example.alerts") == Accepted(200, "e-1")
     (entry,) = json.loads(service.requests[0].body)["Entries"]
-    assert (entry["EventBusName"], entry["Source"], entry["Resources"]) == ("alerts", "tocsin.tocsin", [CERTIFICATE])
-    assert entry["DetailType"] == "Tocsin Notification ExpirationWarning"
-    detail = json.loads(entry["Detail"])
-    assert (detail["id"], detail["message"], detail["severity"]) == (row.id, row.message, "warning")
+    assert (entry["EventBusName"], entry["Source"], "Resources" in entry) == (BUS, "com.example.alerts", False)
 
 
-async def test_every_try_puts_the_same_event() -> None:
-    """There is no place for a key: who must not act twice looks at `detail.id`."""
-    first, second = (entry_of(an_event(), "default", "tocsin.t", None) for _ in range(2))
-    assert first == second
-
-
-def answering(**entry: Any) -> Any:
-    body = {"FailedEntryCount": 0 if "EventId" in entry else 1, "Entries": [entry]}
-    return answers(200, json.dumps(body).encode())
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("InternalFailure", RETRYABLE),
+        ("InternalException", RETRYABLE),
+        ("SomethingNew", RETRYABLE),  # nothing was taken, and nobody says that it never will be
+        ("ThrottlingException", Throttled),
+        ("AccessDeniedException", Broken),
+        ("AccessDenied", Broken),
+        ("NotAuthorizedForSourceException", Broken),
+        ("NotAuthorizedForDetailTypeException", Broken),
+        ("ResourceNotFoundException", Broken),  # no such bus
+        ("InvalidAccountIdException", Broken),
+        ("MalformedDetail", PERMANENT),
+        ("InvalidArgument", PERMANENT),
+        ("RedactionFailure", PERMANENT),
+    ],
+)
+async def test_what_is_said_of_the_entry_decides_the_class(code: str, expected: object) -> None:
+    """Contract 2.11: the call itself was answered with 200."""
+    result = await via(entry_says(code))
+    assert class_of(result) == expected
+    assert isinstance(result, Refused | Throttled | Broken)
+    assert result.error == f"{code}: why"
 
 
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
-        (answering(EventId="11710aed-b79e-4468-a20b-bb3c0c3b4860"), Accepted),
-        (answering(ErrorCode="ThrottlingException", ErrorMessage="Rate exceeded"), Throttled),
-        (answering(ErrorCode="InternalFailure", ErrorMessage=""), RETRYABLE),
-        (answering(ErrorCode="AccessDeniedException", ErrorMessage="not allowed"), Broken),
-        (answering(ErrorCode="NotAuthorizedForSourceException", ErrorMessage=""), Broken),
-        (answering(ErrorCode="ResourceNotFoundException", ErrorMessage="no such bus"), Broken),
-        (answering(ErrorCode="MalformedDetail", ErrorMessage="Detail is malformed."), PERMANENT),
-        (answering(ErrorCode="InvalidArgument", ErrorMessage=""), PERMANENT),
-        (answers(200, b'{"FailedEntryCount": 0, "Entries": []}'), UNKNOWN),  # neither yes nor no
-        (answers(400, b'{"__type": "ThrottlingException"}'), Throttled),
-        (answers(400, b'{"__type": "AccessDeniedException"}'), Broken),
-        (answers(400, b'{"__type": "ResourceNotFoundException"}'), Broken),
-        (answers(500, b'{"__type": "InternalException"}'), RETRYABLE),
-        (answers(200, b"nonsense"), UNKNOWN),
+        (call_says("InternalException", 500), RETRYABLE),
+        (call_says("ServiceUnavailable", 503), RETRYABLE),
+        (call_says("ThrottlingException"), Throttled),
+        (call_says("AccessDeniedException"), Broken),
+        (call_says("ResourceNotFoundException"), Broken),
+        (call_says("ExpiredTokenException", 403), Broken),
+        (call_says("ValidationException"), PERMANENT),
+        (answers(200, b'{"FailedEntryCount": 0, "Entries": []}'), UNKNOWN),
+        (answers(200, b'{"FailedEntryCount": 1, "Entries": [{}]}'), UNKNOWN),
+        (answers(200, b"<nonsense"), UNKNOWN),
+        (resets(), UNKNOWN),
     ],
 )
-async def test_what_is_said_of_the_entry_decides_the_class(answer: Any, expected: Any) -> None:
-    """A 200 is no yes: what became of the entry is in it."""
-    async with Receiver(answer) as service:
-        assert class_of(await put(a_client("events", service.url("")), an_event())) == expected
-    assert len(service.requests) == 1, "invariant I5: one try is one request"
+async def test_what_is_said_of_the_call_decides_the_class(answer: Behaviour, expected: object) -> None:
+    """Contract 2.11."""
+    assert class_of(await via(answer)) == expected
 
 
-async def test_no_answer_is_unknown_and_hung() -> None:
-    async with Receiver(silent()) as service:
-        result = await put(a_client("events", service.url("")), an_event(), SHORT)
-    assert isinstance(result, Refused)
-    assert (result.failure, result.hung) == (UNKNOWN, True)
+async def test_silence_is_unknown_and_no_connection_retryable() -> None:
+    assert refusal(await via(silent(), SHORT)).error == f"no answer within {SHORT} s"
+    assert refusal(await put(a_client("events", "http://127.0.0.1:1"), an_event())).failure is RETRYABLE
 
 
-@given(*[st.text(st.characters(exclude_categories=["Cs"]))] * 3)
-def test_any_text_fits_the_request(subject: str, message: str, certificate: str) -> None:
-    """By botocore's own shapes; and the entry is below the 256 KB of the guide."""
-    row = an_event(subject=subject, message=message, certificate_id=certificate or None)
-    entry = entry_of(row, "default", "tocsin.t", None)
-    client = a_client("events", "http://127.0.0.1:1")
-    with Stubber(client) as stub:
-        stub.add_response("put_events", {"FailedEntryCount": 0, "Entries": [{"EventId": "1"}]}, {"Entries": [entry]})
-        client.put_events(Entries=[entry])
-    assert json.loads(entry["Detail"])["message"] == message
+async def test_one_try_is_one_request() -> None:
+    """Invariant I5: boto3's own retries would be copies that nobody counts."""
+    async with Receiver(answers(500)) as service:
+        await put(a_client("events", service.url("")), an_event())
+    assert len(service.requests) == 1
 
 
-def test_the_longest_message_fits() -> None:
-    entry = entry_of(an_event(message="\x01" * 32_768, subject="s" * 256), "default", "tocsin.t", None)
-    assert len(entry["Detail"].encode()) < 256 * 1024
-    assert len(entry_of(an_event(type=f"Custom:{'x' * 64}"), "b", "s", None)["DetailType"]) <= 128
+async def test_a_receipt_fits_its_row() -> None:
+    """An event's id has 64 characters at most (PutEventsResultEntry)."""
+    long = answers(200, json.dumps({"FailedEntryCount": 0, "Entries": [{"EventId": "e" * 500}]}).encode())
+    assert await via(long) == Accepted(200, "e" * 128)
 
 
-@pytest.mark.parametrize("document", [{"bus": ""}, {"bus": "a b"}, {"source": "aws.ses"}, {"source": "a b"}, {"x": 1}])
-def test_what_is_no_document_is_refused(document: dict[str, Any]) -> None:
+def check_the_entry(text: str) -> None:
+    """Whatever stands in a notification stays in its place, and a retry sends the same."""
+    entry = an_entry(message=text, subject=text[:256], certificate_id=text[:256], type=f"Custom:{text[:200]}")
+    assert entry == an_entry(
+        message=text, subject=text[:256], certificate_id=text[:256], type=f"Custom:{text[:200]}", updated_at=NOW
+    )
+    detail = json.loads(entry["Detail"])
+    assert (detail["message"], detail["subject"], detail["certificate_id"]) == (text, text[:256], text[:256])
+    assert (detail["id"], detail["severity"]) == ("01J00000000000000000000000", "warning")
+    assert len(entry["DetailType"].encode("utf-16-le")) // 2 <= DETAIL_TYPE_LIMIT
+    assert "Resources" not in entry
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_hostile_text_stays_in_its_place(text: str) -> None:
+    check_the_entry(text)
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=FOREIGN)
+def test_any_text_stays_in_its_place(text: str) -> None:
+    check_the_entry(text)
+
+
+@pytest.mark.parametrize("character", ["x", "é", "\x01", '"', "\\", "😀", "\u2028"])
+def test_whatever_the_api_takes_fits(character: str) -> None:
+    """A message is 32 KB of UTF-8 at most, and a byte of it at most six of JSON."""
+    message = character * (MESSAGE_LIMIT // len(character.encode()))
+    entry = an_entry(message=message, subject=character * 256, certificate_id=character * 256)
+    assert size_of(entry) < ENTRY_LIMIT
+
+
+async def test_what_would_not_fit_is_not_sent() -> None:
+    """A row that did not come by the API: it can never be accepted, and nobody is asked."""
+    result = refusal(await put(None, an_event(message="x" * ENTRY_LIMIT)))
+    assert (result.failure, result.error) == (PERMANENT, "its event would have 256 KB or more")
+
+
+@pytest.mark.parametrize(
+    "certificate", ["api.example.com", "arn:aws:acm", f"{CERTIFICATE}\n", f"x {CERTIFICATE}", "arn:aws:acm:::a b"]
+)
+def test_what_is_no_arn_is_no_resource(certificate: str) -> None:
+    assert "Resources" not in an_entry(certificate_id=certificate)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"source": "aws.tocsin"},
+        {"source": "AWS.tocsin"},
+        {"source": "aws.partner/example.com"},
+        {"source": "com example"},
+        {"source": "x\n"},
+        {"source": "x" * 129},
+        {"bus": ""},
+        {"bus": "a bus"},
+        {"bus": "alerts\n"},
+        {"bus": "aws.partner/example.com/1"},
+        {"bus": "arn:aws:sns:eu-west-1:123456789012:alerts"},
+        {"busses": "default"},
+    ],
+)
+def test_a_document_that_could_not_work_is_refused(document: dict[str, str]) -> None:
     with pytest.raises(ValidationError):
-        EventBridgeDocument(**document)
+        EventBridgeDocument.model_validate(document)
+
+
+@pytest.mark.parametrize(
+    "bus", ["default", "alerts.prod-1_x", BUS, "arn:aws-us-gov:events:us-gov-west-1:123456789012:event-bus/alerts"]
+)
+def test_buses_go_by_name_or_arn(bus: str) -> None:
+    assert EventBridgeDocument(bus=bus).bus == bus
+
+
+def test_it_publishes_no_limit_and_has_no_words() -> None:
+    document = EventBridgeDocument()
+    assert (document.terms().per_minute, document.warning()) == (None, None)
+    assert KINDS[ChannelKind.EVENTBRIDGE].document is EventBridgeDocument
+
+
+def test_an_error_repeats_nothing_of_the_document() -> None:
+    with pytest.raises(ValidationError) as caught:
+        EventBridgeDocument(source="s3cret source")
+    assert not re.search("s3cret", str(caught.value))

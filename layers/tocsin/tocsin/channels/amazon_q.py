@@ -1,66 +1,97 @@
-"""A message that Amazon Q Developer shows in a chat: its custom notification, schema 1.0. Pure.
+"""A custom notification of Amazon Q Developer in chat applications (formerly AWS Chatbot), schema 1.0. Pure.
 
-It is the only form of text from a topic that it shows at all: anything else is dropped without a word (Amazon Q
-Developer in chat applications, administrator guide, "Custom notifications").
+Source: docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html ("Event schema", "Parameter details"). Amazon Q
+drops what it can't read, silently, so every text stays within its limit.
+
+It shows texts in the markdown of the chat that they go to, which may be Slack's or Teams's: foreign text must mean
+nothing in either. Neither has an escape that the other one knows, so what means something becomes what looks alike.
 """
 
-import json
 import re
 from typing import Any
 
+from tocsin.channels import slack
+from tocsin.channels.cutting import cut, units
+from tocsin.channels.hook import compact
+from tocsin.channels.incident import incident_key, links_of
 from tocsin.channels.wording import Links, Wording, facts_of
-from tocsin.delivery.notification import Notification, Severity
-from tocsin.text import bounded
+from tocsin.delivery.notification import Notification
+from tocsin.text import ELLIPSIS, bounded
 
-TITLE_LIMIT, DESCRIPTION_LIMIT = 200, 8_000
-"""Bytes, before the title is escaped; a chat shows about as many characters."""
-_SYMBOL = {Severity.INFORMATIONAL: "ℹ️", Severity.WARNING: "⚠️", Severity.CRITICAL: "🔴"}  # noqa: RUF001 - an emoji
-_MARKUP = re.compile(r"[\\`*_~|>#\[\]()!]")
+TITLE_LIMIT = 250
+DESCRIPTION_LIMIT = 8000
+NEXT_STEP_LIMIT = 350
+KEYWORD_LIMIT = 75
+"""Characters each ("Parameter details"), counted in UTF-16 units, the strictest way."""
+THREAD_LIMIT = 128
+"""Characters of a thread's id: no limit is published, and of a longer id the hash is enough."""
+EVENT_TYPE_LIMIT = 100
+"""Characters of an event's type, by which custom actions are attached (CustomActionAttachment, NotificationType)."""
+FACT_LIMIT = 512
+"""Bytes of one fact that is not shown."""
+UNTITLED = "Notification"
+
+_NOT_OF_A_TYPE = re.compile("[^A-Za-z0-9-]+")
+_LINK = re.compile(r"\](?=[(:\[])")
+"""What makes a link, or what one refers to, of a text in brackets (CommonMark, Links)."""
+_HEADING = re.compile(r"^(\s*)#", re.MULTILINE)
+_MENTION = re.compile(r"(?<![0-9A-Za-z])@")
+"""An at-sign that may name somebody: that of a mail address has a letter before it."""
+_URL_ESCAPES = str.maketrans({"_": "%5F", "~": "%7E"})
+"""What would be markup in an address; to a server it is the same (RFC 3986, 2.3)."""
 
 
 def escape(text: str) -> str:
-    """Make foreign text mean nothing in the markdown of chats: no link, no mention, no formatting."""
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    return "\n".join(_escaped(line) for line in lines)
+    """Make `text` mean nothing in Slack's markdown and in Teams's: no mention, no link, no formatting, no heading."""
+    unlinked = _LINK.sub("] ", slack.escape(text))
+    unheaded = _HEADING.sub("\\1\N{FULLWIDTH NUMBER SIGN}", unlinked)
+    return _MENTION.sub("\N{FULLWIDTH COMMERCIAL AT}", unheaded)
 
 
-def _escaped(line: str) -> str:
-    shown = line.replace("&", "&amp;").replace("<", "&lt;")
-    return _MARKUP.sub(lambda found: "&gt;" if found[0] == ">" else f"\\{found[0]}", shown).replace("@", "@\u2060")
-
-
-def message_of(notification: Notification, wording: Wording, links: Links) -> str:
-    """Write the message: the same on every try. Its thread is the notification's, or that of the certificate."""
+def message(notification: Notification, wording: Wording, links: Links) -> str:
+    """Return the message. Made of what never changes, so every try sends the same."""
     severity = notification.severity
-    title = f"{_SYMBOL[severity]} {severity.upper()}: {escape(bounded(wording.subject, TITLE_LIMIT))}"
-    steps = [link for link in (links.notification(notification), links.explanation(notification)) if link]
-    content: dict[str, Any] = {
-        "textType": "client-markdown",
-        "title": title,
-        "description": _cut(wording.body),
-    }
-    if steps:
-        content["nextSteps"] = [f"See {step}" for step in steps]
-    message = {
+    title = _fitted(f"{slack.SIGNS[severity]} {severity.upper()}: {_title(notification, wording)}", TITLE_LIMIT)
+    said = {
         "version": "1.0",
         "source": "custom",
         "id": notification.id,
-        "content": content | {"keywords": [notification.type, severity.value]},
-        "metadata": {
-            "threadId": notification.certificate_id or notification.about or notification.id,
-            "summary": title,
-            "eventType": notification.type,
-            "relatedResources": [notification.certificate_id] if notification.certificate_id else [],
-            "additionalContext": dict(facts_of(notification)),
+        "content": {
+            "textType": "client-markdown",
+            "title": title,
+            "description": cut(wording.body.strip(), DESCRIPTION_LIMIT, units) or title,  # it is required
+            "nextSteps": _next_steps(notification, links),
+            "keywords": [word for text in (severity, notification.type) if (word := _fitted(text, KEYWORD_LIMIT))],
         },
+        "metadata": _metadata(notification, title),
     }
-    return json.dumps(message, separators=(",", ":"), ensure_ascii=False)
+    return compact(said).decode()
 
 
-def _cut(body: str) -> str:
-    """Cut a body to what is shown; not within an escape."""
-    encoded = body.encode()
-    if len(encoded) <= DESCRIPTION_LIMIT:
-        return body
-    kept = encoded[: DESCRIPTION_LIMIT - 8].decode(errors="ignore")
-    return re.sub(r"(\\|&[a-z]{0,4})$", "", kept) + "…"
+def _title(notification: Notification, wording: Wording) -> str:
+    return wording.subject or notification.type or UNTITLED
+
+
+def _fitted(text: str, limit: int) -> str:
+    """Show `text` as one line of at most `limit` characters, none of which has more bytes than 4."""
+    return cut(escape(bounded(text, 4 * limit)), limit, units, ELLIPSIS)
+
+
+def _next_steps(notification: Notification, links: Links) -> list[str]:
+    """Give addresses as they are: each chat makes links of them, and links with names differ."""
+    labels = {"Notification": "Open the notification", "Explanation": "Why it alerts"}
+    found = links_of(notification, links)
+    steps = [f"{labels[label]}: {address.translate(_URL_ESCAPES)}" for label, address in found]
+    return [step for step in steps if len(step) <= NEXT_STEP_LIMIT]
+
+
+def _metadata(notification: Notification, title: str) -> dict[str, Any]:
+    """Say what is not shown, but for the summary, which stands above a thread: that of what it is about."""
+    certificate = bounded(notification.certificate_id or "", FACT_LIMIT)
+    return {
+        "threadId": incident_key(notification, THREAD_LIMIT),
+        "summary": title,
+        "eventType": _NOT_OF_A_TYPE.sub("-", notification.type)[:EVENT_TYPE_LIMIT] or UNTITLED,
+        "relatedResources": [certificate] if certificate else [],
+        "additionalContext": {label: bounded(fact, FACT_LIMIT) for label, fact in facts_of(notification)},
+    }

@@ -1,59 +1,89 @@
-"""EventBridge: one event on a bus, so that anything on AWS can react.
+"""EventBridge: one event on a bus; what rules make of it is the bus's affair.
 
-`PutEvents` answers 200 also where it took nothing: what became of the entry is in it (EventBridge API reference,
-PutEvents, PutEventsResultEntry).
+An answer of 200 may still say that the entry failed, and why (API reference, PutEvents and PutEventsResultEntry; that
+the source, the detail's type and the detail are needed says PutEventsRequestEntry). EventBridge drops no copies: the
+key is `detail.id`. It sends data, not words, so there are no templates for it. For a bus of the account that is not
+there EventBridge answers with an event's id (aws/aws-sdk#186, aws/aws-cli#9186): that is accepted like any other.
 
-| what happened                                                       | class                          |
-|---------------------------------------------------------------------|--------------------------------|
-| EventBridge took the event                                          | accepted                       |
-| `ThrottlingException`                                               | throttled: no attempt is spent |
-| `InternalFailure`, `InternalException`, 5xx                         | retryable                      |
-| `AccessDenied…`, `NotAuthorizedFor…`, a bus that is not there       | broken                         |
-| `MalformedDetail`, `InvalidArgument` and whatever else is said of it | permanent                      |
-| no answer, or one that says neither                                 | unknown                        |
+| what happened                                                                             | class     |
+|-------------------------------------------------------------------------------------------|-----------|
+| the entry has an event id                                                                 | accepted  |
+| `ThrottlingException` and its like                                                        | throttled |
+| `InternalFailure`, `InternalException`, 5xx, a code that nobody documents                 | retryable |
+| no permission on the bus, for the source or for the detail's type; no such bus or account | broken    |
+| `InvalidArgument`, `MalformedDetail`, `RedactionFailure`; an event that is too large      | permanent |
+| no answer; one with neither an id nor a code                                              | unknown   |
 """
 
 import json
 import re
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from botocore.exceptions import ClientError
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator
 
-from tocsin.channels.aws import THROTTLING_CODES, asked, code_of
-from tocsin.channels.channel import Tools, broken, refused
+from tocsin.channels.aws import BROKEN_CODES, THROTTLING_CODES, asked, code_of
+from tocsin.channels.channel import ChannelSettings, Tools, broken, permanent, retryable, unknown
 from tocsin.channels.document import ChannelDocument
-from tocsin.delivery.attempt import Accepted, Broken, FailureClass, Refused, SendResult, Throttled
+from tocsin.channels.incident import fitted, links_of
+from tocsin.channels.webhook import event_data
+from tocsin.delivery.attempt import RECEIPT_LIMIT, Accepted, Broken, Refused, SendResult, Throttled
 from tocsin.delivery.notification import LAST_ERROR_LIMIT, Notification
 from tocsin.text import bounded
 
 if TYPE_CHECKING:
-    from mypy_boto3_events.type_defs import PutEventsRequestEntryTypeDef
+    from mypy_boto3_events.type_defs import (
+        PutEventsRequestEntryTypeDef,
+        PutEventsResponseTypeDef,
+        PutEventsResultEntryTypeDef,
+    )
 
+DEFAULT_BUS = "default"
+DETAIL_TYPE = "Tocsin Notification"
 DETAIL_TYPE_LIMIT = 128
-"""Characters of a detail type (EventBridge API reference, PutEventsRequestEntry)."""
-_INTERNAL = frozenset({"InternalFailure", "InternalException", "InternalErrorException"})
-_NO_BUS = frozenset({"ResourceNotFoundException", "EventBusNotFoundException"})
-_ARN = re.compile(r"arn:aws[a-z-]*:[a-z0-9-]+:[!-~]{1,1024}")
+"""Characters (API reference, PutEventsRequestEntry)."""
+ENTRY_LIMIT = 256 * 1024
+"""Bytes that an entry must stay below, as the user guide has it (Calculating PutEvents event entry size); the service's
+model says 1 MB. A message is at most 32 KB, and each byte of it at most 6 of JSON, so what was accepted always fits."""
+
+_BUS = re.compile(r"(arn:aws[a-z-]*:events:[a-z]+-[a-z]+-[a-z0-9-]+:[0-9]{12}:event-bus/)?[._A-Za-z0-9-]{1,256}")
+"""A name or an ARN, and no partner's (API reference, PutEventsRequestEntry, EventBusName)."""
+_SOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,127}")
+_OF_AWS = "aws."
+"""What begins the sources of AWS's own events; nobody else may use it."""
+_ARN = re.compile(r"arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:[0-9]{0,12}:[!-~]{1,1024}")
+
+_PERMANENT_CODES = frozenset({"InvalidArgument", "MalformedDetail", "RedactionFailure"})
+"""What this very event will always get. Any other code that nobody documents is tried again: nothing was taken."""
+_BROKEN_BEGINNINGS = ("AccessDenied", "NotAuthorizedFor", "ResourceNotFound", "InvalidAccountId")
+"""What every event would get: `NotAuthorizedForSourceException`, `ResourceNotFoundException` for a bus, …"""
 
 
-def _not_aws(source: str) -> str:
-    if source.startswith("aws."):
-        raise ValueError("begins with aws., which AWS keeps for itself")
+def _checked_bus(bus: str) -> str:
+    if not _BUS.fullmatch(bus):
+        raise ValueError("must be the name or the ARN of an event bus")
+    return bus
+
+
+def _checked_source(source: str) -> str:
+    if source and not _SOURCE.fullmatch(source):
+        raise ValueError("must be up to 128 letters, digits and . _ / -, beginning with a letter or a digit")
+    if source.lower().startswith(_OF_AWS):
+        raise ValueError("must not begin with aws., which is for events of AWS")
     return source
 
 
 class EventBridgeDocument(ChannelDocument):
     """The channel's parameter."""
 
-    bus: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:/-]{1,1600}$")] = "default"
-    """The name of a bus of this account, or the ARN of any."""
-    source: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._/-]{0,256}$"), AfterValidator(_not_aws)] = ""
-    """The event's source; empty: `tocsin.<stack>`."""
+    bus: Annotated[str, AfterValidator(_checked_bus)] = DEFAULT_BUS
+    """Its name, or its ARN if it is in another account or Region."""
+    source: Annotated[str, AfterValidator(_checked_source)] = ""
+    """What rules know its events by; if empty, `tocsin.` and the stack's name."""
 
 
 class EventBridgeChannel:
-    """Puts each notification on a bus as one event."""
+    """Puts each notification on the bus as one event; the same entry on every try."""
 
     def __init__(self, config: EventBridgeDocument, tools: Tools) -> None:
         """Keep the bus; the client is made at the first event."""
@@ -61,57 +91,57 @@ class EventBridgeChannel:
         self._tools = tools
 
     async def send(self, notification: Notification) -> SendResult:
-        """Put it there once."""
-        source = self._config.source or f"tocsin.{self._tools.settings.stack or 'stack'}"
-        links = self._tools.settings.links
-        entry = entry_of(notification, self._config.bus, source, links.notification(notification))
+        """Put its event once."""
+        entry = entry_of(notification, self._config, self._tools.settings)
+        if size_of(entry) >= ENTRY_LIMIT:
+            return permanent(f"its event would have {ENTRY_LIMIT // 1024} KB or more")
         client = self._tools.clients.events()  # made here: boto3 makes clients safely on one thread only
         answer = await asked(self._tools, lambda: client.put_events(Entries=[entry]), is_broken=_is_broken)
-        if isinstance(answer, Refused | Throttled | Broken):
-            return answer
-        found: Any = answer["Entries"][0] if answer.get("Entries") else {}
-        return _judged(found)
+        return answer if isinstance(answer, Refused | Throttled | Broken) else _judged(answer)
 
 
-def entry_of(notification: Notification, bus: str, source: str, link: str | None) -> "PutEventsRequestEntryTypeDef":
-    """Return the entry: made of what never changes, so every try puts the same event; its id is in the detail."""
-    detail = {
-        "id": notification.id,
-        "type": notification.type,
-        "severity": notification.severity,
-        "subject": notification.subject,
-        "message": notification.message,
-        "certificate_id": notification.certificate_id,
-        "instead_of": notification.fallback_of,
-        "created_at": notification.created_at.isoformat().replace("+00:00", "Z"),
-        "link": link,
-    }
+def entry_of(
+    notification: Notification, config: EventBridgeDocument, settings: ChannelSettings
+) -> "PutEventsRequestEntryTypeDef":
+    """Return the entry. Made of what never changes, so every try sends the same one."""
+    links = {label.lower(): address for label, address in links_of(notification, settings.links)}
+    detail = {**event_data(notification), "links": links}
     entry: PutEventsRequestEntryTypeDef = {
-        "EventBusName": bus,
-        "Source": source,
-        "DetailType": f"Tocsin Notification {notification.type}"[:DETAIL_TYPE_LIMIT],
+        "EventBusName": config.bus,
+        "Source": config.source or f"tocsin.{settings.stack}".rstrip("."),
+        "DetailType": fitted(f"{DETAIL_TYPE} {notification.type}", DETAIL_TYPE_LIMIT),
         "Detail": json.dumps(detail, separators=(",", ":")),
-        "Time": notification.created_at,
     }
     if notification.certificate_id and _ARN.fullmatch(notification.certificate_id):
         entry["Resources"] = [notification.certificate_id]
     return entry
 
 
-def _judged(entry: dict[str, Any]) -> SendResult:
+def size_of(entry: "PutEventsRequestEntryTypeDef") -> int:
+    """Count bytes as EventBridge does; it counts no name of a bus."""
+    texts = (entry["Source"], entry["DetailType"], entry["Detail"], *entry.get("Resources", ()))
+    return sum(len(text.encode()) for text in texts)
+
+
+def _judged(answer: "PutEventsResponseTypeDef") -> SendResult:
     """Say what became of the one entry."""
-    if entry.get("EventId"):
-        return Accepted(200, entry["EventId"])
-    code = str(entry.get("ErrorCode", ""))
-    text = f"{code}: {entry.get('ErrorMessage', '')}" if code else "EventBridge said neither yes nor no"
+    nothing: PutEventsResultEntryTypeDef = {}
+    entry = next(iter(answer.get("Entries", ())), nothing)
+    if code := entry.get("ErrorCode"):
+        return _failed(code, f"{code}: {entry.get('ErrorMessage', '')}")
+    if event_id := entry.get("EventId"):
+        return Accepted(200, event_id[:RECEIPT_LIMIT])
+    return unknown("an answer with neither an event's id nor an error's code")
+
+
+def _failed(code: str, text: str) -> Refused | Throttled | Broken:
     if code in THROTTLING_CODES:
         return Throttled(bounded(text, LAST_ERROR_LIMIT))
-    if code.startswith(("AccessDenied", "NotAuthorizedFor")) or code in _NO_BUS:
-        return broken(text, 200)
-    if not code:
-        return refused(FailureClass.UNKNOWN, text, 200)
-    return refused(FailureClass.RETRYABLE if code in _INTERNAL else FailureClass.PERMANENT, text, 200)
+    if code in BROKEN_CODES or code.startswith(_BROKEN_BEGINNINGS):
+        return broken(text)
+    return permanent(text) if code in _PERMANENT_CODES else retryable(text)
 
 
 def _is_broken(error: ClientError) -> bool:
-    return code_of(error) in _NO_BUS
+    """Tell whether every event would be refused so."""
+    return code_of(error).startswith(_BROKEN_BEGINNINGS)

@@ -37,7 +37,7 @@ class SnsDocument(ChannelDocument):
     topic_arn: Annotated[str, AfterValidator(_checked)] = ""
     """Where notifications go that name no topic; if empty, the stack's default."""
     format: Literal["plain", "amazon_q"] = "plain"
-    """How the message is written: as text, or as Amazon Q Developer shows it in a chat."""
+    """What a message is: the notification's text, or what Amazon Q Developer shows in a chat."""
 
 
 class SnsChannel:
@@ -45,8 +45,8 @@ class SnsChannel:
 
     def __init__(self, config: SnsDocument, tools: Tools) -> None:
         """Keep the topic; the client is made at the first message."""
+        self._is_for_amazon_q = config.format == "amazon_q"
         self._default_topic = config.topic_arn or tools.settings.default_topic_arn
-        self._format = config.format
         self._tools = tools
 
     async def send(self, notification: Notification) -> SendResult:
@@ -56,13 +56,17 @@ class SnsChannel:
             return permanent("no topic: neither the notification, the channel's configuration nor the stack has one")
         if problem := topic_problem(topic):
             return permanent(problem)
-        is_for_chat = self._format == "amazon_q"
-        wording = await self._tools.words(notification, amazon_q.escape if is_for_chat else as_it_is)
-        message = amazon_q.message_of(notification, wording, self._tools.settings.links) if is_for_chat else None
-        request = publish_request(topic, notification, wording, message)
+        request = await self._request(topic, notification)
         client = self._tools.clients.sns()  # made here: boto3 makes clients safely on one thread only
         call = lambda: client.publish(**request)  # noqa: E731 - it is short
         return await called(self._tools, call, receipt=lambda answer: answer["MessageId"])
+
+    async def _request(self, topic: str, notification: Notification) -> "PublishInputTypeDef":
+        if not self._is_for_amazon_q:
+            return publish_request(topic, notification, await self._tools.words(notification, as_it_is))
+        wording = await self._tools.words(notification, amazon_q.escape)
+        message = amazon_q.message(notification, wording, self._tools.settings.links)
+        return {**publish_request(topic, notification, wording), "Message": message}
 
 
 def default(tools: Tools) -> SnsDocument | None:
@@ -75,10 +79,8 @@ def where(notification: Notification) -> str:
     return notification.recipient
 
 
-def publish_request(
-    topic: str, notification: Notification, wording: Wording, message: str | None = None
-) -> "PublishInputTypeDef":
-    """Return the request: the text of `wording` or another `message`, and what a subscription's filter may ask for."""
+def publish_request(topic: str, notification: Notification, wording: Wording) -> "PublishInputTypeDef":
+    """Return the request: the message's text, and what a subscription's filter may ask for."""
     attributes = {
         "notification_id": notification.id,
         "severity": notification.severity.value,
@@ -87,7 +89,7 @@ def publish_request(
     request: PublishInputTypeDef = {
         "TopicArn": topic,
         "Subject": subject_line(wording.subject),
-        "Message": message or wording.body or wording.subject or FALLBACK_SUBJECT,  # SNS refuses an empty one
+        "Message": wording.body or wording.subject or FALLBACK_SUBJECT,  # SNS refuses an empty one
         "MessageAttributes": {
             name: {"DataType": "String", "StringValue": value} for name, value in attributes.items() if value
         },

@@ -131,18 +131,23 @@ def where(notification: Notification) -> str:
 
 def event_body(notification: Notification) -> bytes:
     """Return the event as receivers see it. Made of what never changes, so every try sends the same bytes."""
-    created_at = notification.created_at.isoformat().replace("+00:00", "Z")
+    data = event_data(notification)
     event = {
         "type": f"notification.{notification.type.replace(':', '.')}",
-        "timestamp": created_at,
-        "data": {
-            "id": notification.id,
-            "type": notification.type,
-            "severity": notification.severity,
-            "subject": notification.subject,
-            "message": notification.message,
-            "certificate_id": notification.certificate_id,
-            "created_at": created_at,
-        },
+        "timestamp": data["created_at"],
+        "data": data,
     }
     return json.dumps(event, separators=(",", ":")).encode()
+
+
+def event_data(notification: Notification) -> dict[str, str | None]:
+    """Return what an event says of a notification, to a receiver that reads data and not words."""
+    return {
+        "id": notification.id,
+        "type": notification.type,
+        "severity": notification.severity,
+        "subject": notification.subject,
+        "message": notification.message,
+        "certificate_id": notification.certificate_id,
+        "created_at": notification.created_at.isoformat().replace("+00:00", "Z"),
+    }
