@@ -60,7 +60,7 @@ def test_an_expiring_certificate_alerts_its_owner_once(stack: Stack) -> None:
     events = api(stack, "GET", f"/audit-events?resource=certificate/{certificate['id']}").json()["items"]
     assert [event["action"] for event in events] == ["expiration_alert_sent", "certificate_created"]
     explained = api(stack, "GET", f"/certificates/{certificate['id']}/explain").json()
-    assert [told["arrived"] for told in explained["told"]] == [True]
+    assert [(told["arrived"], "Email took it at" in told["fate"]) for told in explained["told"]] == [(None, True)]
     assert explained["next"]["threshold"] == "0"
     superseded = [finding for finding in explained["findings"] if "superseded by threshold 7" in finding["reason"]]
     assert {finding["threshold"] for finding in superseded} == {"30", "14"}
