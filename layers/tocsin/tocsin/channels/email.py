@@ -3,8 +3,11 @@
 SES overwrites `Message-ID` (and refuses the header in this operation), so the notification's id goes out in
 `X-Tocsin-Notification-Id`, for filters, and in `References`, by which mail readers show a second copy with the first.
 Source: https://docs.aws.amazon.com/ses/latest/dg/header-fields.html
+
+The notification's id and the stack go out as tags as well: SES's events bring these back, and no header.
 """
 
+import re
 from typing import TYPE_CHECKING, Annotated
 
 from botocore.exceptions import ClientError
@@ -13,22 +16,29 @@ from pydantic import AfterValidator
 from tocsin.channels.aws import called, code_of
 from tocsin.channels.channel import Tools, permanent
 from tocsin.channels.document import ChannelDocument
+from tocsin.channels.mail_body import html_of, text_of, title_of
 from tocsin.channels.wording import Wording, as_it_is
 from tocsin.delivery.attempt import SendResult
 from tocsin.delivery.notification import Notification
 from tocsin.delivery.recipient import email_problem
 
 if TYPE_CHECKING:
-    from mypy_boto3_sesv2.type_defs import BodyTypeDef, MessageHeaderTypeDef, SendEmailRequestTypeDef
+    from mypy_boto3_sesv2.type_defs import MessageHeaderTypeDef, MessageTagTypeDef, SendEmailRequestTypeDef
 
 _BROKEN_CODES = frozenset(
     {
         "AccountSuspendedException",
         "MailFromDomainNotVerifiedException",
-        "NotFoundException",  # of what the account has set up: the request names nothing but addresses
+        "NotFoundException",  # of what the account has set up, such as the configuration set
         "SendingPausedException",
     }
 )
+_TAG = re.compile(r"[A-Za-z0-9_-]{1,256}")
+"""What SES takes as a tag's value (API reference v2, MessageTag)."""
+_FAILED_CHECK = re.compile(r"identities failed the check in region [\w-]+: (.+)", re.DOTALL)
+"""What SES says of addresses that are not verified, and then names them, separated by commas; an ellipsis stands for
+those that it can't show (https://repost.aws/knowledge-center/ses-554-400-message-rejected-error; the developer guide on
+the ellipsis is quoted in 3box/3box#469)."""
 
 
 def _checked(sender: str) -> str:
@@ -45,7 +55,7 @@ class EmailDocument(ChannelDocument):
 
 
 class EmailChannel:
-    """Sends each notification as one mail: plain text, and HTML beside it where a template has some."""
+    """Sends each notification as one mail, in plain text and in HTML."""
 
     def __init__(self, config: EmailDocument, tools: Tools) -> None:
         """Keep the sender; the client is made at the first mail."""
@@ -58,21 +68,34 @@ class EmailChannel:
             return permanent(problem)
         request = self._request(notification, await self._tools.words(notification, as_it_is))
         client = self._tools.clients.sesv2()  # made here: boto3 makes clients safely on one thread only
-        call = lambda: client.send_email(**request)  # noqa: E731 - it is short
-        return await called(self._tools, call, is_broken=_is_broken, receipt=lambda answer: answer["MessageId"])
+        return await called(
+            self._tools,
+            lambda: client.send_email(**request),
+            is_broken=lambda error: _is_broken(error, notification.recipient, self._config.sender),
+            receipt=lambda answer: answer["MessageId"],
+        )
 
     def _request(self, notification: Notification, wording: Wording) -> "SendEmailRequestTypeDef":
-        return {
+        settings = self._tools.settings
+        text, html = (body(notification, wording, settings.links) for body in (text_of, html_of))
+        request: SendEmailRequestTypeDef = {
             "FromEmailAddress": self._config.sender,
             "Destination": {"ToAddresses": [notification.recipient]},
             "Content": {
                 "Simple": {
-                    "Subject": {"Data": wording.subject, "Charset": "UTF-8"},
-                    "Body": _body(notification, wording),
+                    "Subject": {"Data": title_of(notification, wording), "Charset": "UTF-8"},
+                    "Body": {
+                        "Text": {"Data": text, "Charset": "UTF-8"},
+                        "Html": {"Data": html, "Charset": "UTF-8"},
+                    },
                     "Headers": self._headers(notification),
                 }
             },
+            "EmailTags": _tags(notification_id=notification.id, stack=settings.stack),
         }
+        if settings.configuration_set:
+            request["ConfigurationSetName"] = settings.configuration_set
+        return request
 
     def _headers(self, notification: Notification) -> "list[MessageHeaderTypeDef]":
         domain = self._config.sender.rpartition("@")[2]
@@ -83,19 +106,29 @@ class EmailChannel:
         ]
 
 
-def _body(notification: Notification, wording: Wording) -> "BodyTypeDef":
-    text: BodyTypeDef = {"Text": {"Data": _text(notification, wording), "Charset": "UTF-8"}}
-    return text if wording.html is None else {**text, "Html": {"Data": wording.html, "Charset": "UTF-8"}}
+def _tags(**values: str) -> "list[MessageTagTypeDef]":
+    """Leave out what SES would refuse the whole mail for."""
+    return [{"Name": name, "Value": value} for name, value in values.items() if _TAG.fullmatch(value)]
 
 
-def _text(notification: Notification, wording: Wording) -> str:
-    certificate = f"\nCertificate: {notification.certificate_id}" if notification.certificate_id else ""
-    return f"{wording.body}\n\n-- \nSeverity: {notification.severity}{certificate}\nId: {notification.id}\n"
+def _is_broken(error: ClientError, recipient: str, sender: str) -> bool:
+    """Tell apart what an operator mends: SES says MessageRejected for a sender that is not verified, too.
 
-
-def _is_broken(error: ClientError) -> bool:
-    """Tell apart what an operator mends. SES also says MessageRejected for a sender that is not verified."""
+    A configuration set that was deleted is a bad request
+    (https://docs.aws.amazon.com/ses/latest/dg/managing-configuration-sets.html).
+    """
     message = str(error.response.get("Error", {}).get("Message", ""))
-    return code_of(error) in _BROKEN_CODES or (
-        code_of(error) == "MessageRejected" and "not verified" in message.lower()
-    )
+    match code_of(error):
+        case "MessageRejected":
+            return "not verified" in message.lower() and not _is_recipients_own(message, recipient, sender)
+        case "BadRequestException":
+            return "configuration set" in message.lower()
+        case code:
+            return code in _BROKEN_CODES
+
+
+def _is_recipients_own(message: str, recipient: str, sender: str) -> bool:
+    """Tell whether SES names the recipient, and nobody else, as not verified: it is in the sandbox."""
+    found = _FAILED_CHECK.search(message)
+    named = {name.strip().lower() for name in found[1].split(",")} if found else set()
+    return named == {recipient.lower()} and named != {sender.lower()}
