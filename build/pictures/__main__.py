@@ -2,11 +2,11 @@
 
 import sys
 
-from build.pictures import slack, teams
+from build.pictures import mail, slack, teams
 from build.pictures.browser import draw
 from build.toolchain import ROOT
 
-CHANNELS = {"slack": slack, "teams": teams}
+CHANNELS = {"email": mail, "slack": slack, "teams": teams}
 LARGEST = 60_000
 """Bytes: pages with pictures are read over slow connections, too."""
 
