@@ -2,11 +2,11 @@
 
 import sys
 
-from build.pictures import email, incidents, slack, teams
+from build.pictures import incidents, mail, slack, teams
 from build.pictures.browser import draw
 from build.toolchain import ROOT
 
-CHANNELS = {"slack": slack, "teams": teams, "email": email, "incidents": incidents}
+CHANNELS = {"slack": slack, "teams": teams, "email": mail, "incidents": incidents}
 LARGEST = 60_000
 """Bytes: pages with pictures are read over slow connections, too."""
 

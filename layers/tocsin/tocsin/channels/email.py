@@ -3,8 +3,11 @@
 SES overwrites `Message-ID` (and refuses the header in this operation), so the notification's id goes out in
 `X-Tocsin-Notification-Id`, for filters, and in `References`, by which mail readers show a second copy with the first.
 Source: https://docs.aws.amazon.com/ses/latest/dg/header-fields.html
+
+The notification's id and the stack go out as tags as well: SES's events bring these back, and no header.
 """
 
+import re
 from typing import TYPE_CHECKING, Annotated
 
 from botocore.exceptions import ClientError
@@ -13,23 +16,29 @@ from pydantic import AfterValidator
 from tocsin.channels.aws import called, code_of
 from tocsin.channels.channel import Tools, permanent
 from tocsin.channels.document import ChannelDocument
-from tocsin.channels.mail_body import html_of, links_of
-from tocsin.channels.wording import Links, Wording, as_it_is, facts_of
+from tocsin.channels.mail_body import html_of, text_of, title_of
+from tocsin.channels.wording import Wording, as_it_is
 from tocsin.delivery.attempt import SendResult
 from tocsin.delivery.notification import Notification
 from tocsin.delivery.recipient import email_problem
 
 if TYPE_CHECKING:
-    from mypy_boto3_sesv2.type_defs import MessageHeaderTypeDef, SendEmailRequestTypeDef
+    from mypy_boto3_sesv2.type_defs import MessageHeaderTypeDef, MessageTagTypeDef, SendEmailRequestTypeDef
 
 _BROKEN_CODES = frozenset(
     {
         "AccountSuspendedException",
         "MailFromDomainNotVerifiedException",
-        "NotFoundException",  # of what the account has set up: the request names nothing but addresses
+        "NotFoundException",  # of what the account has set up, such as the configuration set
         "SendingPausedException",
     }
 )
+_TAG = re.compile(r"[A-Za-z0-9_-]{1,256}")
+"""What SES takes as a tag's value (API reference v2, MessageTag)."""
+_FAILED_CHECK = re.compile(r"identities failed the check in region [\w-]+: (.+)", re.DOTALL)
+"""What SES says of addresses that are not verified, and then names them, separated by commas; an ellipsis stands for
+those that it can't show (https://repost.aws/knowledge-center/ses-554-400-message-rejected-error; the developer guide on
+the ellipsis is quoted in 3box/3box#469)."""
 
 
 def _checked(sender: str) -> str:
@@ -46,7 +55,7 @@ class EmailDocument(ChannelDocument):
 
 
 class EmailChannel:
-    """Sends each notification as one mail, as text and as HTML."""
+    """Sends each notification as one mail, in plain text and in HTML."""
 
     def __init__(self, config: EmailDocument, tools: Tools) -> None:
         """Keep the sender; the client is made at the first mail."""
@@ -59,27 +68,30 @@ class EmailChannel:
             return permanent(problem)
         request = self._request(notification, await self._tools.words(notification, as_it_is))
         client = self._tools.clients.sesv2()  # made here: boto3 makes clients safely on one thread only
-        call = lambda: client.send_email(**request)  # noqa: E731 - it is short
-        return await called(self._tools, call, is_broken=self._is_broken, receipt=lambda answer: answer["MessageId"])
+        return await called(
+            self._tools,
+            lambda: client.send_email(**request),
+            is_broken=lambda error: _is_broken(error, notification.recipient, self._config.sender),
+            receipt=lambda answer: answer["MessageId"],
+        )
 
     def _request(self, notification: Notification, wording: Wording) -> "SendEmailRequestTypeDef":
         settings = self._tools.settings
-        tags = {"notification_id": notification.id, "stack": settings.stack}
+        text, html = (body(notification, wording, settings.links) for body in (text_of, html_of))
         request: SendEmailRequestTypeDef = {
             "FromEmailAddress": self._config.sender,
             "Destination": {"ToAddresses": [notification.recipient]},
             "Content": {
                 "Simple": {
-                    "Subject": {"Data": wording.subject, "Charset": "UTF-8"},
+                    "Subject": {"Data": title_of(notification, wording), "Charset": "UTF-8"},
                     "Body": {
-                        "Text": {"Data": _text(notification, wording, settings.links), "Charset": "UTF-8"},
-                        "Html": {"Data": html_of(notification, wording, settings.links), "Charset": "UTF-8"},
+                        "Text": {"Data": text, "Charset": "UTF-8"},
+                        "Html": {"Data": html, "Charset": "UTF-8"},
                     },
                     "Headers": self._headers(notification),
                 }
             },
-            # By these its events name it (SES API reference v2, MessageTag: letters, digits, _ and -).
-            "EmailTags": [{"Name": name, "Value": value} for name, value in tags.items() if value],
+            "EmailTags": _tags(notification_id=notification.id, stack=settings.stack),
         }
         if settings.configuration_set:
             request["ConfigurationSetName"] = settings.configuration_set
@@ -93,26 +105,30 @@ class EmailChannel:
             {"Name": "Auto-Submitted", "Value": "auto-generated"},  # RFC 3834: no vacation notes in reply
         ]
 
-    def _is_broken(self, error: ClientError) -> bool:
-        """Tell apart what an operator mends: also a sender that is not verified. A recipient that is not, in SES's
-        sandbox, is this row's affair.
 
-        SES names those that failed (developer guide, "Amazon SES email sending errors").
-        """
-        message = str(error.response.get("Error", {}).get("Message", "")).lower()
-        if code_of(error) in _BROKEN_CODES:
-            return True
-        if code_of(error) != "MessageRejected" or "not verified" not in message:
-            return False
-        _, is_named, failed = message.rpartition("failed the check in region")
-        sender = self._config.sender.lower()
-        return not is_named or any(
-            name.strip() in (sender, sender.rpartition("@")[2]) for name in failed.partition(":")[2].split(",")
-        )
+def _tags(**values: str) -> "list[MessageTagTypeDef]":
+    """Leave out what SES would refuse the whole mail for."""
+    return [{"Name": name, "Value": value} for name, value in values.items() if _TAG.fullmatch(value)]
 
 
-def _text(notification: Notification, wording: Wording, links: Links) -> str:
-    """Write the mail as text. Its end begins with two hyphens and a space, by which readers know a signature."""
-    more = "".join(f"{label}: {address}\n" for label, address in links_of(notification, links))
-    facts = "".join(f"{label}: {value}\n" for label, value in facts_of(notification))
-    return f"{wording.body}\n\n{more}-- \n{facts}"
+def _is_broken(error: ClientError, recipient: str, sender: str) -> bool:
+    """Tell apart what an operator mends: SES says MessageRejected for a sender that is not verified, too.
+
+    A configuration set that was deleted is a bad request
+    (https://docs.aws.amazon.com/ses/latest/dg/managing-configuration-sets.html).
+    """
+    message = str(error.response.get("Error", {}).get("Message", ""))
+    match code_of(error):
+        case "MessageRejected":
+            return "not verified" in message.lower() and not _is_recipients_own(message, recipient, sender)
+        case "BadRequestException":
+            return "configuration set" in message.lower()
+        case code:
+            return code in _BROKEN_CODES
+
+
+def _is_recipients_own(message: str, recipient: str, sender: str) -> bool:
+    """Tell whether SES names the recipient, and nobody else, as not verified: it is in the sandbox."""
+    found = _FAILED_CHECK.search(message)
+    named = {name.strip().lower() for name in found[1].split(",")} if found else set()
+    return named == {recipient.lower()} and named != {sender.lower()}
