@@ -35,14 +35,13 @@ def alerts_of(stack: Stack, certificate_id: str) -> list[dict[str, Any]]:
 
 
 def a_webhook_policy(stack: Stack, receiver: Receiver) -> dict[str, Any]:
-    """Send everything to the receiver: the channel's configured address."""
+    """Send everything to the receiver: the configured address of a channel that is not in any cache yet."""
     ssm = stack.client("ssm")
     name = f"/{stack.name}/channels/Webhook"
     config = json.loads(ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"])
-    ssm.put_parameter(
-        Name=name, Value=json.dumps(config | {"url": receiver.url()}), Type="SecureString", Overwrite=True
-    )
-    channels = {severity: ["Webhook"] for severity in ("informational", "warning", "critical")}
+    config["url"] = receiver.url()
+    ssm.put_parameter(Name=f"{name}/{receiver.port}", Value=json.dumps(config), Type="SecureString", Overwrite=True)
+    channels = {severity: [f"Webhook:{receiver.port}"] for severity in ("informational", "warning", "critical")}
     return made(stack, "/renewal-policies", name="to the webhook", channels=channels)
 
 

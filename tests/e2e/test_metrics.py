@@ -9,7 +9,7 @@ import pytest
 from local.receiver import Receiver, answers
 from local.stack import Stack
 from tests.docs.template import resources
-from tests.e2e.test_life import created, is_now
+from tests.e2e.test_life import created, is_now, seen
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.e2e
@@ -44,8 +44,16 @@ def read_by_alarms(stack: Stack) -> set[tuple[str, frozenset[tuple[str, str]]]]:
     return {(metric["MetricName"], frozenset({("service", stack.name)})) for metric in ours}
 
 
+def fails_for_a_while(stack: Stack, receiver: Receiver) -> None:
+    """Make a sweep find something due: what is nothing isn't published."""
+    receiver.behaviour = answers(503)
+    row = created(stack, recipient=receiver.url())
+    until(lambda: seen(stack, row["id"]), is_right=lambda row: bool(row["retry_count"] >= 2))
+
+
 def test_every_alarm_reads_a_metric_that_is_published(stack: Stack, receiver: Receiver) -> None:
     """Contract 3.3 [S]: CloudWatch metrics count the dead; 2.6 [T]: an alarm stands on the skipped ones."""
+    fails_for_a_while(stack, receiver)
     receiver.behaviour = answers(410)
     is_now(stack, created(stack, recipient=receiver.url())["id"], "dead")
     is_now(stack, created(stack, channel="Teams")["id"], "sent")
@@ -82,6 +90,7 @@ def highest(stack: Stack, name: str) -> float:
 
 def test_the_dashboard_s_metrics_have_data(stack: Stack, receiver: Receiver) -> None:
     """Design 4: deliveries, failures and deaths by channel, depth, due age, latency, sweep duration."""
+    fails_for_a_while(stack, receiver)
     receiver.behaviour = answers(410)
     is_now(stack, created(stack, recipient=receiver.url())["id"], "dead")
     receiver.behaviour = answers(204)

@@ -12,7 +12,10 @@ from botocore.exceptions import ClientError
 from local.stack import Stack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]  # the first test waits for the stack
-FUNCTION_ROLES = ("ApiRole", "DispatchRole", "RetrySweepRole", "ExpiryCheckRole", "SourceSyncRole")
+FUNCTION_ROLES = (
+    *("ApiRole", "DispatchRole", "RetrySweepRole", "DeliveryFeedbackRole"),
+    *("ExpiryCheckRole", "SourceSyncRole", "AppriseRole"),
+)
 TABLES = ("NotificationsTable", "InventoryTable", "AuditTable")
 
 
