@@ -46,7 +46,8 @@ def install() -> None:
             msg = f"what npm gave for {PACKAGE} {VERSION} is not what was pinned"
             raise UnavailableError(msg)
         with tarfile.open(packed) as archive:
-            archive.extractall(scratch, filter="data")
+            archive.extraction_filter = getattr(tarfile, "data_filter", None)  # Python 3.11 has it since 3.11.4
+            archive.extractall(scratch)
         HOME.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(Path(scratch, "package", "emulator"), HOME, dirs_exist_ok=True)
 

@@ -45,7 +45,8 @@ class Package:
                 msg = f"what npm gave for {self.name} {self.version} is not what was pinned"
                 raise UnavailableError(msg)
             with tarfile.open(packed) as archive:
-                archive.extractall(scratch, filter="data")
+                archive.extraction_filter = getattr(tarfile, "data_filter", None)  # Python 3.11 has it since 3.11.4
+                archive.extractall(scratch)
             _moved(Path(scratch, "package"), self.home)
         return self.home
 

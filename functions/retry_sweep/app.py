@@ -6,7 +6,7 @@ It starts itself once more for each circuit that is to be looked at, and for eac
 from dataclasses import asdict
 from typing import Any
 
-from tocsin.bootstrap import delivery, resources
+from tocsin.bootstrap import delivery, inquiry, resources
 from tocsin.bootstrap.tick import tick
 from tocsin.delivery.sweep import Swept
 from tocsin.observability import Metric
@@ -17,8 +17,11 @@ delivery.prepare()
 def handler(event: dict[str, Any], context: resources.LambdaContext) -> dict[str, Any]:
     """Sweep: a schedule's event the whole table, `{"shards": [0, 1]}` a part of it. Returns the counts.
 
-    `{"circuit": "Slack:payments"}` sends what waits for one circuit.
+    `{"circuit": "Slack:payments"}` sends what waits for one circuit; `{"ask": true}` asks services what became of what
+    they took.
     """
+    if event.get("ask"):
+        return _inquire(context)
     if name := event.get("circuit"):
         return _drain(name, context)
     return tick(
@@ -49,6 +52,17 @@ def _drain(name: str, context: resources.LambdaContext) -> dict[str, Any]:
         drained = delivery.run_drain(context, name)
         counts = {"circuit": name, "skipped": True} if drained is None else asdict(drained)
         resources.logger().info("drained", extra=counts)
+        return counts
+    finally:
+        resources.recorder().metrics.flush()
+
+
+def _inquire(context: resources.LambdaContext) -> dict[str, Any]:
+    """Ask. What is learned has the metrics of delivery feedback."""
+    try:
+        inquired = inquiry.run_inquiry(context)
+        counts = {"skipped": True} if inquired is None else asdict(inquired)
+        resources.logger().info("inquired", extra=counts)
         return counts
     finally:
         resources.recorder().metrics.flush()

@@ -217,7 +217,7 @@ async def sweep_once(context: resources.LambdaContext, shards: Sequence[int] | N
 
     job = "retry_sweep" if shards is None else f"retry_sweep#{min(shards)}"
     return await sweep(
-        _lease(job, context),
+        lease(job, context),
         resources.table(),
         deliver_unless_paused,
         shards=range(SHARDS) if shards is None else shards,
@@ -229,11 +229,16 @@ async def sweep_once(context: resources.LambdaContext, shards: Sequence[int] | N
 
 
 def _look_after(now: datetime) -> Sequence[Circuit]:
-    """Start a drain of each circuit that is to be looked at; give these, and all that are not closed."""
+    """Start a drain of each circuit that is to be looked at; give these, and all that are not closed.
+
+    Start an inquiry as well, where a service is to be asked what became of what it took.
+    """
     try:
         known = circuits().to_look_at(now, _CIRCUITS)
         for circuit in due_first(known, now):
             _invoke({"circuit": circuit.name})
+        if resources.table().to_ask(now, 1):
+            _invoke({"ask": True})
     except (ClientError, BotoCoreError):  # the due rows of all others must not wait for it
         resources.logger().exception("the circuits could not be looked after")
         return ()
@@ -256,7 +261,7 @@ async def drain_once(context: resources.LambdaContext, name: str) -> Drained | N
         return await deliver(found, worker, Limits(), errand)
 
     return await drain(
-        _lease(f"drain#{name}", context),
+        lease(f"drain#{name}", context),
         resources.table(),
         circuits(),
         deliver_waiting,
@@ -266,7 +271,8 @@ async def drain_once(context: resources.LambdaContext, name: str) -> Drained | N
     )
 
 
-def _lease(job: str, context: resources.LambdaContext) -> Lease:
+def lease(job: str, context: resources.LambdaContext) -> Lease:
+    """Open the lease that keeps two workers from doing the same job at once."""
     table = resources.settings().notifications_table
     return Lease(resources.dynamodb(), table, job, holder=context.aws_request_id)
 

@@ -43,6 +43,12 @@ def hear(happened: Mapping[str, Any]) -> Heard:
     if evidence is None:
         resources.logger().info("feedback: nothing final yet", extra={"event_id": bounded(str(happened.get("id")), 64)})
         return Heard.NOT_FINAL
+    return take(evidence)
+
+
+def take(evidence: Evidence) -> Heard:
+    """Change the row that `evidence` is about. Raises as `hear`."""
+    recorder = resources.recorder()
     try:
         change = _apply(evidence)
     except NotFoundError:

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from tocsin.channels.wording import Links, Words, default_words
 from tocsin.delivery.attempt import Broken, FailureClass, Refused, SendResult
 from tocsin.delivery.circuit import Terms
+from tocsin.delivery.fate import Fate
 from tocsin.delivery.notification import LAST_ERROR_LIMIT, Notification
 from tocsin.delivery.recipient import Reach
 from tocsin.network.blocking import Blocking
@@ -46,6 +47,14 @@ class SendsOnly(Protocol):
 
     async def send(self, notification: Notification) -> SendResult:
         """Try once; see `Channel`."""
+
+
+@runtime_checkable
+class AnswersLater(SendsOnly, Protocol):
+    """A channel whose service says what became of what it took, when it is asked."""
+
+    async def fate(self, receipt: str) -> Fate:
+        """Ask once about what has this receipt. What the world does is classified, never raised."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,6 +37,8 @@ NOTE_LIMIT = 15_000
 """Characters of what an acknowledgement or a close says: as much as a description, and less than it may."""
 PRIORITIES = {Severity.INFORMATIONAL: "P5", Severity.WARNING: "P3", Severity.CRITICAL: "P1"}
 RECEIPT = "request:"
+ASK_AFTER = 60.0
+"""Seconds until the status of a request is asked for: a request takes some to be worked on."""
 
 _KEY = re.compile("[!-~]{1,128}")
 """Visible ASCII: it stands in a header."""
@@ -106,7 +108,8 @@ class AlertsChannel:
         body = body_of(alert_of(notification, wording, self._tools.settings))
         answer = await request(self._tools, f"{self._url}{path_of(notification)}", body=body, headers=self._headers())
         if isinstance(answer, Answer) and answer.status == HTTPStatus.ACCEPTED:
-            return Accepted(answer.status, _receipt(answer))
+            receipt = _receipt(answer)
+            return Accepted(answer.status, receipt, ASK_AFTER if receipt else None)
         status = answer.status if isinstance(answer, Answer) else None
         return judged(answer, is_broken=_is_broken(status, notification.act), secrets=self._secrets)
 

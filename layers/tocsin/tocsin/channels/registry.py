@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from tocsin.channels import apprise, email, eventbridge, jsm, pagerduty, slack, sns, teams, webhook
 from tocsin.channels.aws import THREADS, THROTTLING_CODES
-from tocsin.channels.channel import ChannelSettings, Clients, Clock, SendsOnly, Tools, broken
+from tocsin.channels.channel import AnswersLater, ChannelSettings, Clients, Clock, SendsOnly, Tools, broken
 from tocsin.channels.connection import guarded_session
 from tocsin.channels.credentials import Credentials, CredentialsUnavailableError
 from tocsin.channels.document import ChannelDocument
@@ -27,6 +27,7 @@ from tocsin.channels.wording import Escape, Words, as_it_is, default_words
 from tocsin.delivery.attempt import Broken, NotConfigured, SendResult, Throttled
 from tocsin.delivery.channel_name import ChannelKind, ChannelName
 from tocsin.delivery.circuit import AT, Terms
+from tocsin.delivery.fate import Fate, NotYet
 from tocsin.delivery.notification import Notification
 from tocsin.network.blocking import Blocking
 
@@ -66,8 +67,8 @@ KINDS: dict[ChannelKind, Kind] = {
     ChannelKind.EVENTBRIDGE: Kind(eventbridge.EventBridgeDocument, eventbridge.EventBridgeChannel),
     ChannelKind.SNS: Kind(sns.SnsDocument, sns.SnsChannel, sns.where, sns.default),
     ChannelKind.PAGERDUTY: Kind(pagerduty.PagerDutyDocument, pagerduty.PagerDutyChannel),
-    ChannelKind.OPSGENIE: Kind(jsm.OpsGenieDocument, jsm.AlertsChannel),
-    ChannelKind.JSM: Kind(jsm.JsmDocument, jsm.AlertsChannel),
+    ChannelKind.OPSGENIE: Kind(jsm.OpsGenieDocument, jsm.AlertsChannel, escape=jsm.without_tags),
+    ChannelKind.JSM: Kind(jsm.JsmDocument, jsm.AlertsChannel, escape=jsm.without_tags),
 }
 
 
@@ -156,6 +157,14 @@ class Channels:
         if not isinstance(again, _Ready) or again.text == usable.text:
             return result
         return await again.channel.send(notification)
+
+    async def fate(self, notification: Notification) -> Fate:
+        """Ask the service that took a notification, once, what became of it."""
+        match await self._channel(notification.channel):
+            case _Ready(channel=AnswersLater() as channel) if notification.receipt:
+                return await channel.fate(notification.receipt)
+            case _:
+                return NotYet(f"{notification.channel} can't be asked")
 
     async def _channel(self, name: ChannelName, *, instead_of: _Ready | None = None) -> _Usable:
         """Return the channel with its present document, asking for that every few seconds only, or `instead_of` one."""

@@ -26,6 +26,8 @@ class Accepted:
     http_status: int | None = None
     receipt: str | None = None
     """What the service calls it, by which evidence names it; at most RECEIPT_LIMIT characters, and no secret."""
+    ask_after: float | None = None
+    """Seconds after which the service says what became of it, if it is asked; null: it is not to be asked."""
 
 
 @dataclass(frozen=True, slots=True)

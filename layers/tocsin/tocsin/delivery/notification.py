@@ -143,7 +143,7 @@ class Notification:
     outcome: Outcome | None = None
     retry_count: int = 0
     due_at: datetime | None = None
-    """When the sweep acts: the retry of a failed row, the rescue of a pending one; else null."""
+    """When the sweep acts: the retry of a failed row, the rescue of a pending one, a question about an accepted one."""
     last_error: str | None = None
     sent_at: datetime | None = None
     read_at: datetime | None = None
@@ -247,7 +247,8 @@ class Notification:
         match result:
             case Accepted():
                 attempt = self._attempt(AttemptClass.ACCEPTED, started_at, now, result)
-                return self._sent(Outcome.ACCEPTED, attempt, now, result.receipt)
+                ask_at = None if result.ask_after is None else now + timedelta(seconds=result.ask_after)
+                return replace(self._sent(Outcome.ACCEPTED, attempt, now, result.receipt), due_at=ask_at)
             case Delivered():
                 attempt = self._attempt(AttemptClass.DELIVERED, started_at, now, result)
                 return self._sent(Outcome.DELIVERED, attempt, now, result.receipt)
@@ -275,6 +276,11 @@ class Notification:
         known: dict[str, Any] = {"outcome": Outcome.BOUNCED, "receipt": receipt, "read_at": None}
         why = bounded(reason, LAST_ERROR_LIMIT)
         return self._released(now, status=Status.DEAD, last_error=why, died_at=now, **known)
+
+    def unanswered(self, ask_at: datetime | None) -> Self:
+        """Ask its service again later, or no more: what became of it is not known. Nothing else changes."""
+        self._require(self.is_out, "ask about it")
+        return replace(self, due_at=ask_at)
 
     def complained(self, at: datetime) -> Self:
         """Note that its recipient complained. `updated_at` stays: a worker that has it must still be able to record."""

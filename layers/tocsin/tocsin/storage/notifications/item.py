@@ -46,6 +46,8 @@ _ERROR = 5
 _AS_BEFORE = 0
 _URGENT = "!"
 """What the partitions of critical rows that wait for a circuit have in their names."""
+ASKED = "asked"
+"""The partition of the index `due` with what was accepted, and whose service is to be asked what became of it."""
 _NAMED = frozenset({"id", *GUARDED})
 """What every update needs, changed or not."""
 
@@ -157,6 +159,8 @@ def _with_keys(item: dict[str, Any], row: Notification, retention: timedelta) ->
 
 def _due_partition(row: Notification) -> str:
     """Name the partition of the index `due` that a row is in: what waits for a circuit is apart from all else."""
+    if not row.is_owed:
+        return ASKED
     shard = shard_of(row.id, SHARDS)
     if row.deferred_by is None:
         return shard

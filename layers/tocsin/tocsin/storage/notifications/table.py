@@ -17,7 +17,7 @@ from tocsin.delivery.snapshot import COUNTED
 from tocsin.delivery.store import Change, Due, Fetched, Write
 from tocsin.errors import ConflictError, IdempotencyMismatchError, NotFoundError, StorageUnavailableError
 from tocsin.storage.codec import sort_key, timestamp
-from tocsin.storage.notifications.item import SHARDS, due_time, encode, read_all, salvage, update_of
+from tocsin.storage.notifications.item import ASKED, SHARDS, due_time, encode, read_all, salvage, update_of
 from tocsin.storage.paging import batch_get
 from tocsin.storage.transaction import RefusedError, commit
 from tocsin.storage.update import Update, is_another, is_made_by
@@ -194,6 +194,10 @@ class NotificationTable:
         except (NotFoundError, ClientError, BotoCoreError):
             return False
         return is_made_by(change, found)
+
+    def to_ask(self, now: datetime, limit: int) -> list[Due]:
+        """Give hints of up to `limit` rows whose service is to be asked by `now`, oldest first. Raises ClientError."""
+        return list(islice(self._due_in(ASKED, now), limit))
 
     def due(self, now: datetime, limit: int, shards: Iterable[int] = range(SHARDS)) -> list[Due]:
         """Give hints of at most `limit` rows due by `now`, oldest first. Raises ClientError: then nothing is known."""
