@@ -13,7 +13,7 @@ from tests.support.channels import SHORT, a_notification, refusal, some_tools
 from tests.support.incidents import API_KEY, Alerts, alert_problems, an_alerts_channel
 from tests.unit.network.test_address import FORBIDDEN
 from tocsin.channels.channel import ChannelSettings
-from tocsin.channels.jsm import AlertsChannel, JsmDocument, OpsGenieDocument, alert_of, without_tags
+from tocsin.channels.jsm import ASK_AFTER, AlertsChannel, JsmDocument, OpsGenieDocument, alert_of, without_tags
 from tocsin.channels.registry import KINDS, problems_of
 from tocsin.channels.wording import Escape, Links, Wording
 from tocsin.delivery.attempt import RECEIPT_LIMIT, Accepted, Broken, FailureClass, Refused, SendResult, Throttled
@@ -119,7 +119,7 @@ async def test_every_try_carries_the_same_alias_and_the_same_bytes() -> None:
 
 async def test_a_slash_at_the_end_of_the_url_changes_nothing() -> None:
     async with Receiver(Alerts()) as receiver, an_alerts_channel(receiver.url(f"{ALERTS}/")) as channel:
-        assert await channel.send(an_alert()) == Accepted(202, RECEIPT)
+        assert await channel.send(an_alert()) == Accepted(202, RECEIPT, ASK_AFTER)
 
 
 async def test_it_says_the_operator_s_words() -> None:
@@ -138,7 +138,7 @@ async def test_it_says_the_operator_s_words() -> None:
 async def test_a_202_is_accepted_and_no_more() -> None:
     """Opsgenie's page "Response": "Unlike 200, it does not guarantee that the request will be handled"."""
     result = await result_of(Alerts())
-    assert result == Accepted(202, RECEIPT)
+    assert result == Accepted(202, RECEIPT, ASK_AFTER)
     assert len(RECEIPT) <= RECEIPT_LIMIT
 
 
@@ -224,7 +224,7 @@ async def test_the_fate_of_a_request_is_known_once_it_was_worked_on() -> None:
 async def test_a_request_that_was_taken_can_fail() -> None:
     """The 202 of a close comes whether or not there is such an alert; only the request's status tells."""
     account = Alerts()
-    assert await result_of(account, follow_up(Act.RESOLVE)) == Accepted(202, RECEIPT)
+    assert await result_of(account, follow_up(Act.RESOLVE)) == Accepted(202, RECEIPT, ASK_AFTER)
     account.work()
     assert await fate_of(account) == Known(delivered=False, reason="Alert does not exist")
 

@@ -14,7 +14,7 @@ import pytest
 from tests.support.database import Database, item_size
 from tests.support.engine import Bench, FakeSender
 from tests.support.rows import ACCEPTED, NOW, POLICY, REFUSED, REJECTED, RETENTION, a_row, due_since, settled
-from tocsin.delivery.attempt import Refused, Throttled
+from tocsin.delivery.attempt import Accepted, Refused, Throttled
 from tocsin.delivery.notification import Notification, Status
 from tocsin.delivery.record import Event
 from tocsin.delivery.send import Limits
@@ -96,6 +96,19 @@ async def test_putting_a_row_off_costs_three(database: Database, units: Counter[
     await bench.run([row], FakeSender.always(Throttled("TooManyRequestsException")))
     assert bench.watch.events == {Event.DEFERRED: 1}
     assert +units == {"table": 1 + 1, "due": 2}
+
+
+async def test_asking_a_service_costs_what_is_said(database: Database, units: Counter[str]) -> None:
+    """One more unit than a life that nobody asks about when it is accepted, then three for each question, then two."""
+    row = await live(database, Accepted(202, "request:1", ask_after=60.0))
+    assert (row.status, units.total()) == (Status.SENT, 6 + 1)
+    units.clear()
+    again = row.unanswered(NOW + timedelta(minutes=9))
+    database.table.replace(Change(row, again))
+    assert +units == {"table": 1, "due": 2}
+    units.clear()
+    database.table.replace(Change(again, again.lifted(NOW)))
+    assert +units == {"table": 1, "due": 1}
 
 
 async def test_a_requeue_is_one_write(database: Database, units: Counter[str]) -> None:
