@@ -69,5 +69,15 @@ class FakeTable:
         ]
         return sorted((hint for hint in found if hint.at <= now), key=lambda hint: (hint.at, hint.id))[:limit]
 
-    def fetch(self, ids: Sequence[str]) -> Fetched:
+    def resolve(self, trigger: Notification, resolve: Notification) -> bool:
+        stored, before = self.items[trigger.id], self.items.get(resolve.id, {})
+        if stored["created_key"] != encode(trigger, RETENTION)["created_key"] or "resolved_by" in stored:
+            return False
+        if "claim_token" in before:
+            raise ConflictError(resolve.id)
+        stored["resolved_by"] = {"S": resolve.id}
+        self.insert(resolve)
+        return True
+
+    def fetch(self, ids: Sequence[str], *, is_consistent: bool = False) -> Fetched:
         return read_all(self.items[id_] for id_ in dict.fromkeys(ids) if id_ in self.items)

@@ -114,7 +114,7 @@ class Endings:
         self.open.append(cycle)
 
     def finish(self, cycle: EndedCycle) -> None:
-        self.open.remove(cycle)
+        self.open = [other for other in self.open if other != cycle]
 
 
 @dataclass
@@ -144,10 +144,12 @@ class Lives:
         """Name what the audit trail says, in order."""
         return [event.action for event in self.certificates.events]
 
-    def alerted(self, certificate: Certificate, days: int, status: Status) -> str:
+    def alerted(
+        self, certificate: Certificate, days: int, status: Status, channel: ChannelName = ChannelName.EMAIL
+    ) -> str:
         """Raise an alert that got into `status`; give its id."""
         threshold = Threshold(days)
-        id_ = alert_id(certificate.id, certificate.expires_at, threshold, ChannelName.EMAIL)
+        id_ = alert_id(certificate.id, certificate.expires_at, threshold, channel)
         mark = Mark(
             id=id_,
             kind=MarkKind.RAISED,
@@ -155,8 +157,8 @@ class Lives:
             expires_at=certificate.expires_at,
             threshold=threshold,
             severity=Severity.WARNING,
-            channel=ChannelName.EMAIL,
+            channel=channel,
             at=T0,
         )
-        self.alerts.raise_alert(in_status(status, id=id_), mark, certificate)
+        self.alerts.raise_alert(in_status(status, id=id_, channel=channel), mark, certificate)
         return id_

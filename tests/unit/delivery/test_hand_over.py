@@ -28,7 +28,7 @@ class Flooded(FakeTable):
     def due(self, now: datetime, limit: int, shards: Sequence[int] = ()) -> list[Due]:
         return [Due(NOW - timedelta(minutes=3), an_id(number)) for number in range(limit)]
 
-    def fetch(self, ids: Sequence[str]) -> Fetched:
+    def fetch(self, ids: Sequence[str], *, is_consistent: bool = False) -> Fetched:
         self.fetched += ids
         return Fetched(())
 
