@@ -85,7 +85,7 @@ async def world(stack: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
 
 
 async def test_what_jsm_did_is_delivered(world: World) -> None:
-    """Contract 2.14 [T]: accepted is what is known at first; the request's status lifts it."""
+    """Contract 2.14, 2.19 [T]: accepted is what is known at first; the request's status lifts it."""
     row = await world.sent()
     assert await world.later(0.5) == []
     assert world.questions == []

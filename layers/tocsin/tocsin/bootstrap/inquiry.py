@@ -22,5 +22,5 @@ async def inquire_once(context: resources.LambdaContext) -> Inquired | None:
             channels.fate,
             feedback.take,
             now=resources.now(),
-            seconds=resources.worker(context).remaining(),
+            remaining=resources.worker(context).remaining,
         )

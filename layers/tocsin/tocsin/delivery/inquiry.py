@@ -5,6 +5,7 @@ hour: what is not known by then stays `accepted`. One worker asks at a time. The
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,11 +14,12 @@ from typing import Protocol
 from tocsin.delivery.evidence import Evidence, EvidenceKind
 from tocsin.delivery.fate import Fate, Known, NotYet
 from tocsin.delivery.notification import Act, Notification, Outcome
+from tocsin.delivery.send import STOP_BEFORE
 from tocsin.delivery.store import Change, Due, Fetched, Lease
 from tocsin.errors import ConflictError
 
-LIMIT = 50
-"""Rows of one run: at AT_ONCE, even a service that hangs on each lets it end in time."""
+LIMIT = 500
+"""Rows that one run takes on; the next one is a few minutes away."""
 AT_ONCE = 10
 LONGEST = timedelta(hours=1)
 """How long after a row was sent its service is asked."""
@@ -54,10 +56,10 @@ async def inquire(
     hear: Callable[[Evidence], object],
     *,
     now: datetime,
-    seconds: float,
+    remaining: Callable[[], float],
 ) -> Inquired | None:
-    """Ask about what is due, and let `hear` have what is known; None while another worker is at it."""
-    if not lease.take(now, now + timedelta(seconds=seconds)):
+    """Ask about what is due while there is time, and let `hear` have what is known; None while another worker does."""
+    if not lease.take(now, now + timedelta(seconds=remaining())):
         return None
     try:
         hints = store.to_ask(now, LIMIT)
@@ -65,15 +67,23 @@ async def inquire(
         rows = [row for row in found if row.is_out and row.due_at is not None]
         turns = asyncio.Semaphore(AT_ONCE)
 
-        async def in_turn(row: Notification) -> Fate:
+        async def in_turn(row: Notification) -> tuple[Notification, Fate] | None:
             async with turns:
-                return await ask(row)
+                return (row, await _told(ask, row)) if remaining() > STOP_BEFORE else None
 
-        fates = await asyncio.gather(*map(in_turn, rows))
-        known = [_learn(store, hear, row, fate, now) for row, fate in zip(rows, fates, strict=True)]
+        told = [one for one in await asyncio.gather(*map(in_turn, rows)) if one is not None]
+        known = [_learn(store, hear, row, fate, now) for row, fate in told]
     finally:
         lease.release()
-    return Inquired(asked=len(rows), known=sum(known))
+    return Inquired(asked=len(told), known=sum(known))
+
+
+async def _told(ask: Callable[[Notification], Awaitable[Fate]], row: Notification) -> Fate:
+    try:
+        return await ask(row)
+    except Exception as bug:  # a bug met by one row must not take the others' answers with it
+        logging.getLogger(__name__).exception("a channel crashed on the fate of %s", row.id)
+        return NotYet(f"internal error: {type(bug).__name__}")
 
 
 def _learn(store: Asked, hear: Callable[[Evidence], object], row: Notification, fate: Fate, now: datetime) -> bool:
