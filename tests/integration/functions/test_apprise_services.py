@@ -35,7 +35,7 @@ SAMPLES = {
     "feishu": f"feishu://{KEY}",
     "firehydrant": f"firehydrant://{KEY}",
     "flock": f"flock://{KEY[:24]}",
-    "gchat": "gchat://workspace/key/token",
+    "gchat": "gchat://space/key/token",
     "groupme": f"groupme://{KEY[:26]}",
     "ifttt": "ifttt://webhookid/event",
     "ilert": f"ilert://{KEY}",
