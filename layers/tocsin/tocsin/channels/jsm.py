@@ -122,7 +122,7 @@ class AlertsChannel:
             return NotYet(bounded(f"url: {problem}", LAST_ERROR_LIMIT))
         url = f"{self._url}/requests/{identity}"
         answer = await request(self._tools, url, headers=self._headers(), method="GET")
-        return self._fate(answer) if isinstance(answer, Answer) else NotYet(answer.error)
+        return self._fate(answer) if isinstance(answer, Answer) else NotYet(answer.error, is_hung=answer.hung)
 
     def _fate(self, answer: Answer) -> Fate:
         found = read(answer.text).get("data")

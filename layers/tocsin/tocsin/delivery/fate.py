@@ -23,6 +23,8 @@ class NotYet:
     """Whether the service knows of no such request. It says so too of one that it has just taken: the age decides."""
     retry_after: float | None = None
     """Seconds that the service asked us to wait; already parsed, never negative."""
+    is_hung: bool = False
+    """Whether it took all of its deadline."""
 
 
 Fate = Known | NotYet

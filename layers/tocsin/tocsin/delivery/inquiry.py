@@ -21,6 +21,10 @@ from tocsin.errors import ConflictError
 LIMIT = 500
 """Rows that one run takes on; the next one is a few minutes away."""
 AT_ONCE = 10
+"""Questions that are put to one channel at once: one that hangs must not keep the others from being asked."""
+HANGS = 3
+"""Questions in a row without an answer behind which a channel is asked no more in this run: its rows wait until later,
+so that they don't stand before the others in the next one."""
 LONGEST = timedelta(hours=1)
 """How long after a row was sent its service is asked."""
 SHORTEST = timedelta(minutes=1)
@@ -65,17 +69,33 @@ async def inquire(
         hints = store.to_ask(now, LIMIT)
         found = store.fetch([hint.id for hint in hints], is_consistent=True).rows if hints else ()
         rows = [row for row in found if row.is_out and row.due_at is not None]
-        turns = asyncio.Semaphore(AT_ONCE)
+        turns = {row.channel: _Turn(asyncio.Semaphore(AT_ONCE)) for row in rows}
 
         async def in_turn(row: Notification) -> tuple[Notification, Fate] | None:
-            async with turns:
-                return (row, await _told(ask, row)) if remaining() > STOP_BEFORE else None
+            turn = turns[row.channel]
+            async with turn.room:
+                if turn.hangs >= HANGS:
+                    return row, NotYet(f"{row.channel} gives no answers")
+                if remaining() <= STOP_BEFORE:
+                    return None
+                fate = await _told(ask, row)
+                turn.hangs = turn.hangs + 1 if isinstance(fate, NotYet) and fate.is_hung else 0
+                return row, fate
 
         told = [one for one in await asyncio.gather(*map(in_turn, rows)) if one is not None]
         known = [_learn(store, hear, row, fate, now) for row, fate in told]
     finally:
         lease.release()
     return Inquired(asked=len(told), known=sum(known))
+
+
+@dataclass(slots=True)
+class _Turn:
+    """What one channel is asked in a run."""
+
+    room: asyncio.Semaphore
+    hangs: int = 0
+    """Questions in a row that hung."""
 
 
 async def _told(ask: Callable[[Notification], Awaitable[Fate]], row: Notification) -> Fate:
