@@ -18,6 +18,8 @@ from tests.support.waiting import until
 
 pytestmark = pytest.mark.e2e
 QUICK = {"BackoffBaseSeconds": "1", "PendingGraceSeconds": "3", "ClaimMarginSeconds": "5"}
+PATIENT = {"MaxAttempts": "20", "BackoffCapSeconds": "8"}
+"""What fails is owed for minutes, and due within seconds: however long a deployment takes."""
 
 
 @pytest.fixture
@@ -28,7 +30,7 @@ def state(tmp_path: Path) -> Iterator[Path]:
 
 
 def deployed(state: Path, **parameters: str) -> Stack:
-    return up(state, parameters=QUICK | parameters, scheduler_speed=30)
+    return up(state, parameters=QUICK | PATIENT | parameters, scheduler_speed=30)
 
 
 def restored(stack: Stack) -> dict[str, str]:
