@@ -1,13 +1,17 @@
 """The retry sweep: every few minutes, deliver what is due. The schedule's next tick is the retry.
 
-It starts itself once more for each circuit that is to be looked at, and for each part of a large backlog.
+It starts itself once more for each circuit that is to be looked at, for each part of a large backlog, and to ask
+services what became of what they took.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 from tocsin.bootstrap import delivery, inquiry, resources
 from tocsin.bootstrap.tick import tick
+from tocsin.delivery.drain import Drained
+from tocsin.delivery.inquiry import Inquired
 from tocsin.delivery.sweep import Swept
 from tocsin.observability import Metric
 
@@ -21,9 +25,9 @@ def handler(event: dict[str, Any], context: resources.LambdaContext) -> dict[str
     they took.
     """
     if event.get("ask"):
-        return _inquire(context)
+        return _aside("inquired", lambda: inquiry.run_inquiry(context))
     if name := event.get("circuit"):
-        return _drain(name, context)
+        return _aside("drained", lambda: delivery.run_drain(context, name), circuit=name)
     return tick(
         "sweep",
         "swept",
@@ -46,23 +50,12 @@ def _measured(swept: Swept) -> tuple[dict[Metric, float], dict[str, Any]]:
     return gauges, asdict(swept)
 
 
-def _drain(name: str, context: resources.LambdaContext) -> dict[str, Any]:
-    """Look at one circuit. It has no metrics but those of its rows: the sweep's are of what is due."""
+def _aside(said: str, job: Callable[[], Drained | Inquired | None], **named: str) -> dict[str, Any]:
+    """Do what is no sweep, and log its counts. It has only the metrics of its rows: the sweep's are of what is due."""
     try:
-        drained = delivery.run_drain(context, name)
-        counts = {"circuit": name, "skipped": True} if drained is None else asdict(drained)
-        resources.logger().info("drained", extra=counts)
-        return counts
-    finally:
-        resources.recorder().metrics.flush()
-
-
-def _inquire(context: resources.LambdaContext) -> dict[str, Any]:
-    """Ask. What is learned has the metrics of delivery feedback."""
-    try:
-        inquired = inquiry.run_inquiry(context)
-        counts = {"skipped": True} if inquired is None else asdict(inquired)
-        resources.logger().info("inquired", extra=counts)
+        done = job()
+        counts = {**named, "skipped": True} if done is None else asdict(done)
+        resources.logger().info(said, extra=counts)
         return counts
     finally:
         resources.recorder().metrics.flush()

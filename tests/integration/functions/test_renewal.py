@@ -18,7 +18,6 @@ from tests.support.certificates import Authority, Made
 from tests.support.channels import SECRET
 from tests.support.engine import Clock
 from tests.support.functions import Answer, Context, call, forget_wiring, handler
-from tests.support.incidents import KEY, PagerDuty
 from tests.support.inventory import DAY, T0
 from tests.support.inventory_api import (
     API,
@@ -42,7 +41,7 @@ from tests.support.rows import ACCEPTED, REFUSED, REJECTED, settled
 from tests.support.ssm import PREFIX, a_parameter_store
 from tocsin.bootstrap import delivery, resources
 from tocsin.channels.credentials import Credentials
-from tocsin.delivery.notification import Act, Notification, Status
+from tocsin.delivery.notification import Notification, Status
 from tocsin.delivery.store import Change
 
 pytestmark = pytest.mark.dynamodb_local
@@ -375,120 +374,3 @@ def test_what_arrived_is_not_sent_again_when_its_cycle_returns(store: Store, clo
         assert put(url, said | change).status == 200
         assert check()["raised"] == 0
     assert [found.status for found in store.rows()] == [Status.SENT]
-
-
-# ── Incidents ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@pytest.fixture
-async def incidents(store: Store, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[PagerDuty, Receiver]]:
-    """Let the channel PagerDuty lead to a service that keeps incidents."""
-    monkeypatch.setenv("ALLOWED_PRIVATE_RANGES", "127.0.0.0/8")
-    monkeypatch.setenv("ENVIRONMENT", "local")
-    monkeypatch.setenv("ALLOW_PLAIN_HTTP", "yes")
-    forget_wiring()
-    account = PagerDuty()
-    fake = Receiver(account, port=free_port())
-    document = {"routing_keys": [KEY], "url": fake.url("/v2/enqueue")}
-    async with fake, a_parameter_store(PagerDuty=document) as ssm:
-        found = Credentials(ssm.client, PREFIX, resources.now)
-        monkeypatch.setattr(delivery, "credentials", lambda: found)
-        yield account, fake
-
-
-def a_paging_policy() -> str:
-    """Alert 7 days before expiry, through the channel PagerDuty."""
-    return an_id_in(POLICIES, alert_thresholds_days=[7], channels={"warning": ["PagerDuty"]})
-
-
-def renew(id_: str, policy: str) -> Answer:
-    body = body_of(CERTIFICATES, policy_id=policy, expires_at=text_of(T0 + 200 * DAY))
-    return put(f"{CERTIFICATES}/{id_}", body)
-
-
-def events_of(receiver: Receiver) -> list[tuple[str, str]]:
-    """Give the action and the key of each event that the service got."""
-    events = [json.loads(request.body) for request in receiver.requests]
-    return [(event["event_action"], event["dedup_key"]) for event in events]
-
-
-async def test_a_renewal_closes_what_was_opened_once(
-    store: Store, clock: Clock, incidents: tuple[PagerDuty, Receiver]
-) -> None:
-    """Contract 2.18 [T]: by the key that opened it, one for each; the trigger is left as it is."""
-    account, receiver = incidents
-    policy = a_paging_policy()
-    id_ = an_id_in(CERTIFICATES, policy_id=policy)
-    clock.forward(days=38)
-    assert check()["raised"] == 1
-    await dispatch(store)
-    (trigger,) = store.rows()
-    assert account.incidents == {(KEY, trigger.id): "triggered"}
-
-    clock.forward(hours=1)
-    assert renew(id_, policy).status == 200
-    await dispatch(store)
-    assert account.incidents == {(KEY, trigger.id): "resolved"}
-    assert events_of(receiver) == [("trigger", trigger.id), ("resolve", trigger.id)]
-    rows = {row.act: row for row in store.rows()}
-    assert (rows[Act.TRIGGER].status, rows[Act.TRIGGER].resolved_by) == (Status.SENT, rows[Act.RESOLVE].id)
-    assert (rows[Act.RESOLVE].status, rows[Act.RESOLVE].about) == (Status.SENT, trigger.id)
-
-    clock.forward(hours=1)
-    assert put(f"{CERTIFICATES}/{id_}", body_of(CERTIFICATES, policy_id=policy)).status == 200
-    assert renew(id_, policy).status == 200
-    assert len([row for row in store.rows() if row.act is Act.RESOLVE]) == 1
-    assert account.dropped == []
-
-
-async def test_a_renewal_while_a_trigger_is_on_its_way_closes_it_after_it(
-    store: Store, clock: Clock, incidents: tuple[PagerDuty, Receiver]
-) -> None:
-    """Contract 2.18 [T]: no resolve before its trigger is terminal, and the incident doesn't stay open."""
-    account, receiver = incidents
-    policy = a_paging_policy()
-    id_ = an_id_in(CERTIFICATES, policy_id=policy)
-    clock.forward(days=38)
-    check()
-    receiver.on_request = lambda _request: renewed.append(renew(id_, policy).status) if not renewed else None
-    renewed: list[int] = []
-    await dispatch(store)
-    assert renewed == [200]
-    for _ in range(3):
-        clock.forward(minutes=2)
-        await dispatch(store)
-        await run("retry_sweep", {})
-    (trigger,) = [row for row in store.rows() if row.act is Act.TRIGGER]
-    assert events_of(receiver) == [("trigger", trigger.id), ("resolve", trigger.id)]
-    assert account.incidents == {(KEY, trigger.id): "resolved"}
-
-
-async def test_what_never_went_out_opens_nothing_and_closes_nothing(
-    store: Store, clock: Clock, incidents: tuple[PagerDuty, Receiver]
-) -> None:
-    """Contract 2.18 [T]: a trigger whose cycle ended before it was sent is superseded, and nothing is resolved."""
-    account, receiver = incidents
-    policy = a_paging_policy()
-    id_ = an_id_in(CERTIFICATES, policy_id=policy)
-    clock.forward(days=38)
-    check()
-    assert renew(id_, policy).status == 200
-    await dispatch(store)
-    await run("retry_sweep", {})
-    assert (receiver.requests, account.incidents) == ([], {})
-    assert [row.status for row in store.rows()] == [Status.SUPERSEDED]
-
-
-async def test_marked_read_is_acknowledged_where_it_was_opened(
-    store: Store, clock: Clock, incidents: tuple[PagerDuty, Receiver]
-) -> None:
-    """Contract 2.18 [T]: whoever has seen it here need not be paged again."""
-    account, _ = incidents
-    an_id_in(CERTIFICATES, policy_id=a_paging_policy())
-    clock.forward(days=38)
-    check()
-    await dispatch(store)
-    (trigger,) = store.rows()
-    assert call("POST", f"{API}/notifications/{trigger.id}/read").status == 200
-    await dispatch(store)
-    assert account.incidents == {(KEY, trigger.id): "acknowledged"}
