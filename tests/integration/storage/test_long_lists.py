@@ -28,8 +28,10 @@ def rows_of(database: Database, filters: Filters, limit: int = 100) -> list[Noti
 
 
 def aged(count: int) -> list[Notification]:
-    """Make rows, the newest first; every tenth pair was created at the same instant. Their ids are the same in each run:
-    they decide how rows are spread over the shards, and so how many queries a page costs."""
+    """Make rows, the newest first; every tenth pair was created at the same instant.
+
+    Their ids are the same in each run: they decide how rows are spread over the shards, and so what a page costs.
+    """
     return [
         a_row(id=an_id(1_000_000 + number), created_at=NOW - timedelta(seconds=number - (number % 10 == 9)))
         for number in range(count)
@@ -70,7 +72,7 @@ def test_a_filtered_list_does_bounded_work_and_still_gets_through(database: Data
     while True:
         with counted_calls(database.client) as calls:
             page = next(walk, None)
-        assert calls["Query"] <= 8 * (8 + 1)  # each shard, in each of 8 stretches; and where one has more than its share
+        assert calls["Query"] <= 8 * (8 + 1)  # 8 stretches of 8 shards, and again where one has more than its share
         assert calls["BatchGetItem"] <= 8
         if page is None:
             break
