@@ -52,6 +52,7 @@ $(VENVS)/uv/.ready: requirements/uv.txt
 
 .venv/.ready: requirements/dev.txt $(VENVS)/uv/.ready
 	$(call venv,.venv,requirements/dev.txt)
+	@[ -x .venv/bin/tocsin ] || "$(UV)" pip install --quiet --no-deps --no-build-isolation --python $(PY) --editable .
 
 $(VENVS)/sam/.ready: requirements/sam.txt $(VENVS)/uv/.ready
 	$(call venv,$(VENVS)/sam,requirements/sam.txt)
@@ -95,7 +96,7 @@ check: $(TOOLS) ## Lint, order of packages, types, template: all of them, and th
 	$(call ONE,format,.venv/bin/ruff format --check --quiet .); \
 	$(call ONE,environment,.venv/bin/ruff check --quiet --config .ci/environment.toml layers/tocsin/tocsin functions); \
 	$(call ONE,order,PYTHONPATH=layers/tocsin .venv/bin/lint-imports --no-cache --no-logo --config pyproject.toml); \
-	$(call ONE,types,$(MYPY) layers/tocsin/tocsin local build demo bench tests); \
+	$(call ONE,types,$(MYPY) layers/tocsin/tocsin cli/tocsin_cli local build demo bench tests); \
 	for app in functions/*/app.py; do $(call ONE,types-of-functions,MYPYPATH=$$(dirname $$app) $(MYPY) $$app); done; \
 	$(call ONE,template,$(CLEAN) .venv/bin/cfn-lint template.yaml); \
 	$(call ONE,sam-validate,$(CLEAN) $(SAM) validate --region us-east-1 --template-file template.yaml >/dev/null); \
