@@ -1,4 +1,4 @@
-"""What the scheduled functions have in common: run once, unless another run is at it; measure, log, give a sign of life."""
+"""What scheduled functions have in common: run once, unless another run is at it; measure, log, give a sign of life."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar

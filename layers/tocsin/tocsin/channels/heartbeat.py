@@ -20,7 +20,7 @@ DEADLINE = 5.0
 
 
 class HeartbeatDocument(BaseModel):
-    """A SecureString in SSM, a JSON object: the URL to ask after each run of a job that finished. All may be left out."""
+    """A SecureString in SSM, a JSON object: the URL to ask after each finished run of a job. All may be left out."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
