@@ -10,7 +10,9 @@ import click
 from tocsin_cli.api import Api
 from tocsin_cli.connection import DEFAULT_STACK, Connection
 
-COMMANDS: dict[str, str] = {}
+COMMANDS: dict[str, str] = {
+    "mcp": "mcp",
+}
 """The module of `tocsin_cli.commands` that each command is in."""
 
 
