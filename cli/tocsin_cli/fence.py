@@ -10,6 +10,7 @@ import re
 import secrets
 import unicodedata
 from collections.abc import Mapping
+from itertools import accumulate, takewhile
 from typing import Any
 
 from tocsin_cli.vocabulary import WORDS
@@ -35,11 +36,13 @@ _PASSED_ON = {
 
 _HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 """Categories of characters that show nothing, or turn what stands beside them: controls, direction marks, tags."""
-_SHOWN = frozenset("\n\t")
+_PLAIN = frozenset("\n\t")
 
 
 class Fence:
-    """The fence of one answer. `mark` is its own; `each` and `whole` bound each text and all of them, in characters."""
+    """The fence of one answer. `mark` is its own; `each` and `whole` bound each text and all of them, in characters
+    as they are shown.
+    """
 
     def __init__(self, *, each: int, whole: int = WHOLE) -> None:
         """Make one with a mark that nobody can guess."""
@@ -49,9 +52,12 @@ class Fence:
 
     def text(self, text: str) -> str:
         """Fence `text`; what it is too long by is left out, and counted outside the fence."""
-        kept = text[: min(self._each, self._left)]
-        self._left -= len(kept)
-        fenced = f"{OPENS}data {self.mark}{CLOSES}{visible(kept)}{OPENS}end {self.mark}{CLOSES}"
+        room = min(self._each, self._left)
+        lengths = accumulate(len(_shown(one)) for one in text[:room])
+        kept = text[: sum(1 for _ in takewhile(lambda length: length <= room, lengths))]
+        shown = visible(kept)
+        self._left -= len(shown)
+        fenced = f"{OPENS}data {self.mark}{CLOSES}{shown}{OPENS}end {self.mark}{CLOSES}"
         return fenced if len(kept) == len(text) else f"{fenced} (the first {len(kept)} of {len(text)} characters)"
 
     def json(self, value: Any, name: str = "") -> Any:  # noqa: ANN401 - JSON is what it is
@@ -77,11 +83,15 @@ def _is_own(text: str, name: str) -> bool:
 
 def visible(text: str) -> str:
     r"""Write what nobody sees, what turns text around, and the fence's own brackets as `\u{202e}`."""
-    return "".join(f"\\u{{{ord(one):x}}}" if _is_hidden(one) else one for one in text)
+    return "".join(map(_shown, text))
+
+
+def _shown(character: str) -> str:
+    return f"\\u{{{ord(character):x}}}" if _is_hidden(character) else character
 
 
 def _is_hidden(character: str) -> bool:
-    if character in _SHOWN:
+    if character in _PLAIN:
         return False
     # Selectors of variants say nothing to a reader, and any byte to a program: all but the one that emoji have.
     is_selector = "\ufe00" <= character < "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef"

@@ -169,6 +169,7 @@ class Certificate(BaseModel):
     id: str
     common_name: str
     names: list[str] = []
+    more_names: Annotated[int, Field(description="names that are left out here")] = 0
     issuer: str = ""
     expires_at: str
     status: str

@@ -43,6 +43,8 @@ SHORT, MIDDLE, LONG = 300, 1_000, 8_000
 """Characters of a text in a list, in an explanation, and where one notification is shown."""
 SHOWN = 50
 """Items of what the API gives whole."""
+NAMES = 10
+"""Names of a certificate, which may have a hundred."""
 EMPTY_PAGES = 20
 """Pages in a row that may be empty: a filter that matches little is searched page after page."""
 
@@ -264,14 +266,14 @@ class Reading:
             expires_before=expires_before,
             limit=limit,
         )
-        return _answer(answers.Certificates, found)
+        return _answer(answers.Certificates, {**found, "items": [_short(one) for one in found["items"]]})
 
     def explain_certificate(self, certificate_id: Id) -> answers.Explanation:
         """Say whether anybody was alerted about a certificate, what became of it, what comes next, and why not."""
         certificate = self._stack.get(f"/certificates/{certificate_id}")
         said = self._stack.get(f"/certificates/{certificate_id}/explain")
         first = {name: said[name][:SHOWN] for name in ("told", "findings", "problems")}
-        return _answer(answers.Explanation, {**said, **first, "certificate": certificate}, each=MIDDLE)
+        return _answer(answers.Explanation, {**said, **first, "certificate": _short(certificate)}, each=MIDDLE)
 
     def list_audit_events(
         self,
@@ -376,6 +378,11 @@ class Writing:
     def cancel_requeue_job(self, job_id: Id) -> answers.OneJob:
         """Stop a requeue of many. What it has requeued by then stays requeued."""
         return _answer(answers.OneJob, {"job": self._stack.post(f"/requeue-jobs/{job_id}/cancel")})
+
+
+def _short(certificate: Mapping[str, Any]) -> dict[str, Any]:
+    names = certificate["names"]
+    return {**certificate, "names": names[:NAMES], "more_names": max(0, len(names) - NAMES)}
 
 
 def _signed(reason: str) -> str:

@@ -71,6 +71,13 @@ def test_a_text_that_is_too_long_is_cut_and_counted_outside() -> None:
     assert answer.endswith(f"{OPENS}end {fence.mark}{CLOSES} (the first 10 of 50 characters)")
 
 
+def test_what_is_written_out_counts_as_it_is_written() -> None:
+    """Otherwise tags that nobody sees would make an answer nine times as long."""
+    answer, fence = fenced("\U000e0041" * 50, each=20)
+    assert answer.startswith(f"{OPENS}data {fence.mark}{CLOSES}" + r"\u{e0041}" * 2 + OPENS)
+    assert answer.endswith(" (the first 2 of 50 characters)")
+
+
 def test_an_answer_is_bounded_as_a_whole() -> None:
     fence = Fence(each=1_000, whole=2_500)
     rows = fence.json([{"message": "x" * 1_000} for _ in range(100)])

@@ -1,5 +1,6 @@
 """The MCP server's tools, asked by the SDK's own client in this process: what they ask, and what they refuse."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -231,3 +232,22 @@ async def test_a_stack_that_is_not_there_is_a_refusal(error: Exception) -> None:
 async def test_a_defect_shows_nothing_of_the_inside() -> None:
     api = RecordedApi(answers={"GET /stats/summary": ZeroDivisionError("in /home/somebody/secret.py")})
     assert await refusal(api, "stats", {}) == "Error executing tool stats"
+
+
+async def test_no_list_is_longer_than_an_assistant_can_read() -> None:
+    """Fifty certificates with a hundred names each, and texts without end: an answer stays within what clients take."""
+    certificate = {
+        "id": ID,
+        "common_name": "x" * 256,
+        "names": ["\U000e0041" * 250] * 100,
+        "issuer": "x" * 1_024,
+        "expires_at": AT,
+        "status": "Expiring",
+        "source": "tls",
+        "renewal_status": "x" * 256,
+        "chain_problem": "x" * 1_024,
+    }
+    api = RecordedApi(answers={"GET /certificates": {"items": [certificate] * 50, "next_cursor": None}})
+    answer = await called(api, "list_certificates", {"limit": 50})
+    assert (len(answer["items"]), answer["items"][0]["more_names"]) == (50, 90)
+    assert len(json.dumps(answer, ensure_ascii=False)) < 200_000
