@@ -10,6 +10,7 @@ import click
 from tocsin_cli.api import Api
 from tocsin_cli.connection import DEFAULT_STACK, Connection
 
+COMMANDS: dict[str, str] = {"console": "console"}
 COMMANDS: dict[str, str] = {
     "mcp": "mcp",
 }
