@@ -10,7 +10,10 @@ import click
 from tocsin_cli.api import Api
 from tocsin_cli.connection import DEFAULT_STACK, Connection
 
-COMMANDS: dict[str, str] = {"console": "console"}
+COMMANDS: dict[str, str] = {
+    "console": "console",
+    "mcp": "mcp",
+}
 """The module of `tocsin_cli.commands` that each command is in."""
 
 
