@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import click
 from click.core import ParameterSource
+from click.shell_completion import CompletionItem
 
 from tocsin_cli.api import Api, ApiError
 from tocsin_cli.connection import DEFAULT_STACK, Connection, NotFoundStackError
@@ -83,10 +84,10 @@ class _Lazy(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, self._summary(ctx, name)) for name in COMMANDS])
 
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[click.shell_completion.CompletionItem]:
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Complete the names of commands without loading them."""
         names = [name for name in COMMANDS if name.startswith(incomplete)]
-        items = [click.shell_completion.CompletionItem(name, help=self._summary(ctx, name)) for name in names]
+        items = [CompletionItem(name, help=self._summary(ctx, name)) for name in names]
         return items + click.Command.shell_complete(self, ctx, incomplete)
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
