@@ -76,7 +76,7 @@ class _Lazy(click.Group):
             return None
         module = import_module(f"tocsin_cli.commands.{COMMANDS[cmd_name]}")
         found: click.Command = getattr(module, cmd_name, None) or getattr(module, f"{cmd_name}_")
-        _prepare(found)
+        _prepare(found, f"TOCSIN_{cmd_name}")
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -120,16 +120,22 @@ def _end(code: Exit, said: str = "") -> NoReturn:
     raise click.exceptions.Exit(code)
 
 
-def _prepare(command: click.Command) -> None:
-    """Show each option's variable in help, and take the options of `tocsin` behind the command's name as well."""
+def _prepare(command: click.Command, variables: str) -> None:
+    """Give each option its variable, and take the options of `tocsin` behind the command's name as well.
+
+    `variables` is how the names of the command's variables begin: `TOCSIN_LIST`.
+    """
+    if any(option.name == _CONNECTING[0] for option in command.params):
+        return  # done before
     for option in command.params:
         if isinstance(option, click.Option):
+            named = max(option.opts, key=len).lstrip("-")
+            option.envvar = option.envvar or f"{variables}_{named}".replace("-", "_").upper()
             option.show_envvar = True
-    if not any(option.name == _CONNECTING[0] for option in command.params):
-        command.params += [_also(name) for name in _CONNECTING]
+    command.params += [_also(name) for name in _CONNECTING]
     if isinstance(command, click.Group):
-        for inner in command.commands.values():
-            _prepare(inner)
+        for name, inner in command.commands.items():
+            _prepare(inner, f"{variables}_{name}")
 
 
 def _also(name: str) -> click.Option:
