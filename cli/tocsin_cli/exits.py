@@ -24,6 +24,8 @@ class Exit(IntEnum):
     """What read the output went away (128 and the number of SIGPIPE, as a shell has it)."""
 
 
+_NO_ROUTE = "Missing Authentication Token"
+"""What API Gateway says of a path that it does not have (API Gateway developer guide, "Gateway response types")."""
 _CAN_NOT_JUST_NOW = (
     UNANSWERED,
     HTTPStatus.TOO_MANY_REQUESTS,
@@ -45,6 +47,8 @@ def exit_of(error: ApiError) -> Exit:
 def explained(error: ApiError) -> str:
     """Say what the API said, as one text: what is wrong, and by which id its log knows more."""
     said = error.detail
+    if said == _NO_ROUTE:
+        said = "this stack's API has no such path. Is the stack older than this command?"
     if error.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         said = f"Not allowed: {said}"
     logged = error.status >= HTTPStatus.INTERNAL_SERVER_ERROR and error.request_id

@@ -1,5 +1,6 @@
 """The way from a notification to what the functions logged of it: a query for CloudWatch Logs Insights."""
 
+import re
 import shlex
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,9 +11,9 @@ from tocsin_cli.times import read
 
 _BEFORE = timedelta(minutes=5)
 """Before its creation: the expiry check that raised it has a line of its own, and clocks differ."""
-_SHOWN = (
-    "@timestamp, level, message, status, attempt, result, http_status, error, reason, request_id, xray_trace_id, @log"
-)
+_PLAIN = re.compile(r"[\w '/|,@=:()\[\]-]*")
+"""What means itself between double quotes of a shell."""
+_SHOWN = "@timestamp, level, message, status, attempt, result, error, reason, request_id, xray_trace_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Query:
         text = (
             f"SOURCE logGroups(namePrefix: ['/aws/lambda/{connection.stack}-'])"
             f" | fields {_SHOWN}"
-            f' | filter notification_id = "{row["id"]}" | sort @timestamp asc | limit 1000'
+            f" | filter notification_id = '{row['id']}' | sort @timestamp asc | limit 1000"
         )
         return cls(text, (read(row["created_at"]) or at) - _BEFORE, at, connection.region_name)
 
@@ -41,7 +42,8 @@ class Query:
     def commands(self) -> list[str]:
         """Give what to type: the query is started, and its result fetched some seconds later."""
         when = f"--start-time {int(self.start.timestamp())} --end-time {int(self.end.timestamp())}"
-        started = f"aws logs start-query {when} --query-string {shlex.quote(self.text)} --query queryId --output text"
+        quoted = f'"{self.text}"' if _PLAIN.fullmatch(self.text) else shlex.quote(self.text)
+        started = f"aws logs start-query {when} --query-string {quoted} --query queryId --output text"
         return [f"id=$({started})", 'aws logs get-query-results --query-id "$id"']
 
     @property

@@ -15,12 +15,15 @@ from tocsin_cli.exits import Exit
 from tocsin_cli.foreign import json_of, line_of
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
 Row = Mapping[str, Any]
 _NEVER = 10_000
 """More columns than a terminal has."""
+_WIDEST = 45
+"""Characters that a column keeps where there is no room for all: an id and the kind of thing that it is of."""
 STYLES = {
     "pending": "cyan",
     "failed": "yellow",
@@ -123,35 +126,43 @@ def listed(rows: Iterable[Row], columns: Sequence[Column], *, as_json: bool, emp
 
 
 def _as_table(rows: Iterable[Row], columns: Sequence[Column], empty: str) -> None:
-    with waiting("Reading"):
-        found = list(rows)
+    found = rows if isinstance(rows, list) else _read(rows)
     if found:
         console().print(table(found, columns, console().width))
     else:
         note(empty)
 
 
-def table(rows: Iterable[Row], columns: Sequence[Column], width: int) -> "Table":
+def _read(rows: Iterable[Row]) -> list[Row]:
+    with waiting("Reading"):
+        return list(rows)
+
+
+def table(rows: Sequence[Row], columns: Sequence[Column], width: int) -> "Table":
     """Lay a table out for a terminal of `width` columns."""
+    from rich.cells import cell_len  # noqa: PLC0415 - not needed in a pipe
     from rich.table import Table  # noqa: PLC0415 - not needed in a pipe
 
     shown = [column for column in columns if column.shown_from <= width]
     laid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", collapse_padding=True)
-    for column in shown:
+    cells = [[word(column.of(row)) for column in shown] for row in rows]
+    for place, column in enumerate(shown):
+        widest = max(cell_len(text) for text in (column.title, *(row[place].plain for row in cells)))
         laid.add_column(
             column.title,
             no_wrap=True,
             overflow="ellipsis",
             justify="right" if column.is_number else "left",
             ratio=1 if column.gives_way else None,
+            min_width=None if column.gives_way else min(_WIDEST, widest),
         )
+    for row in cells:
+        laid.add_row(*row)
     laid.expand = any(column.gives_way for column in shown)
-    for row in rows:
-        laid.add_row(*(word(column.of(row)) for column in shown))
     return laid
 
 
-def word(value: object) -> "RenderableType":
+def word(value: object) -> "Text":
     """Give foreign text as it may be shown, in its colour if it is a word that has one."""
     from rich.text import Text  # noqa: PLC0415 - not needed in a pipe
 

@@ -50,7 +50,9 @@ def audit(api: Api, /, *, resource: str | None, limit: int, is_all: bool, as_jso
 def name_of(actor: str) -> str:
     """Shorten an ARN to what tells people apart: the user, or the role and the session."""
     kind, _, name = actor.rpartition(":")[2].partition("/")
-    return name if actor.startswith("arn:") and kind in ("user", "assumed-role") else actor
+    if not actor.startswith("arn:"):
+        return actor
+    return name if kind in ("user", "assumed-role") else kind
 
 
 def detail_of(event: Row) -> str:

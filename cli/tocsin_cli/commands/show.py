@@ -95,7 +95,6 @@ def _besides(story: Story) -> dict[str, Any]:
 
 def _head(row: Row) -> None:
     at = now()
-    deferred = row["deferred"] or {}
     screen.fields(
         [
             ("Id", row["id"]),
@@ -104,7 +103,7 @@ def _head(row: Row) -> None:
             ("Retries", f"{retries_of(row)}, in this life" if row["retry_count"] else ""),
             ("Next", told(row["next_retry_at"], at)),
             ("Error", row["last_error"]),
-            ("Waits for", deferred and (deferred["by"] or "its service, which takes no more just now")),
+            ("Waits for", _awaited(row["deferred"])),
             ("Type", row["type"] if row["act"] == "trigger" else f"{row['type']}, to {row['act']}"),
             ("Severity", row["severity"]),
             ("Channel", row["channel"]),
@@ -118,6 +117,15 @@ def _head(row: Row) -> None:
     screen.heading("Message")
     for text in lines_of(row["message"]):
         screen.line(f"  {text}")
+
+
+def _awaited(deferred: Row | None) -> str:
+    """Say what one waits for that waits with no attempt spent, and why."""
+    if deferred is None:
+        return ""
+    return (
+        f"{deferred['by'] or 'its service, which takes no more just now'}: {deferred['reason'] or 'no reason is known'}"
+    )
 
 
 # ── What happened ────────────────────────────────────────────────────────────────────────────────────────────────────
