@@ -27,6 +27,7 @@ problems.handle_in(app)
 
 ROUTES = {
     "notifications": "notifications",
+    "dead-letter-groups": "notifications",
     "stats": "stats",
     "metrics": "stats",
     "channels": "channels",

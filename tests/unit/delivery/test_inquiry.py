@@ -20,7 +20,7 @@ from tocsin.errors import ConflictError
 
 MINUTE = timedelta(minutes=1)
 DONE, FAILED = Known(True, "done"), Known(False, "Alert limit reached")
-UNHEARD = NotYet("HTTP 404", is_unheard=True)
+UNHEARD = NotYet("HTTP 404")
 HUNG = NotYet("no answer within 10 s", is_hung=True)
 
 

@@ -117,7 +117,7 @@ class AlertsChannel:
         """Ask once what became of the request of this receipt. Never raises for what the world does."""
         identity = receipt.removeprefix(RECEIPT)
         if not (receipt.startswith(RECEIPT) and _REQUEST_ID.fullmatch(identity)):
-            return NotYet("the receipt names no request of this service", is_unheard=True)
+            return NotYet("the receipt names no request of this service")
         if problem := self._tools.settings.reach.endpoint_problem(self._url):
             return NotYet(bounded(f"url: {problem}", LAST_ERROR_LIMIT))
         url = f"{self._url}/requests/{identity}"
@@ -132,7 +132,7 @@ class AlertsChannel:
             said = str(data.get("status", "")) or ("done" if success else "no reason given")
             return Known(success, bounded(without(self._secrets, said), LAST_ERROR_LIMIT))
         reason = bounded(without(self._secrets, answer.error), LAST_ERROR_LIMIT)
-        return NotYet(reason, answer.status == HTTPStatus.NOT_FOUND, answer.retry_after)
+        return NotYet(reason, answer.retry_after)
 
     def _headers(self) -> dict[str, str]:
         return {"content-type": "application/json", "authorization": f"GenieKey {self._key}"}

@@ -15,12 +15,13 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class NotYet:
-    """Nothing is known: it may still come, so ask again."""
+    """Nothing is known: it may still come, so ask again.
+
+    A service that knows of no such request says so too of one that it has just taken: so the age decides.
+    """
 
     reason: str
     """Why not."""
-    is_unheard: bool = False
-    """Whether the service knows of no such request. It says so too of one that it has just taken: the age decides."""
     retry_after: float | None = None
     """Seconds that the service asked us to wait; already parsed, never negative."""
     is_hung: bool = False
