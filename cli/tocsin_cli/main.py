@@ -76,6 +76,7 @@ class _Lazy(click.Group):
             return None
         module = import_module(f"tocsin_cli.commands.{COMMANDS[cmd_name]}")
         found: click.Command = getattr(module, cmd_name, None) or getattr(module, f"{cmd_name}_")
+        found.short_help = SUMMARIES.get(cmd_name)
         _prepare(found, f"TOCSIN_{cmd_name}")
         return found
 

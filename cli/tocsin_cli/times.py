@@ -38,12 +38,12 @@ class Moment(click.ParamType[str]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401 - click's signature
         """Give the moment as RFC 3339 in UTC."""
         text = str(value).strip()
-        if found := _STRETCH.fullmatch(text):
-            stretch = int(found[1]) * _UNITS[found[2]]
-            return written(now() + stretch if self.ahead else now() - stretch)
         try:
+            if found := _STRETCH.fullmatch(text):
+                far = int(found[1]) * _UNITS[found[2]]
+                return written(now() + far if self.ahead else now() - far)
             read = datetime.fromisoformat(text)
-        except ValueError:
+        except (ValueError, OverflowError):
             self.fail(f"{text!r} is no time: write 2h, 3d, or 2026-03-01T12:00:00Z", param, ctx)
         return written(read if read.tzinfo else read.replace(tzinfo=UTC))
 
