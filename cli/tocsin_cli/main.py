@@ -36,6 +36,7 @@ COMMANDS: dict[str, str] = {
     "owners": "contacts",
     "teams": "contacts",
     "audit": "audit",
+    "console": "console",
     "completion": "completion",
 }
 """The module of `tocsin_cli.commands` that each command is in, as `name` or, where Python has that word, `name_`."""
@@ -51,15 +52,15 @@ SUMMARIES: dict[str, str] = {
     "watch": "Watch notifications as they come, retry and die.",
     "channels": "See how channels do; test one, preview a message.",
     "certificates": "List certificates, the soonest to expire first.",
-    "explain": "Say who was alerted of a certificate, what comes next, and why not.",
+    "explain": "Say who was alerted of a certificate, and why not.",
     "import": "Watch the certificates in PEM files.",
     "policies": "List renewal policies, or show one.",
     "simulate": "Try a draft of a policy; nothing is sent.",
     "owners": "List owners.",
     "teams": "List teams.",
     "audit": "List who did what, newest first.",
-    "console": "Serve the dashboard on this machine.",
-    "mcp": "Serve an assistant by the Model Context Protocol.",
+    "console": "See and act on a page in the browser.",
+    "mcp": "Let an assistant see and act, by the Model Context Protocol.",
     "completion": "Print the completion script of a shell.",
 }
 """What help says of each command, so that it need not load them."""

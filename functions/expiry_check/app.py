@@ -18,6 +18,7 @@ def handler(_event: dict[str, Any], context: resources.LambdaContext) -> dict[st
         skipped=Metric.EXPIRY_CHECK_SKIPPED,
         duration=Metric.EXPIRY_CHECK_DURATION,
         measured=_measured,
+        watched="expiry_check",
     )
 
 

@@ -36,6 +36,7 @@ def handler(event: dict[str, Any], context: resources.LambdaContext) -> dict[str
         skipped=Metric.SWEEP_SKIPPED,
         duration=Metric.SWEEP_DURATION,
         measured=_measured,
+        watched=None if "shards" in event else "retry_sweep",
     )
 
 

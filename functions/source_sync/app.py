@@ -19,6 +19,7 @@ def handler(_event: dict[str, Any], context: resources.LambdaContext) -> dict[st
         skipped=Metric.SOURCE_SYNC_SKIPPED,
         duration=Metric.SOURCE_SYNC_DURATION,
         measured=_measured,
+        watched="source_sync",
     )
 
 

@@ -107,7 +107,7 @@ def recorded_api() -> Iterator[RecordedApi]:
     with ThreadingHTTPServer((HOST, 0), Handler) as server:
         server.daemon_threads = True
         api.url = f"http://{HOST}:{server.server_port}/live"
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
             yield api
@@ -118,7 +118,7 @@ def recorded_api() -> Iterator[RecordedApi]:
 
 def a_notification(**said: Any) -> dict[str, Any]:
     """Give a dead letter as the API shows it."""
-    row = {
+    row: dict[str, Any] = {
         "id": ID,
         "type": "Custom:disk",
         "channel": "Webhook",
@@ -154,7 +154,7 @@ def a_notification(**said: Any) -> dict[str, Any]:
 
 def a_job(**said: Any) -> dict[str, Any]:
     """Give a bulk requeue as the API shows it."""
-    job = {
+    job: dict[str, Any] = {
         "id": "01JZ8W3T5N6V0QJ4X2M7C9K1JB",
         "state": "queued",
         "created_at": "2026-03-01T12:00:00Z",

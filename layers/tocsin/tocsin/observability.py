@@ -79,6 +79,8 @@ class Metric(StrEnum):
     """Seconds."""
     SOURCE_SYNC_SKIPPED = "SourceSyncSkipped"
     SOURCES_FAILING = "SourcesFailing"
+    HEARTBEAT_FAILED = "HeartbeatFailed"
+    """A job finished, and the watcher outside could not be told."""
 
 
 _UNITS = {

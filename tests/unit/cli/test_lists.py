@@ -13,7 +13,7 @@ from tests.support.terminal import Seen, on_a_terminal
 from tocsin_cli.exits import Exit
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07\x9b31m\u202etxt.exe\r\n[bold red]x[/] :bomb: \x1b[31m"
-GROUP = {
+GROUP: dict[str, Any] = {
     "id": "4f1c09e2a7d3",
     "channel": "Webhook",
     "error": "HTTP 503: down for maintenance",
