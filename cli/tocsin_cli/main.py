@@ -37,6 +37,7 @@ COMMANDS: dict[str, str] = {
     "teams": "contacts",
     "audit": "audit",
     "console": "console",
+    "mcp": "mcp",
     "completion": "completion",
 }
 """The module of `tocsin_cli.commands` that each command is in, as `name` or, where Python has that word, `name_`."""

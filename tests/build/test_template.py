@@ -11,6 +11,7 @@ import yaml
 
 from build.template import TEMPLATE, parameter_defaults, template
 from tests.support.functions import environment
+from tests.support.people import ADMINISTRATOR, OPERATOR, READER
 from tocsin.observability import Metric
 
 RESOURCES: dict[str, Any] = template()["Resources"]
@@ -51,6 +52,10 @@ INTERFACES = {
 }
 
 
+METRICS = {"cloudwatch:GetMetricData", "cloudwatch:ListDashboards", "cloudwatch:ListMetrics"}
+"""Of the actions of CloudWatch those that take no resource (Service Authorization Reference)."""
+
+
 def test_a_permission_on_everything_takes_no_resource_or_is_embedded() -> None:
     """`*` as a resource: only where AWS takes no resource, or in policies that no account ever has."""
     allowed = [(where, statement) for where, statement in statements() if statement["Effect"] == "Allow"]
@@ -65,6 +70,7 @@ def test_a_permission_on_everything_takes_no_resource_or_is_embedded() -> None:
         ("Traces", "xray:PutTraceSegments"),
         ("Traces", "xray:PutTelemetryRecords"),
         *(("NetworkPolicy", action) for action in INTERFACES),
+        *((policy, action) for policy in (READER, OPERATOR, ADMINISTRATOR) for action in METRICS),
         ("EmbeddedSendPolicy", "dynamodb:BatchExecuteStatement"),
         ("EmbeddedSendPolicy", "events:PutEvents"),
         ("EmbeddedSendPolicy", "ses:SendEmail"),

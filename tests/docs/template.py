@@ -18,8 +18,8 @@ def routes() -> set[str]:
     return {f"{method.upper()} {path.removeprefix('/api/v1')}" for path, methods in paths.items() for method in methods}
 
 
-_WITH_SUBNETS = ("DispatchRole", "RetrySweepRole", "SourceSyncRole")
-"""Who has NetworkPolicy: it must be there before the functions are, so the roles name it."""
+_WITH_SUBNETS = {"NetworkPolicy": ("DispatchRole", "RetrySweepRole", "SourceSyncRole")}
+"""Who has NetworkPolicy, which must be there before the functions are, so the roles name it. No role has people's."""
 
 
 def actions_of_roles() -> dict[str, set[str]]:
@@ -27,7 +27,7 @@ def actions_of_roles() -> dict[str, set[str]]:
     found = {name: set(_actions(always(role))) for name, role in resources("AWS::IAM::Role").items()}
     for name, policy in resources("AWS::IAM::ManagedPolicy").items():
         if template()["Resources"][name].get("Condition") != "IsEmbedded":
-            for role in policy.get("Roles", _WITH_SUBNETS):
+            for role in policy.get("Roles", _WITH_SUBNETS.get(name, ())):
                 found[role] |= set(_actions([policy]))
     return found
 

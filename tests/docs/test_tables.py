@@ -10,8 +10,9 @@ from build.idle_month import SNAPSHOTS, bill
 from build.template import template
 from build.toolchain import ROOT
 from tests.docs.markdown import blocks, codes, page, tables
-from tests.docs.template import actions_of_roles, resources, under_a_condition
+from tests.docs.template import actions_of_roles, resources, routes, under_a_condition
 from tests.support.channels import NOW, a_notification
+from tests.support.people import actions, may_call
 from tocsin.delivery.attempt import Delivered, FailureClass, NotConfigured, Refused
 from tocsin.delivery.notification import DeliveryPolicy, Notification, Outcome, Status
 from tocsin.delivery.send import STOP_BEFORE
@@ -99,6 +100,26 @@ def test_traces_are_written_by_every_function_that_makes_some_and_only_on_reques
     writes = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
     assert allowed == {name: {"Traces": writes} for name in of_functions}
     assert all(f"`{action}`" in REFERENCE.read_text() for action in writes)
+
+
+ROLES = ("producer", "reader", "operator", "administrator")
+
+
+def test_who_may_call_which_route() -> None:
+    """Every route of the template stands once in the table, and each policy allows it as the table says."""
+    rows = tables(OPERATIONS, "Who may do what")[0]
+    described = {route: {role: row[role] == "yes" for role in ROLES} for row in rows for route in codes(row["routes"])}
+    assert sum(len(codes(row["routes"])) for row in rows) == len(described)
+    assert described == {
+        route: {role: may_call(f"{role.title()}Policy", route) for role in ROLES} for route in routes()
+    }
+
+
+def test_what_people_may_do_besides() -> None:
+    rows = tables(OPERATIONS, "Who may do what")[1]
+    for role in ROLES:
+        described = {action for row in rows if row[role] == "yes" for action in codes(row["action"])}
+        assert described | {"execute-api:Invoke"} == actions(f"{role.title()}Policy"), role
 
 
 def test_indexes() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.recorded_api import RecordedApi, recorded_api
+from tests.support.cli_api import RecordedApi, recorded_api
 from tocsin_cli import api as client
 from tocsin_cli import jobs
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from build.toolchain import ROOT
-from tests.support.recorded_api import ID, OTHER, RecordedApi, a_job, a_notification, a_page
+from tests.support.cli_api import ID, OTHER, RecordedApi, a_job, a_notification, a_page
 from tests.support.terminal import Seen, on_a_terminal
 from tocsin_cli.exits import Exit
 

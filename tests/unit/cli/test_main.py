@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from build.toolchain import ROOT
 from local.loopback import HOST, free_port
-from tests.support.recorded_api import ID, REQUEST_ID, RecordedApi, a_notification, a_page
+from tests.support.cli_api import ID, REQUEST_ID, RecordedApi, a_notification, a_page
 from tocsin_cli.exits import Exit
 from tocsin_cli.main import COMMANDS, SUMMARIES, main
 
