@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
+from mcp_types import TextContent
 
 from build.toolchain import ROOT
 
@@ -32,8 +33,10 @@ async def test_the_sdks_client_is_served() -> None:
         for _ in range(2):
             answer = await client.call_tool("stats", {})
             assert answer.is_error
-            assert "The API can't be reached" in str(answer.content)
-            assert "Traceback" not in str(answer.content)
+            (said,) = answer.content
+            assert isinstance(said, TextContent)
+            assert "The API can't be reached" in said.text
+            assert "Traceback" not in said.text
 
 
 @pytest.mark.parametrize("read_only", ["0", "1"])
