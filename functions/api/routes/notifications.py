@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler import Response, content_types
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Header, Query
 from bodies.notifications import NewNotification, NotificationList, NotificationOut, Type
-from fields import Instant
+from fields import ULID_PATTERN, Instant
 from identity import actor_of, principal_of
 from paging import Cursor, Limit, turn_showing_place
 from ulid import ULID
@@ -29,7 +29,7 @@ from tocsin.inventory.audit import Action, Kind, event
 
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its constructor untyped
 
-_ULID = re.compile("[0-7][0-9A-HJKMNP-TV-Z]{25}")
+_ULID = re.compile(ULID_PATTERN.removesuffix("$"))
 
 
 @router.post("/notifications", responses={202: {"description": "Accepted: it will be delivered, or die visibly."}})
