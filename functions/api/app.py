@@ -26,6 +26,7 @@ problems.handle_in(app)
 
 ROUTES = {
     "notifications": "notifications",
+    "dead-letter-groups": "notifications",
     "stats": "stats",
     "metrics": "stats",
     "channels": "channels",

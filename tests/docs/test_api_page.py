@@ -59,6 +59,7 @@ def test_routes() -> None:
     ("heading", "table", "column", "path"),
     [
         ("List", 0, "parameter", "notifications"),
+        ("What they died of", 0, "filter of `GET /dead-letter-groups`", "dead-letter-groups"),
         ("Certificates", 1, "filter of `GET /certificates`", "certificates"),
         ("Audit events", 0, "filter of `GET /audit-events`", "audit-events"),
     ],
@@ -98,6 +99,10 @@ def test_what_a_certificate_has_besides() -> None:
 )
 def test_fields_of_answers(heading: str, table: int, schema: str) -> None:
     assert set(described(heading, "field", table)) == set(properties(schema))
+
+
+def test_fields_of_groups() -> None:
+    assert set(described("What they died of", "part of a group", 1)) == set(properties("GroupOut"))
 
 
 def test_fields_of_imports_and_sources() -> None:

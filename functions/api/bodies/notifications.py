@@ -147,6 +147,12 @@ class NewNotification(BaseModel):
         return Target(self.fallback.channel, self.fallback.recipient) if self.fallback else None
 
 
+class Why(Strict):
+    """Why somebody does something: for the audit trail."""
+
+    reason: Annotated[Line, Field(min_length=1, max_length=512)] | None = None
+
+
 class TargetOut(Shown):
     """Where a notification goes if its own channel can't deliver it."""
 

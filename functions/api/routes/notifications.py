@@ -2,34 +2,27 @@
 
 import hashlib
 import json
-import re
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response, content_types
 from aws_lambda_powertools.event_handler.api_gateway import Router
-from aws_lambda_powertools.event_handler.openapi.params import Header, Query
-from bodies.notifications import NewNotification, NotificationList, NotificationOut, Type
-from fields import ULID_PATTERN, Instant
+from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Query
+from bodies.dead_letters import GroupId, GroupList
+from bodies.notifications import NewNotification, NotificationList, NotificationOut, Type, Why
+from fields import Instant
 from identity import actor_of, principal_of
 from paging import Cursor, Limit, turn_showing_place
 from ulid import ULID
 
-from tocsin.bootstrap import delivery, resources
+from tocsin.bootstrap import operating, resources
 from tocsin.delivery.channel_name import ChannelName
 from tocsin.delivery.filters import Filters
-from tocsin.delivery.linked import acknowledgement_of, needs_acknowledgement
 from tocsin.delivery.notification import Act, Notification, Outcome, Severity, Status
-from tocsin.delivery.record import Event
-from tocsin.delivery.send import NoLongerTrue
-from tocsin.delivery.store import Change
-from tocsin.errors import FieldProblem, InvalidFieldsError, NotFoundError, TransitionRefusedError
-from tocsin.inventory.audit import Action, Kind, event
+from tocsin.errors import FieldProblem, InvalidFieldsError, NotFoundError
 
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its constructor untyped
-
-_ULID = re.compile(ULID_PATTERN.removesuffix("$"))
 
 
 @router.post("/notifications", responses={202: {"description": "Accepted: it will be delivered, or die visibly."}})
@@ -74,6 +67,7 @@ def list_notifications(  # noqa: PLR0913, PLR0917 - one argument for each parame
     deferred: Annotated[bool | None, Query()] = None,
     created_after: Annotated[Instant | None, Query()] = None,
     created_before: Annotated[Instant | None, Query()] = None,
+    error_group: Annotated[GroupId | None, Query()] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> NotificationList:
@@ -89,6 +83,7 @@ def list_notifications(  # noqa: PLR0913, PLR0917 - one argument for each parame
         deferred=deferred,
         created_after=created_after,
         created_before=created_before,
+        error_group=error_group,
     )
     found, after, until = turn_showing_place(
         lambda place: resources.lists().page(filters, limit, place), filters.digest, cursor
@@ -100,64 +95,38 @@ def list_notifications(  # noqa: PLR0913, PLR0917 - one argument for each parame
 @router.get("/notifications/<id>")
 def get(id: str) -> NotificationOut:
     """Read one notification, as it is now."""
-    return NotificationOut.of(_found(id))
+    return NotificationOut.of(operating.notification(id))
 
 
 @router.post("/notifications/<id>/requeue")
-def requeue(id: str) -> NotificationOut:
+def requeue(id: str, why: Annotated[Why | None, Body()] = None) -> NotificationOut:
     """Begin a new life for a dead letter: a full budget, the history kept. Only dead ones: anything else is 409."""
-    row = _still_true(_found(id))
-    requeued = row.requeued(resources.now(), resources.settings().delivery)
-    _replace(Change(row, requeued), Action.NOTIFICATION_REQUEUED)
-    resources.recorder().requeued(requeued)
-    return NotificationOut.of(requeued)
+    return NotificationOut.of(operating.requeue(id, actor_of(router.current_event), why and why.reason))
 
 
 @router.post("/notifications/<id>/read")
-def read(id: str) -> NotificationOut:
+def read(id: str, why: Annotated[Why | None, Body()] = None) -> NotificationOut:
     """Mark a sent or dead notification read. What is still owed to somebody can't be: 409.
 
     Where its service keeps an incident open for it, that is acknowledged there as well.
     """
-    row = _found(id)
-    now = resources.now()
-    acknowledged = row.acknowledged(now)
-    told = None
-    if needs_acknowledgement(row):
-        told = acknowledgement_of(row, actor_of(router.current_event), now, resources.settings().delivery)
-    _replace(Change(row, acknowledged), Action.NOTIFICATION_READ, also=told)
-    resources.recorder().acknowledged(acknowledged)
-    return NotificationOut.of(acknowledged)
+    return NotificationOut.of(operating.acknowledge(id, actor_of(router.current_event), why and why.reason))
 
 
-def _replace(change: Change, action: Action, also: Notification | None = None) -> None:
-    """Write a step that somebody asks for, who it was, and `also` a notification that follows from it."""
-    row, after = change.before, change.after
-    actor, resource = actor_of(router.current_event), Kind.NOTIFICATION.resource(row.id)
-    why = {"last_error": row.last_error} if row.last_error else {}
-    line = event(action, resource, actor, after.updated_at, was=row.status, **why)
-    table = resources.table()
-    follows = [table.beginning(also)] if also else []
-    table.replace(change, resources.audit_trail().appending(line), *follows)
-    if also:
-        resources.recorder().created(also)
+@router.get("/dead-letter-groups")
+def group(
+    type: Annotated[Type | None, Query()] = None,
+    channel: Annotated[ChannelName | None, Query()] = None,
+    severity: Annotated[Severity | None, Query()] = None,
+    certificate_id: Annotated[str | None, Query(min_length=1, max_length=256)] = None,
+    contains: Annotated[str | None, Query(min_length=1, max_length=256)] = None,
+) -> GroupList:
+    """Group the dead letters by what they died of, the largest group first.
 
-
-def _still_true(row: Notification) -> Notification:
-    """Give a dead letter in words that are true now. One that no longer is becomes superseded, and is refused."""
-    verdict = delivery.review([row]).get(row.id) if row.status is Status.DEAD else None
-    if not isinstance(verdict, NoLongerTrue):
-        return row
-    change = Change(row, row.superseded(verdict.reason, resources.now()))
-    resources.table().replace(change)
-    resources.recorder().observe(Event.SETTLED, change)
-    raise TransitionRefusedError(f"can't requeue: it is superseded now, because {verdict.reason}")
-
-
-def _found(id: str) -> Notification:
-    if not _ULID.fullmatch(id):
-        raise NotFoundError(f"notification {id[:64]!r}")
-    return resources.table().get(id)
+    At most 10,000 are looked at, those that died last first; `complete` says whether those were all.
+    """
+    filters = Filters(type=type, channel=channel, severity=severity, certificate_id=certificate_id, contains=contains)
+    return GroupList.of(operating.dead_letter_groups(filters))
 
 
 def _new_id(idempotency_key: str | None, now: datetime) -> str:
@@ -178,7 +147,7 @@ def _fingerprint(new: NewNotification) -> str:
 def _check_opened(id: str, channel: ChannelName) -> None:
     """Refuse an `about` that opened nothing by this channel."""
     try:
-        opened = _found(id)
+        opened = operating.notification(id)
     except NotFoundError:
         raise InvalidFieldsError([FieldProblem("about", "names no notification")]) from None
     if opened.channel != channel:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from tocsin.delivery.channel_name import ChannelName
+from tocsin.delivery.grouping import group_id
 from tocsin.delivery.notification import Notification, Outcome, Severity, Status
 
 
@@ -23,6 +24,8 @@ class Filters:
     deferred: bool | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
+    error_group: str | None = None
+    """What its latest error has in common with others; see `grouping`."""
 
     @property
     def digest(self) -> str:
@@ -39,4 +42,5 @@ class Filters:
             and self.deferred in (None, row.is_deferred)
             and (self.created_after is None or row.created_at >= self.created_after)
             and (self.created_before is None or row.created_at < self.created_before)
+            and self.error_group in (None, group_id(row.channel, row.last_error))
         )

@@ -5,6 +5,7 @@ neither repeat nor hide others.
 """
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tocsin.delivery.filters import Filters
@@ -20,7 +21,18 @@ _BY_CREATED = Index("by_created", "created_shard", "created_key", ("id",))
 _DEAD = Index("dead", "dead_shard", "died_key", ("id",))
 _SMALL = 4096
 """Characters of a row that need no closer look: at seven bytes each, a hundred such rows are still no large answer."""
+_STRETCH = 100
+"""Rows that are read in one call."""
 _SHARDS = tuple(map(str, range(SHARDS)))
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """What one look at a list gave: the rows, how many keys were looked at, and the last of these: null at the end."""
+
+    rows: tuple[Notification, ...]
+    examined: int
+    after: str | None
 
 
 class NotificationLists:
@@ -36,6 +48,18 @@ class NotificationLists:
         index, bounds = (_DEAD, (LOWEST, HIGHEST)) if filters.status is Status.DEAD else (_BY_CREATED, _bounds(filters))
         reader = Reader(self._client, self._name, index, _SHARDS, bounds=bounds, is_forward=False)
         return page(reader, salvage, filters.match, limit, after, weigh=_weight)
+
+    def stretch_of_dead(self, after: str | None, count: int) -> Stretch:
+        """Give the next of all dead letters behind the key `after`, those that died last first: `count`, 100 at most.
+
+        One that is no longer dead, which the index does not know yet, is none of the rows.
+        """
+        asked = min(count, _STRETCH)
+        reader = Reader(self._client, self._name, _DEAD, _SHARDS, is_forward=False)
+        keys = reader.keys(after, asked)
+        rows = (salvage(item) for _key, item in reader.items(keys))
+        dead = tuple(row for row in rows if row.status is Status.DEAD)
+        return Stretch(dead, len(keys), keys[-1][0] if len(keys) == asked else None)
 
 
 def _weight(item: Item) -> int:
