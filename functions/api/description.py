@@ -117,7 +117,9 @@ ERRORS: dict[str, Node] = {
     "429": _gateway("Too Many Requests: more than the gateway lets through. Try again later."),
     "500": _problem(HTTPStatus.INTERNAL_SERVER_ERROR, "a defect of Tocsin; its log says more.", gateway=True),
     "502": _gateway("Bad Gateway: the function crashed, or could not start."),
-    "503": _problem(HTTPStatus.SERVICE_UNAVAILABLE, "the storage, or the function that sends, did not answer.", "Retry-After"),
+    "503": _problem(
+        HTTPStatus.SERVICE_UNAVAILABLE, "the storage, or the function that sends, did not answer.", "Retry-After"
+    ),
     "504": _gateway("Gateway Timeout: no answer within 29 seconds."),
 }
 """What may go wrong, by status. Which of them an operation may answer, says `_errors`."""
@@ -214,7 +216,7 @@ def _without_null(schema: Node) -> Node:
 
 
 def _success(found: Node, known: Operation) -> Node:
-    read = next((one for status, one in found["responses"].items() if status.startswith("2")), {})
+    read: Node = next((one for status, one in found["responses"].items() if status.startswith("2")), {})
     content = next(iter(read.get("content", {}).values()), {"schema": {"type": "string"}})
     made = {"description": read.get("description", ""), **_headers(*known.headers)}
     if made["description"] in ("", "Successful Response"):
@@ -256,7 +258,9 @@ def _tidy(node: object) -> None:
         for one in node:
             _tidy(one)
     elif isinstance(node, dict):
-        if isinstance(node.get("title"), str) and ("type" in node or "anyOf" in node or "$ref" in node or "allOf" in node):
+        if isinstance(node.get("title"), str) and (
+            "type" in node or "anyOf" in node or "$ref" in node or "allOf" in node
+        ):
             del node["title"]
         for name, value in node.items():
             if name in ("minimum", "maximum") and isinstance(value, float) and value.is_integer():

@@ -117,7 +117,9 @@ def _collection(path: str, one: str, many: str, tag: str, example: Mapping[str, 
     article = "an" if one[0] in "aeiou" else "a"
     name = "".join(word.title() for word in one.split())
     return {
-        f"GET {path}": Operation(id=f"list{name}s" if many != "policies" else "listPolicies", tag=tag, summary=f"List {many}"),
+        f"GET {path}": Operation(
+            id=f"list{name}s" if many != "policies" else "listPolicies", tag=tag, summary=f"List {many}"
+        ),
         f"POST {path}": Operation(
             id=f"create{name}",
             tag=tag,
@@ -163,12 +165,36 @@ OPERATIONS: dict[str, Operation] = {
         tag="Notifications",
         summary="Requeue a dead letter",
         conflict=f"It is not dead, or what it says is no longer true. {_RACE}",
+        examples={"reason": {"reason": "the proxy is mended"}},
     ),
     "POST /notifications/{id}/read": Operation(
         id="readNotification",
         tag="Notifications",
         summary="Mark a notification read",
         conflict=f"It is still owed to somebody. {_RACE}",
+        examples={"reason": {"reason": "seen"}},
+    ),
+    "GET /dead-letter-groups": Operation(
+        id="groupDeadLetters", tag="Dead letters", summary="Group dead letters by what they died of"
+    ),
+    "POST /requeue-jobs/preview": Operation(
+        id="previewRequeueJob",
+        tag="Dead letters",
+        summary="Count what a bulk requeue would take",
+        examples={"all of a channel": {"filters": {"channel": "Slack:payments"}}},
+    ),
+    "POST /requeue-jobs": Operation(
+        id="startRequeueJob",
+        tag="Dead letters",
+        summary="Start a bulk requeue",
+        status=HTTPStatus.ACCEPTED,
+        headers=("Location",),
+        conflict=_RACE,
+    ),
+    "GET /requeue-jobs": Operation(id="listRequeueJobs", tag="Dead letters", summary="List bulk requeues"),
+    "GET /requeue-jobs/{id}": Operation(id="getRequeueJob", tag="Dead letters", summary="Read a bulk requeue"),
+    "POST /requeue-jobs/{id}/cancel": Operation(
+        id="cancelRequeueJob", tag="Dead letters", summary="Cancel a bulk requeue", conflict=f"It is over. {_RACE}"
     ),
     "GET /stats/summary": Operation(id="getSummary", tag="State", summary="Count what is dead and what is due"),
     "GET /metrics": Operation(id="getMetrics", tag="State", summary="Metrics for Prometheus", kind="text/plain"),
@@ -180,7 +206,7 @@ OPERATIONS: dict[str, Operation] = {
         summary="Send a test message",
         conflict="The stack is paused: it sends nothing.",
         asks=True,
-        examples={"critical": {"severity": "critical"}},
+        examples={"mail": {"recipient": "ops@example.com"}},
     ),
     "POST /channels/{name}/preview": Operation(
         id="previewChannel",

@@ -1,22 +1,67 @@
-"""API Gateway in front of the API's handler, as WSGI: routes and signatures are checked, the handler is the real one."""
+"""API Gateway in front of the API's handler: routes and signatures are looked at, and the handler is the real one."""
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from http import HTTPStatus
 from typing import Any
 
+from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request
 
 from build.template import template
 from tests.support.functions import Context, handler, sample
 
 STAGE = "/live"
-SIGNED = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260101/us-east-1/execute-api/aws4_request, SignedHeaders=host, Signature="
-"""How a signed request's header begins. Here no signature is computed: on the embedded AWS and in an account it is."""
+_SIGNED = re.compile(
+    "AWS4-HMAC-SHA256 Credential=[^ ]+/execute-api/aws4_request, SignedHeaders=[^ ]+, Signature=[0-9a-f]+"
+)
+_REFUSAL = json.dumps({"message": "Missing Authentication Token"})
+"""What API Gateway says of both (API Gateway developer guide, "Gateway response types")."""
 
 StartResponse = Callable[[str, list[tuple[str, str]]], object]
+
+
+class _Quiet(WSGIRequestHandler):
+    """Keeps the path as it was sent, as API Gateway does; logs nothing."""
+
+    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - werkzeug calls it so
+        """Say nothing."""
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """Serve the API on loopback; gives the URL of its stage."""
+    server = make_server("127.0.0.1", 0, gateway, request_handler=_Quiet)
+    thread = threading.Thread(target=server.serve_forever, name="gateway")
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.port}{STAGE}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def gateway(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+    """Answer as the deployed API does: what is not signed or not routed never gets to the function.
+
+    A signature's form is looked at, not its sum: that is verified on the embedded AWS, and in an account.
+    """
+    request = Request(environ)
+    request.get_data()  # what is refused is read as well: a client that still writes would wait for ever
+    path = str(environ["REQUEST_URI"]).partition("?")[0].removeprefix(STAGE)
+    resource = _resource(request.method, path)
+    if resource is None or not _SIGNED.fullmatch(request.headers.get("Authorization", "")):
+        return _answer(start_response, 403, {"Content-Type": "application/json"}, _REFUSAL)
+    returned = handler("api")(_event(request, path, resource), Context())
+    assert isinstance(returned["body"], str), "API Gateway answers 502 for a body that is no text"
+    headers = {name: values[0] for name, values in (returned.get("multiValueHeaders") or {}).items()}
+    headers |= returned.get("headers") or {}
+    return _answer(start_response, returned["statusCode"], headers, returned["body"])
 
 
 @cache
@@ -30,26 +75,8 @@ def _routes() -> dict[tuple[str, re.Pattern[str]], str]:
     }
 
 
-def gateway(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-    """Answer as the deployed API does: what is not signed or not routed never gets to the function."""
-    request = Request(environ)
-    path = environ["RAW_URI"].partition("?")[0] if "RAW_URI" in environ else request.path
-    path = path.removeprefix(STAGE)
-    resource = _resource(request.method, path)
-    if resource is None or not request.headers.get("Authorization", "").startswith(SIGNED):
-        return _answer(start_response, 403, {"Content-Type": "application/json"}, _REFUSAL)
-    returned = handler("api")(_event(request, path, resource), Context())
-    assert isinstance(returned["body"], str), "API Gateway answers 502 for a body that is no text"
-    headers = {name: values[0] for name, values in (returned.get("multiValueHeaders") or {}).items()}
-    headers |= returned.get("headers") or {}
-    return _answer(start_response, returned["statusCode"], headers, returned["body"])
-
-
-_REFUSAL = json.dumps({"message": "Missing Authentication Token"})
-"""What API Gateway says of both (API Gateway developer guide, "Gateway response types")."""
-
-
 def _resource(method: str, path: str) -> str | None:
+    """Find the resource of a path; one that is written out goes before one with a parameter."""
     found = [resource for (verb, form), resource in _routes().items() if verb == method and form.fullmatch(path)]
     return min(found, key=lambda resource: resource.count("{"), default=None)
 
@@ -57,9 +84,13 @@ def _resource(method: str, path: str) -> str | None:
 def _event(request: Request, path: str, resource: str) -> dict[str, Any]:
     headers = dict(request.headers.items())
     query = request.args.to_dict(flat=False)
-    body = request.get_data().decode(errors="replace")
     event = sample("api_create")
-    event["requestContext"] |= {"httpMethod": request.method, "path": f"{STAGE}{path}", "resourcePath": resource}
+    event["requestContext"] |= {
+        "domainName": request.host,
+        "httpMethod": request.method,
+        "path": f"{STAGE}{path}",
+        "resourcePath": resource,
+    }
     return event | {
         "resource": resource,
         "path": path,
@@ -68,11 +99,12 @@ def _event(request: Request, path: str, resource: str) -> dict[str, Any]:
         "multiValueHeaders": {name: [value] for name, value in headers.items()},
         "queryStringParameters": {name: values[-1] for name, values in query.items()} or None,
         "multiValueQueryStringParameters": query or None,
-        "body": body or None,
+        "body": request.get_data().decode(errors="replace") or None,
     }
 
 
 def _answer(start: StartResponse, status: int, headers: Mapping[str, Any], body: str) -> Iterable[bytes]:
-    phrase = HTTPStatus(status).phrase
-    start(f"{status} {phrase}", [(name, str(value)) for name, value in headers.items()])
-    return [body.encode()]
+    raw = body.encode()
+    sent = [(name, str(value)) for name, value in headers.items()]
+    start(f"{status} {HTTPStatus(status).phrase}", [*sent, ("Content-Length", str(len(raw)))])
+    return [raw]

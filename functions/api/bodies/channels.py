@@ -97,7 +97,13 @@ class ChannelTestOut(BaseModel):
 Draft = Annotated[
     str,
     AfterValidator(storable),
-    Says({"maxLength": DRAFT_LIMIT, "description": f"All parts together: at most {DRAFT_LIMIT:,} bytes of UTF-8."}),
+    Says(
+        {
+            "minLength": 1,
+            "maxLength": DRAFT_LIMIT,
+            "description": f"Jinja that says something. All parts together: at most {DRAFT_LIMIT:,} bytes of UTF-8.",
+        }
+    ),
 ]
 
 

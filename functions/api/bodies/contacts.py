@@ -10,7 +10,6 @@ from tocsin.bootstrap import resources
 from tocsin.delivery.recipient import EMAIL_LIMIT, EMAIL_PATTERN
 from tocsin.inventory.contacts import Owner, Team
 
-
 Email = Annotated[str, Says({"maxLength": EMAIL_LIMIT, "pattern": EMAIL_PATTERN})]
 
 

@@ -10,8 +10,8 @@ from pydantic.functional_validators import AfterValidator
 from tocsin.bootstrap import resources
 from tocsin.delivery.attempt import Attempt, AttemptClass
 from tocsin.delivery.channel_name import ChannelKind, ChannelName, Target
-from tocsin.delivery.recipient import EMAIL_LIMIT, EMAIL_PATTERN, TOPIC_PATTERN
 from tocsin.delivery.notification import MESSAGE_LIMIT, Act, Notification, Outcome, Severity, Status
+from tocsin.delivery.recipient import EMAIL_LIMIT, EMAIL_PATTERN, TOPIC_PATTERN
 
 KEEP_INCIDENTS = (ChannelKind.PAGERDUTY, ChannelKind.OPSGENIE, ChannelKind.JSM)
 """Kinds at which something that was opened can be acknowledged and resolved."""

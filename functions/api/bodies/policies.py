@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Self
 
 from fields import Instant, Named, Says, Shown, Strict, ThresholdText
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import BaseModel, Field, JsonValue, StrictBool
 
 from tocsin.delivery.channel_name import CHANNEL_PATTERN, ChannelName
 from tocsin.delivery.notification import Severity
@@ -131,7 +131,7 @@ class SimulateIn(PolicyIn):
 
     start: Instant
     end: Instant
-    all_certificates: bool = False
+    all_certificates: StrictBool = False
 
 
 class SimulatedOut(Shown):
