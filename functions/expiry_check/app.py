@@ -10,6 +10,7 @@ from tocsin.observability import Metric
 
 def handler(_event: dict[str, Any], context: resources.LambdaContext) -> dict[str, Any]:
     """Check once, and return the counts."""
+    resources.begin(context)
     return tick(
         "expiry check",
         "checked",

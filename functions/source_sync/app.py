@@ -11,6 +11,7 @@ from tocsin.sources.sync import Synced
 
 def handler(_event: dict[str, Any], context: resources.LambdaContext) -> dict[str, Any]:
     """Sync once, and return the counts."""
+    resources.begin(context)
     return tick(
         "source sync",
         "synced",

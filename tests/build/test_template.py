@@ -23,10 +23,11 @@ def of_type(*types: str) -> Iterator[tuple[str, Any]]:
 
 
 def statements() -> Iterator[tuple[str, Any]]:
-    """Every permission that a role has, with where it stands."""
+    """Every permission that a role has, with where it stands: the role, or the condition that it has it under."""
     for name, role in of_type("AWS::IAM::Role"):
         for policy in role["Properties"].get("Policies", []):
-            yield from ((name, one) for one in policy["PolicyDocument"]["Statement"])
+            where, document = (name, policy) if isinstance(policy, dict) else policy[:2]
+            yield from ((where, one) for one in document["PolicyDocument"]["Statement"])
     for name, policy in of_type("AWS::IAM::ManagedPolicy"):
         yield from ((name, one) for one in policy["Properties"]["PolicyDocument"]["Statement"])
 
@@ -66,6 +67,8 @@ def test_a_permission_on_everything_takes_no_resource_or_is_embedded() -> None:
     }
     assert everywhere == {
         ("SourceSyncRole", "acm:ListCertificates"),
+        ("Traces", "xray:PutTraceSegments"),
+        ("Traces", "xray:PutTelemetryRecords"),
         *(("NetworkPolicy", action) for action in INTERFACES),
         *((policy, action) for policy in (READER, OPERATOR, ADMINISTRATOR) for action in METRICS),
         ("EmbeddedSendPolicy", "dynamodb:BatchExecuteStatement"),

@@ -24,12 +24,22 @@ _WITH_SUBNETS = {"NetworkPolicy": ("DispatchRole", "RetrySweepRole", "SourceSync
 
 def actions_of_roles() -> dict[str, set[str]]:
     """Give what each role may do in an account: its own policies and the managed ones, but not the embedded AWS's."""
-    found = {name: set(_actions(role["Policies"])) for name, role in resources("AWS::IAM::Role").items()}
+    found = {name: set(_actions(always(role))) for name, role in resources("AWS::IAM::Role").items()}
     for name, policy in resources("AWS::IAM::ManagedPolicy").items():
         if template()["Resources"][name].get("Condition") != "IsEmbedded":
             for role in policy.get("Roles", _WITH_SUBNETS.get(name, ())):
                 found[role] |= set(_actions([policy]))
     return found
+
+
+def always(role: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Give the inline policies that a role has whatever the parameters say."""
+    return [policy for policy in role["Policies"] if isinstance(policy, dict)]
+
+
+def under_a_condition(role: Mapping[str, Any]) -> dict[str, set[str]]:
+    """Give the actions that a role has only under a condition, by the condition's name."""
+    return {policy[0]: set(_actions([policy[1]])) for policy in role["Policies"] if isinstance(policy, list)}
 
 
 def _actions(policies: list[Mapping[str, Any]]) -> Iterator[str]:

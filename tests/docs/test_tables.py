@@ -11,7 +11,7 @@ from build.template import template
 from build.toolchain import ROOT
 from local.alarms import LOOK_BACK
 from tests.docs.markdown import blocks, codes, page, tables
-from tests.docs.template import actions_of_roles, resources, routes
+from tests.docs.template import actions_of_roles, resources, routes, under_a_condition
 from tests.support.channels import NOW, a_notification
 from tests.support.people import actions, may_call
 from tocsin.delivery.attempt import Delivered, FailureClass, NotConfigured, Refused
@@ -106,6 +106,17 @@ def test_permissions() -> None:
     described = {row["role"].strip("`"): codes(row["actions"]) for row in only(tables(REFERENCE, "Permissions"))}
     assert {role: set(actions) for role, actions in described.items()} == actions_of_roles()
     assert not any("Scan" in action for actions in described.values() for action in actions)
+
+
+def test_traces_are_written_by_every_function_that_makes_some_and_only_on_request() -> None:
+    """`Tracing=yes`: Lambda refuses a function whose role may not write them; without it no role may."""
+    roles = resources("AWS::IAM::Role")
+    functions = resources("AWS::Serverless::Function").values()
+    of_functions = {str(function["Role"]).removesuffix(".Arn") for function in functions}
+    allowed = {name: under_a_condition(role) for name, role in roles.items() if under_a_condition(role)}
+    writes = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+    assert allowed == {name: {"Traces": writes} for name in of_functions}
+    assert all(f"`{action}`" in REFERENCE.read_text() for action in writes)
 
 
 ROLES = ("producer", "reader", "operator", "administrator")

@@ -18,8 +18,9 @@ def mcp(api: Api, read_only: bool) -> None:  # noqa: FBT001 - click gives it by 
     An MCP client starts this command; docs/mcp.md has its configuration.
 
     \b
-    tocsin mcp --read-only
-    tocsin --stack tocsin --profile production mcp
+    Examples:
+      tocsin mcp --read-only
+      tocsin --stack tocsin --profile production mcp
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # a thread waits for standard input, and would not be woken
     if sys.stdin.isatty():

@@ -45,6 +45,15 @@ class Settings:
     """The SSM parameter that says whom to give a sign of life; empty: nobody."""
 
 
+def trace_id(environment: Mapping[str, str] = os.environ) -> str | None:
+    """Give X-Ray's id of this invocation's trace, which Lambda sets anew for each one; None where there is none.
+
+    Source: Lambda developer guide, "Defined runtime environment variables"; X-Ray developer guide, "Tracing header".
+    """
+    parts = dict(part.partition("=")[::2] for part in environment.get("_X_AMZN_TRACE_ID", "").split(";"))
+    return parts.get("Root")
+
+
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """Read all settings; raise SettingsError naming the first that is missing or wrong."""
 
