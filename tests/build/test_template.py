@@ -11,6 +11,7 @@ import yaml
 
 from build.template import TEMPLATE, parameter_defaults, template
 from tests.support.functions import environment
+from tests.support.people import ADMINISTRATOR, OPERATOR, READER
 from tocsin.observability import Metric
 
 RESOURCES: dict[str, Any] = template()["Resources"]
@@ -22,10 +23,11 @@ def of_type(*types: str) -> Iterator[tuple[str, Any]]:
 
 
 def statements() -> Iterator[tuple[str, Any]]:
-    """Every permission that a role has, with where it stands."""
+    """Every permission that a role has, with where it stands: the role, or the condition that it has it under."""
     for name, role in of_type("AWS::IAM::Role"):
         for policy in role["Properties"].get("Policies", []):
-            yield from ((name, one) for one in policy["PolicyDocument"]["Statement"])
+            where, document = (name, policy) if isinstance(policy, dict) else policy[:2]
+            yield from ((where, one) for one in document["PolicyDocument"]["Statement"])
     for name, policy in of_type("AWS::IAM::ManagedPolicy"):
         yield from ((name, one) for one in policy["Properties"]["PolicyDocument"]["Statement"])
 
@@ -50,6 +52,10 @@ INTERFACES = {
 }
 
 
+METRICS = {"cloudwatch:GetMetricData", "cloudwatch:ListDashboards", "cloudwatch:ListMetrics"}
+"""Of the actions of CloudWatch those that take no resource (Service Authorization Reference)."""
+
+
 def test_a_permission_on_everything_takes_no_resource_or_is_embedded() -> None:
     """`*` as a resource: only where AWS takes no resource, or in policies that no account ever has."""
     allowed = [(where, statement) for where, statement in statements() if statement["Effect"] == "Allow"]
@@ -61,7 +67,10 @@ def test_a_permission_on_everything_takes_no_resource_or_is_embedded() -> None:
     }
     assert everywhere == {
         ("SourceSyncRole", "acm:ListCertificates"),
+        ("Traces", "xray:PutTraceSegments"),
+        ("Traces", "xray:PutTelemetryRecords"),
         *(("NetworkPolicy", action) for action in INTERFACES),
+        *((policy, action) for policy in (READER, OPERATOR, ADMINISTRATOR) for action in METRICS),
         ("EmbeddedSendPolicy", "dynamodb:BatchExecuteStatement"),
         ("EmbeddedSendPolicy", "events:PutEvents"),
         ("EmbeddedSendPolicy", "ses:SendEmail"),
@@ -114,6 +123,21 @@ def test_apprise_is_invoked_for_its_rows_only() -> None:
     invoking = [where for where, one in statements() if "apprise:live" in str(one["Resource"])]
     assert [where.partition(".")[0] for where in invoking] == ["SendPolicy"]
     assert RESOURCES["SendPolicy"]["Properties"]["Roles"] == ["DispatchRole", "RetrySweepRole"]
+
+
+def test_bulk_requeue_may_requeue_and_nothing_else() -> None:
+    """It sends nothing, reads no credentials, starts nobody, and has no schedule: a tick of the sweep starts it."""
+    allowed = [one for where, one in statements() if where.startswith("BulkRequeueRole")]
+    services = {action.partition(":")[0] for one in allowed for action in listed(one["Action"])}
+    assert services == {"dynamodb", "logs"} | ({"xray"} if "xray" in str(allowed) else set())
+    on_audit = [listed(one["Action"]) for one in allowed if "Audit" in str(one["Resource"])]
+    assert on_audit == [["dynamodb:PutItem"]], "the trail is written, never read or changed"
+    function = RESOURCES["BulkRequeueFunction"]["Properties"]
+    assert not function.keys() & {"Events", "VpcConfig", "ReservedConcurrentExecutions"}
+    assert function["EventInvokeConfig"] == {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}
+    invoking = {where.partition(".")[0] for where, one in statements() if "-requeue:live" in str(one["Resource"])}
+    assert {"ApiRole", "RetrySweepRole"} <= invoking
+    assert not invoking & {"BulkRequeueRole", "DispatchRole", "SchedulerRole", "ReaderPolicy"}
 
 
 def test_no_route_catches_all() -> None:

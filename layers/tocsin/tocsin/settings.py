@@ -43,6 +43,17 @@ class Settings:
     """The name of the function that sends by Apprise."""
     requeue_rate: float
     """Rows a second that a bulk requeue writes at most."""
+    heartbeat_parameter: str
+    """The SSM parameter that says whom to give a sign of life; empty: nobody."""
+
+
+def trace_id(environment: Mapping[str, str] = os.environ) -> str | None:
+    """Give X-Ray's id of this invocation's trace, which Lambda sets anew for each one; None where there is none.
+
+    Source: Lambda developer guide, "Defined runtime environment variables"; X-Ray developer guide, "Tracing header".
+    """
+    parts = dict(part.partition("=")[::2] for part in environment.get("_X_AMZN_TRACE_ID", "").split(";"))
+    return parts.get("Root")
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -103,6 +114,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         configuration_set=value("CONFIGURATION_SET"),
         apprise_function=value("APPRISE_FUNCTION"),
         requeue_rate=number("REQUEUE_RATE", least=1),
+        heartbeat_parameter=value("HEARTBEAT_PARAMETER"),
     )
 
 
