@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from aws_lambda_powertools.event_handler import Response, content_types
 from aws_lambda_powertools.event_handler.api_gateway import Router
-from bodies.requeue_jobs import NewRequeueJob, RequeuePreviewOut, RequeueJobList, RequeueJobOut, SelectionIn
+from bodies.requeue_jobs import NewRequeueJob, RequeueJobList, RequeueJobOut, RequeuePreviewOut, SelectionIn
 from identity import actor_of
 from paging import Cursor, Limit, turn
 
