@@ -72,8 +72,9 @@ lock: $(VENVS)/uv/.ready ## Pin the newest versions of everything again, with th
 
 # ── Running ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-up: $(TOOLS) ## Start the embedded AWS with the stack in it. Parameters: make up BACKOFF_BASE_SECONDS=1
+up: $(TOOLS) ## Start the embedded AWS with the stack in it; DEMO=1 fills it. Parameters: make up BACKOFF_BASE_SECONDS=1
 	@$(PY) -m local.embedded up
+	@case "$(DEMO)" in ""|0|no) ;; *) PYTHONPATH=layers/tocsin:. $(PY) -m demo.filling;; esac
 
 down: ## Stop the embedded AWS.
 	@if [ -x $(PY) ]; then $(PY) -m local.embedded down; fi

@@ -83,10 +83,12 @@ def up(
 
 def down(state_dir: Path = LOCAL) -> None:
     """Stop all that `up` started there."""
-    for name in ("metrics", "aws"):
+    for name in ("destinations", "metrics", "aws"):
         Background(name, state_dir).stop()
-    for name in ("aws.json", "deployed", "stack.env", "stack.json", "metrics-bridge.json"):
+    for name in ("aws.json", "deployed", "stack.env", "stack.json", "metrics-bridge.json", "destinations.json"):
         (state_dir / name).unlink(missing_ok=True)
+    for pem in state_dir.glob("destinations.*.pem"):  # they hold keys
+        pem.unlink()
     shutil.rmtree(state_dir / SCRATCH, ignore_errors=True)
 
 

@@ -11,7 +11,11 @@ from local import dynamodb_local
 from tests.support.database import Database, a_database
 from tests.support.planted import found_in
 
-DEAR = {"tests/e2e/": "stack", "tests/docs/test_quickstart.py": "quickstart"}
+DEAR = {
+    "tests/e2e/": "stack",
+    "tests/docs/test_quickstart.py": "quickstart",
+    "tests/demo/test_filling.py": "filled",
+}
 """Where tests share a deployed stack, which is dear: one worker of xdist runs all of them."""
 
 

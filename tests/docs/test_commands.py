@@ -22,13 +22,14 @@ from tests.docs.template import routes
 ALL = [block for path in pages() for block in blocks(path, *SHELL)]
 every_block = pytest.mark.parametrize("block", ALL, ids=str)
 
-OF_MAKE = {"ARGS", "CONFIG", "CONFIRM", "ONCE", "PYTHON", "TOCSIN_AWS_PORT"}
+OF_MAKE = {"ARGS", "CONFIG", "CONFIRM", "DEMO", "ONCE", "PYTHON", "TOCSIN_AWS_PORT"}
 """What the targets take besides the template's parameters."""
 OF_THE_SHELL = {
     "make",
     "aws",
     "curl",
     "awscurl",
+    "pipx",
     "cat",
     "echo",
     "cd",

@@ -45,6 +45,17 @@ class Settings:
     """The ARN of the widget's function that looks."""
     widget_act: str
     """The ARN of the one that acts."""
+    heartbeat_parameter: str
+    """The SSM parameter that says whom to give a sign of life; empty: nobody."""
+
+
+def trace_id(environment: Mapping[str, str] = os.environ) -> str | None:
+    """Give X-Ray's id of this invocation's trace, which Lambda sets anew for each one; None where there is none.
+
+    Source: Lambda developer guide, "Defined runtime environment variables"; X-Ray developer guide, "Tracing header".
+    """
+    parts = dict(part.partition("=")[::2] for part in environment.get("_X_AMZN_TRACE_ID", "").split(";"))
+    return parts.get("Root")
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -106,6 +117,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         apprise_function=value("APPRISE_FUNCTION"),
         widget_look=value("WIDGET_LOOK"),
         widget_act=value("WIDGET_ACT"),
+        heartbeat_parameter=value("HEARTBEAT_PARAMETER"),
     )
 
 
