@@ -8,6 +8,7 @@ from tocsin.bootstrap import requeueing, resources
 
 def handler(_event: dict[str, Any], context: resources.LambdaContext) -> dict[str, Any]:
     """Run once, and return the counts; `{"skipped": true}` while another run is at it."""
+    resources.begin(context)
     try:
         ran = requeueing.run(context)
         counts = {"skipped": True} if ran is None else asdict(ran) | {"jobs": len(ran.jobs), "skipped": False}

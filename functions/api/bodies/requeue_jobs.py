@@ -53,7 +53,7 @@ class SelectionIn(Strict):
         return Selection(ids=tuple(dict.fromkeys(self.ids or ())))
 
 
-class PreviewOut(BaseModel):
+class RequeuePreviewOut(BaseModel):
     """What a job would take, and the token that starts it."""
 
     count: int

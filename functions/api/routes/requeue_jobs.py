@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from aws_lambda_powertools.event_handler import Response, content_types
 from aws_lambda_powertools.event_handler.api_gateway import Router
-from bodies.requeue_jobs import NewRequeueJob, PreviewOut, RequeueJobList, RequeueJobOut, SelectionIn
+from bodies.requeue_jobs import NewRequeueJob, RequeueJobList, RequeueJobOut, RequeuePreviewOut, SelectionIn
 from identity import actor_of
 from paging import Cursor, Limit, turn
 
@@ -14,9 +14,9 @@ router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its cons
 
 
 @router.post("/requeue-jobs/preview")
-def preview(wanted: SelectionIn) -> PreviewOut:
+def preview(wanted: SelectionIn) -> RequeuePreviewOut:
     """Count the dead letters that a job would requeue, and show some. Nothing is changed."""
-    return PreviewOut.of(requeueing.preview(wanted.selection))
+    return RequeuePreviewOut.of(requeueing.preview(wanted.selection))
 
 
 @router.post("/requeue-jobs", responses={202: {"description": "Accepted: it is done in the background."}})
