@@ -109,8 +109,11 @@ def test_nothing_is_imported_that_a_fresh_installation_would_not_have() -> None:
 
 
 def imports_of(file: Path) -> set[str]:
-    """Give the packages that a module imports, wherever in it."""
-    nodes = list(ast.walk(ast.parse(file.read_text())))
+    """Give the packages that a module imports when it runs, wherever in it."""
+    every = list(ast.walk(ast.parse(file.read_text())))
+    of_types = [node for node in every if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    unused = {id(inner) for node in of_types for inner in ast.walk(node)}
+    nodes = [node for node in every if id(node) not in unused]
     plain = {name.name for node in nodes if isinstance(node, ast.Import) for name in node.names}
     from_ = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
     return {name.partition(".")[0] for name in plain | from_}
