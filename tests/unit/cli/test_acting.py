@@ -20,6 +20,7 @@ PREVIEW = {
     "token": "a token",
     "expires_at": "2026-03-01T12:10:00Z",
 }
+WHY = ("--reason", "the receiver is back")
 REFUSAL = (409, {"detail": "can't requeue: it is sent"})
 
 
@@ -119,7 +120,7 @@ def test_many_are_counted_and_then_requeued_by_a_job(
 
 
 def test_a_job_is_not_started_where_nobody_can_answer(bulk: RecordedApi) -> None:
-    done = bulk.run("requeue", "--all")
+    done = bulk.run("requeue", "--all", *WHY)
     assert done.exit_code == Exit.USAGE
     assert "Requeue 300 dead letters? Nobody is there to answer: say --yes." in done.stderr
     assert bulk.lines == ["POST /requeue-jobs/preview"]
@@ -133,6 +134,14 @@ def test_on_a_terminal_one_sees_what_it_is_about_and_is_asked_why(bulk: Recorded
     assert bulk.asked[1].body == {"token": "a token", "reason": "it is back"}
 
 
+@pytest.mark.parametrize("arguments", [["--all"], ["--all", "--yes"], ["--group", "4f1c09e2a7d3", "--yes"]])
+def test_many_are_not_requeued_without_a_reason(bulk: RecordedApi, arguments: list[str]) -> None:
+    """The audit trail says who and why; nobody is there to be asked."""
+    done = bulk.run("requeue", *arguments)
+    assert (done.exit_code, bulk.asked) == (Exit.USAGE, [])
+    assert "--reason" in done.stderr
+
+
 def test_no_is_an_answer(bulk: RecordedApi) -> None:
     seen = on_terminal(bulk, "requeue", "--all", typed="n\n")
     assert seen.code == Exit.REFUSED
@@ -142,31 +151,31 @@ def test_no_is_an_answer(bulk: RecordedApi) -> None:
 
 def test_a_count_that_is_not_exact_says_so(bulk: RecordedApi) -> None:
     bulk.answers["POST /requeue-jobs/preview"] = PREVIEW | {"count": 10_000, "is_exact": False}
-    assert "Requeue 10,000 or more dead letters?" in bulk.run("requeue", "--all").stderr
+    assert "Requeue 10,000 or more dead letters?" in bulk.run("requeue", "--all", *WHY).stderr
 
 
 def test_nothing_to_requeue_is_nothing_to_ask_about(bulk: RecordedApi) -> None:
     bulk.answers["POST /requeue-jobs/preview"] = PREVIEW | {"count": 0, "sample": []}
-    done = bulk.run("requeue", "--all")
+    done = bulk.run("requeue", "--all", *WHY)
     assert (done.exit_code, done.stderr) == (0, "No dead letter matches.\n")
 
 
 @pytest.mark.parametrize("state", ["failed", "cancelled"])
 def test_a_job_that_did_not_come_to_its_end_is_no_success(bulk: RecordedApi, state: str) -> None:
     bulk.answers[f"GET /requeue-jobs/{JOB}"] = a_job(state=state, requeued=3)
-    done = bulk.run("requeue", "--all", "--yes")
+    done = bulk.run("requeue", "--all", "--yes", *WHY)
     assert done.exit_code == Exit.REFUSED
     assert done.stdout.splitlines()[-1] == f"{state}: 3 requeued of 300"
 
 
 def test_without_waiting_the_jobs_id_is_printed(bulk: RecordedApi) -> None:
-    done = bulk.run("requeue", "--all", "--yes", "--no-wait")
+    done = bulk.run("requeue", "--all", "--yes", *WHY, "--no-wait")
     assert (done.exit_code, done.stdout) == (0, f"{JOB}\n")
     assert len(bulk.asked) == 2
 
 
 def test_progress_as_json_is_a_job_a_line(bulk: RecordedApi) -> None:
-    lines = bulk.run("requeue", "--all", "--yes", "--json").stdout.splitlines()
+    lines = bulk.run("requeue", "--all", "--yes", *WHY, "--json").stdout.splitlines()
     assert [json.loads(line)["requeued"] for line in lines] == [0, 100, 250, 290]
 
 
