@@ -2,6 +2,8 @@
 
 import json
 import os
+import signal
+import subprocess
 import sys
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from build.toolchain import ROOT
 from tests.support.cli_api import ID, OTHER, RecordedApi, a_job, a_notification, a_page
 from tests.support.terminal import Seen, on_a_terminal
+from tests.support.waiting import until
 from tocsin_cli.exits import Exit
 
 JOB = "01JZ8W3T5N6V0QJ4X2M7C9K1JB"
@@ -20,12 +23,13 @@ PREVIEW = {
     "token": "a token",
     "expires_at": "2026-03-01T12:10:00Z",
 }
+TOCSIN = [sys.executable, "-c", "from tocsin_cli.main import main; main(prog_name='tocsin')"]
 WHY = ("--reason", "the receiver is back")
 REFUSAL = (409, {"detail": "can't requeue: it is sent"})
 
 
 def on_terminal(api: RecordedApi, *arguments: str, typed: str = "") -> Seen:
-    command = [sys.executable, "-c", "from tocsin_cli.main import main; main(prog_name='tocsin')", *arguments]
+    command = [*TOCSIN, *arguments]
     told = api.environment(PYTHONPATH=str(ROOT / "cli"), PATH=os.environ["PATH"])
     return on_a_terminal(command, told, typed=typed)
 
@@ -166,6 +170,19 @@ def test_a_job_that_did_not_come_to_its_end_is_no_success(bulk: RecordedApi, sta
     done = bulk.run("requeue", "--all", "--yes", *WHY)
     assert done.exit_code == Exit.REFUSED
     assert done.stdout.splitlines()[-1] == f"{state}: 3 requeued of 300"
+
+
+def test_ctrl_c_ends_the_looking_and_not_the_job(bulk: RecordedApi) -> None:
+    bulk.answers[f"GET /requeue-jobs/{JOB}"] = a_job(state="running", requeued=3)
+    arguments = ["requeue", "--all", "--yes", *WHY]
+    environment = bulk.environment(PYTHONPATH=str(ROOT / "cli"), PATH=os.environ["PATH"])
+    with subprocess.Popen([*TOCSIN, *arguments], env=environment, stderr=subprocess.PIPE, text=True) as process:
+        until(lambda: f"GET /requeue-jobs/{JOB}" in bulk.lines)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=20)[1]
+    assert process.returncode == Exit.INTERRUPTED
+    assert f"The job goes on. Its progress: tocsin jobs show {JOB}. To stop it: tocsin jobs cancel {JOB}" in said
+    assert not [line for line in bulk.lines if line.endswith("cancel")]
 
 
 def test_without_waiting_the_jobs_id_is_printed(bulk: RecordedApi) -> None:
