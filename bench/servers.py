@@ -102,7 +102,7 @@ class Store:
         if asked.get("IndexName") != "due" or ":listed" in values:  # no circuit is looked at
             return b'{"Items": [], "Count": 0}'
         if ":shard" in values:
-            return self._due[values[":shard"]["S"]]
+            return self._due.get(values[":shard"]["S"], b'{"Items": [], "Count": 0}')  # nobody is to be asked
         lowest = values[":lowest"]["S"]
         behind = (keys for keys in self._watched.get(values[":partition"]["S"], ()) if keys["due_key"]["S"] >= lowest)
         found = list(islice(behind, asked["Limit"]))

@@ -61,6 +61,7 @@ def told(store: int) -> dict[str, str]:
         FALLBACK_EMAIL="ops@example.com",
         ALERT_TOPIC_ARN="arn:aws:sns:us-east-1:123456789012:alerts",
         ENDPOINTS_PARAMETER="/bench/sources/tls",
+        HEARTBEAT_PARAMETER="",
         ALLOWED_PRIVATE_RANGES="127.0.0.0/8",
         ALLOW_PLAIN_HTTP="yes",
         POWERTOOLS_SERVICE_NAME="bench",

@@ -1,10 +1,14 @@
-"""Which stack is spoken to, and with whose credentials."""
+"""Which stack is spoken to, and with whose credentials.
+
+boto3 is imported when something is looked up, not before: it takes half of the time in which `tocsin --help` answers.
+"""
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-import boto3
-from botocore.exceptions import BotoCoreError, ClientError
+if TYPE_CHECKING:
+    import boto3
 
 DEFAULT_STACK = "tocsin"
 
@@ -23,8 +27,11 @@ class Connection:
     url: str | None = None
 
     @cached_property
-    def session(self) -> boto3.Session:
+    def session(self) -> "boto3.Session":
         """Give the operator's session; raise NotFoundStackError where the profile is unknown or no region is set."""
+        import boto3  # noqa: PLC0415 - see above
+        from botocore.exceptions import BotoCoreError  # noqa: PLC0415 - the same
+
         try:
             session = boto3.Session(profile_name=self.profile, region_name=self.region)
         except BotoCoreError as error:
@@ -34,8 +41,15 @@ class Connection:
         return session
 
     @cached_property
+    def region_name(self) -> str:
+        """Give the region that is spoken to; raise NotFoundStackError."""
+        return str(self.session.region_name)
+
+    @cached_property
     def outputs(self) -> dict[str, str]:
         """Give the outputs of the CloudFormation stack; raise NotFoundStackError."""
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - see above
+
         try:
             found = self.session.client("cloudformation").describe_stacks(StackName=self.stack)["Stacks"][0]
         except (BotoCoreError, ClientError) as error:

@@ -17,6 +17,8 @@ BASE_PATH = re.compile("^/(?!api/v1/).*?(?=/api/v1/)")
 
 _FIRST_PART = re.compile("/api/v1/([a-z-]+)")
 
+_NOTIFICATION = re.compile("/api/v1/notifications/([0-7][0-9A-HJKMNP-TV-Z]{25})")
+
 # UTF-8 as it is: an umlaut is two bytes, its escape six, in a text that Lambda escapes once more.
 app = APIGatewayRestResolver(
     enable_validation=True,
@@ -61,8 +63,19 @@ def openapi() -> Response[str]:
     return Response(200, content_types.APPLICATION_JSON, text)
 
 
+def _named(event: dict[str, Any]) -> dict[str, str]:
+    """Give what the lines of a request carry: the id that its caller was answered with, and what it is about.
+
+    Source: API Gateway developer guide, "$context.requestId"; the caller has it as the header x-amzn-RequestId.
+    """
+    named = {"api_request_id": str((event.get("requestContext") or {}).get("requestId") or "unknown")}
+    about = _NOTIFICATION.search(event["path"])
+    return named | ({"notification_id": about[1]} if about else {})
+
+
 def handler(event: dict[str, Any], context: resources.LambdaContext) -> dict[str, Any]:
     """Answer one request of API Gateway (REST, proxy integration)."""
+    resources.begin(context, **_named(event))
     if asked := _FIRST_PART.search(event["path"]):
         load(ROUTES.get(asked[1], "notifications"))
     try:

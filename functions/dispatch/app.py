@@ -17,6 +17,7 @@ def handler(event: dict[str, Any], context: resources.LambdaContext) -> dict[str
     Returns the records to bring again (Lambda developer guide, "partial batch response"): those whose claim could not
     be written, or that there was no time for. All others are done, or the sweep's.
     """
+    resources.begin(context)
     if "Records" not in event:
         return trial.answer(event)
     records = event["Records"]

@@ -10,6 +10,7 @@ from tocsin.observability import Metric
 
 def handler(_event: dict[str, Any], context: resources.LambdaContext) -> dict[str, Any]:
     """Check once, and return the counts."""
+    resources.begin(context)
     return tick(
         "expiry check",
         "checked",
@@ -17,6 +18,7 @@ def handler(_event: dict[str, Any], context: resources.LambdaContext) -> dict[st
         skipped=Metric.EXPIRY_CHECK_SKIPPED,
         duration=Metric.EXPIRY_CHECK_DURATION,
         measured=_measured,
+        watched="expiry_check",
     )
 
 

@@ -24,6 +24,7 @@ def handler(event: dict[str, Any], context: resources.LambdaContext) -> dict[str
     `{"circuit": "Slack:payments"}` sends what waits for one circuit; `{"ask": true}` asks services what became of what
     they took.
     """
+    resources.begin(context)
     if event.get("ask"):
         return _aside("inquired", lambda: inquiry.run_inquiry(context))
     if name := event.get("circuit"):
@@ -35,6 +36,7 @@ def handler(event: dict[str, Any], context: resources.LambdaContext) -> dict[str
         skipped=Metric.SWEEP_SKIPPED,
         duration=Metric.SWEEP_DURATION,
         measured=_measured,
+        watched=None if "shards" in event else "retry_sweep",
     )
 
 

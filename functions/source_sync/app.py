@@ -11,6 +11,7 @@ from tocsin.sources.sync import Synced
 
 def handler(_event: dict[str, Any], context: resources.LambdaContext) -> dict[str, Any]:
     """Sync once, and return the counts."""
+    resources.begin(context)
     return tick(
         "source sync",
         "synced",
@@ -18,6 +19,7 @@ def handler(_event: dict[str, Any], context: resources.LambdaContext) -> dict[st
         skipped=Metric.SOURCE_SYNC_SKIPPED,
         duration=Metric.SOURCE_SYNC_DURATION,
         measured=_measured,
+        watched="source_sync",
     )
 
 

@@ -11,6 +11,7 @@ import yaml
 
 from build.template import TEMPLATE, parameter_defaults, template
 from tests.support.functions import environment
+from tests.support.people import ADMINISTRATOR, OPERATOR, READER
 from tocsin.observability import Metric
 
 RESOURCES: dict[str, Any] = template()["Resources"]
@@ -22,10 +23,11 @@ def of_type(*types: str) -> Iterator[tuple[str, Any]]:
 
 
 def statements() -> Iterator[tuple[str, Any]]:
-    """Every permission that a role has, with where it stands."""
+    """Every permission that a role has, with where it stands: the role, or the condition that it has it under."""
     for name, role in of_type("AWS::IAM::Role"):
         for policy in role["Properties"].get("Policies", []):
-            yield from ((name, one) for one in policy["PolicyDocument"]["Statement"])
+            where, document = (name, policy) if isinstance(policy, dict) else policy[:2]
+            yield from ((where, one) for one in document["PolicyDocument"]["Statement"])
     for name, policy in of_type("AWS::IAM::ManagedPolicy"):
         yield from ((name, one) for one in policy["Properties"]["PolicyDocument"]["Statement"])
 
@@ -50,6 +52,10 @@ INTERFACES = {
 }
 
 
+METRICS = {"cloudwatch:GetMetricData", "cloudwatch:ListDashboards", "cloudwatch:ListMetrics"}
+"""Of the actions of CloudWatch those that take no resource (Service Authorization Reference)."""
+
+
 def test_a_permission_on_everything_takes_no_resource_or_is_embedded() -> None:
     """`*` as a resource: only where AWS takes no resource, or in policies that no account ever has."""
     allowed = [(where, statement) for where, statement in statements() if statement["Effect"] == "Allow"]
@@ -61,7 +67,10 @@ def test_a_permission_on_everything_takes_no_resource_or_is_embedded() -> None:
     }
     assert everywhere == {
         ("SourceSyncRole", "acm:ListCertificates"),
+        ("Traces", "xray:PutTraceSegments"),
+        ("Traces", "xray:PutTelemetryRecords"),
         *(("NetworkPolicy", action) for action in INTERFACES),
+        *((policy, action) for policy in (READER, OPERATOR, ADMINISTRATOR) for action in METRICS),
         ("EmbeddedSendPolicy", "dynamodb:BatchExecuteStatement"),
         ("EmbeddedSendPolicy", "events:PutEvents"),
         ("EmbeddedSendPolicy", "ses:SendEmail"),

@@ -109,7 +109,7 @@ def test_the_next_check_raises_nothing_that_was_raised(filled: Store) -> None:
 
 
 def test_the_audit_trail_says_who_did_it(filled: Store) -> None:
-    """Contract 3.5: who renewed, archived, revoked and read."""
+    """Contract 3.7 [T]: who renewed, archived, revoked and read."""
     for action in (Action.CERTIFICATE_RENEWED, Action.CERTIFICATE_ARCHIVED, Action.CERTIFICATE_REVOKED):
         assert [event.actor for event in filled.events(action)] == [about.OPERATOR]
     assert len(filled.events(Action.NOTIFICATION_READ)) == 2

@@ -18,18 +18,28 @@ def routes() -> set[str]:
     return {f"{method.upper()} {path.removeprefix('/api/v1')}" for path, methods in paths.items() for method in methods}
 
 
-_WITH_SUBNETS = ("DispatchRole", "RetrySweepRole", "SourceSyncRole")
-"""Who has NetworkPolicy: it must be there before the functions are, so the roles name it."""
+_WITH_SUBNETS = {"NetworkPolicy": ("DispatchRole", "RetrySweepRole", "SourceSyncRole")}
+"""Who has NetworkPolicy, which must be there before the functions are, so the roles name it. No role has people's."""
 
 
 def actions_of_roles() -> dict[str, set[str]]:
     """Give what each role may do in an account: its own policies and the managed ones, but not the embedded AWS's."""
-    found = {name: set(_actions(role["Policies"])) for name, role in resources("AWS::IAM::Role").items()}
+    found = {name: set(_actions(always(role))) for name, role in resources("AWS::IAM::Role").items()}
     for name, policy in resources("AWS::IAM::ManagedPolicy").items():
         if template()["Resources"][name].get("Condition") != "IsEmbedded":
-            for role in policy.get("Roles", _WITH_SUBNETS):
+            for role in policy.get("Roles", _WITH_SUBNETS.get(name, ())):
                 found[role] |= set(_actions([policy]))
     return found
+
+
+def always(role: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Give the inline policies that a role has whatever the parameters say."""
+    return [policy for policy in role["Policies"] if isinstance(policy, dict)]
+
+
+def under_a_condition(role: Mapping[str, Any]) -> dict[str, set[str]]:
+    """Give the actions that a role has only under a condition, by the condition's name."""
+    return {policy[0]: set(_actions([policy[1]])) for policy in role["Policies"] if isinstance(policy, list)}
 
 
 def _actions(policies: list[Mapping[str, Any]]) -> Iterator[str]:

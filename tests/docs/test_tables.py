@@ -10,8 +10,9 @@ from build.idle_month import SNAPSHOTS, bill
 from build.template import template
 from build.toolchain import ROOT
 from tests.docs.markdown import blocks, codes, page, tables
-from tests.docs.template import actions_of_roles, resources
+from tests.docs.template import actions_of_roles, resources, routes, under_a_condition
 from tests.support.channels import NOW, a_notification
+from tests.support.people import actions, may_call
 from tocsin.delivery.attempt import Delivered, FailureClass, NotConfigured, Refused
 from tocsin.delivery.notification import DeliveryPolicy, Notification, Outcome, Status
 from tocsin.delivery.send import STOP_BEFORE
@@ -88,6 +89,37 @@ def test_permissions() -> None:
     described = {row["role"].strip("`"): codes(row["actions"]) for row in only(tables(REFERENCE, "Permissions"))}
     assert {role: set(actions) for role, actions in described.items()} == actions_of_roles()
     assert not any("Scan" in action for actions in described.values() for action in actions)
+
+
+def test_traces_are_written_by_every_function_that_makes_some_and_only_on_request() -> None:
+    """`Tracing=yes`: Lambda refuses a function whose role may not write them; without it no role may."""
+    roles = resources("AWS::IAM::Role")
+    functions = resources("AWS::Serverless::Function").values()
+    of_functions = {str(function["Role"]).removesuffix(".Arn") for function in functions}
+    allowed = {name: under_a_condition(role) for name, role in roles.items() if under_a_condition(role)}
+    writes = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+    assert allowed == {name: {"Traces": writes} for name in of_functions}
+    assert all(f"`{action}`" in REFERENCE.read_text() for action in writes)
+
+
+ROLES = ("producer", "reader", "operator", "administrator")
+
+
+def test_who_may_call_which_route() -> None:
+    """Every route of the template stands once in the table, and each policy allows it as the table says."""
+    rows = tables(OPERATIONS, "Who may do what")[0]
+    described = {route: {role: row[role] == "yes" for role in ROLES} for row in rows for route in codes(row["routes"])}
+    assert sum(len(codes(row["routes"])) for row in rows) == len(described)
+    assert described == {
+        route: {role: may_call(f"{role.title()}Policy", route) for role in ROLES} for route in routes()
+    }
+
+
+def test_what_people_may_do_besides() -> None:
+    rows = tables(OPERATIONS, "Who may do what")[1]
+    for role in ROLES:
+        described = {action for row in rows if row[role] == "yes" for action in codes(row["action"])}
+        assert described | {"execute-api:Invoke"} == actions(f"{role.title()}Policy"), role
 
 
 def test_indexes() -> None:

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from tests.support.inventory_store import Store, a_store
-from tocsin.bootstrap import delivery, inventory, resources, trial
+from tocsin.bootstrap import delivery, heartbeat, inventory, resources, trial
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
 EVENTS = Path(__file__).parents[2] / "events"
@@ -82,6 +82,7 @@ def environment(
         "LINK_BASE_URL": "",
         "CONFIGURATION_SET": "",
         "APPRISE_FUNCTION": f"{stack}-apprise",
+        "HEARTBEAT_PARAMETER": "",
         "RETRY_BUDGETS": "",
         "POWERTOOLS_SERVICE_NAME": stack,
         "POWERTOOLS_METRICS_NAMESPACE": "Tocsin",
@@ -94,7 +95,7 @@ def environment(
 
 def forget_wiring() -> None:
     """Make bootstrap wire anew, as a cold start does."""
-    wired = (resources, delivery, inventory, trial)
+    wired = (resources, delivery, heartbeat, inventory, trial)
     for made in (made for module in wired for made in vars(module).values()):
         if hasattr(made, "cache_clear"):
             made.cache_clear()

@@ -37,10 +37,11 @@ def statements_together(resource: dict[str, Any]) -> dict[str, Any]:
     policies = resource.get("Properties", {}).get("Policies", [])
     if resource["Type"] != "AWS::IAM::Role":
         return resource
-    documents = [policy["PolicyDocument"] for policy in policies]
+    documents = [policy["PolicyDocument"] for policy in policies if "PolicyDocument" in policy]
     statements = [
         _sorted_lists(one) | {"Version": document["Version"]} for document in documents for one in document["Statement"]
     ]
+    statements += [policy for policy in policies if "PolicyDocument" not in policy]  # those under a condition
     statements.sort(key=lambda one: json.dumps(one, sort_keys=True))
     return resource | {"Properties": resource["Properties"] | {"Policies": statements}}
 

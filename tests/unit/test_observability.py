@@ -16,6 +16,7 @@ from tocsin.delivery.notification import DeliveryPolicy, MissingChannelAction, N
 from tocsin.delivery.record import Event
 from tocsin.delivery.store import Change
 from tocsin.observability import Metric, Recorder, RowLog, StackMetrics
+from tocsin.settings import trace_id
 
 LATER = NOW + timedelta(seconds=90)
 
@@ -181,3 +182,29 @@ def test_channels_of_one_name_are_one_channel(recorder: Recorder, capsys: pytest
     recorder.metrics.count(Metric.BOUNCED, ChannelName("Slack:payments"))
     recorder.metrics.latency(1.0, ChannelName("Slack:payments"))
     assert counts(flushed(recorder, capsys), "Slack:payments") == {"Dead": 1, "Bounced": 1, "DeliveryLatency": 1.0}
+
+
+def test_every_line_of_an_invocation_names_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One search by the request's id, or by the trace's, finds all of them: those of rows and all others."""
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-67891233-abcdef012345678912345678;Parent=463ac35c9f6413ad;Sampled=1")
+    logger = Logger(service="named", use_rfc3339=True)
+    lines = RowLog(logger)
+    lines.begin({"request_id": "request-1", "notification_id": "a former one"}, trace_id())
+    lines.begin({"request_id": "request-2"}, trace_id())
+    lines.info("sent", {"notification_id": ROW.id})
+    logger.info("swept")
+    ours, theirs = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    for line in (ours, theirs):
+        assert line["request_id"] == "request-2"
+        assert line["xray_trace_id"] == "1-67891233-abcdef012345678912345678"
+    assert ours["notification_id"] == ROW.id
+    assert "notification_id" not in theirs
+
+
+def test_without_a_trace_no_line_names_one(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = RowLog(Logger(service="untraced"))
+    lines.begin({"request_id": "request-1"}, trace_id({}))
+    lines.info("sent", {})
+    assert "xray_trace_id" not in json.loads(capsys.readouterr().out)

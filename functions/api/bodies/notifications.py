@@ -177,6 +177,8 @@ class NotificationOut(BaseModel):
     act: Act
     about: str | None
     fallback: TargetOut | None
+    resolved_by: str | None
+    """The notification that closes what this one opened."""
     fallback_of: str | None
     fell_back_to: str | None
     deferred: DeferredOut | None

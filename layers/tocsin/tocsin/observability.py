@@ -79,6 +79,8 @@ class Metric(StrEnum):
     """Seconds."""
     SOURCE_SYNC_SKIPPED = "SourceSyncSkipped"
     SOURCES_FAILING = "SourcesFailing"
+    HEARTBEAT_FAILED = "HeartbeatFailed"
+    """A job finished, and the watcher outside could not be told."""
 
 
 _UNITS = {
@@ -157,6 +159,17 @@ class RowLog:
     """
 
     logger: Logger
+    keys: dict[str, str] = field(default_factory=dict)
+    """What all lines of this invocation carry, Powertools' own as well."""
+
+    def begin(self, keys: Mapping[str, str], trace_id: str | None) -> None:
+        """Name the invocation that all lines from now on belong to. Powertools finds the trace by itself."""
+        self.logger.remove_keys(list(self.keys))
+        self.logger.append_keys(**keys)
+        self.keys.clear()
+        self.keys.update(keys)
+        if trace_id:
+            self.keys["xray_trace_id"] = trace_id
 
     def info(self, message: str, extra: Mapping[str, object]) -> None:
         """Write what was expected."""
@@ -174,7 +187,7 @@ class RowLog:
         if level >= self.logger.log_level:
             at = datetime.now(UTC).isoformat(timespec="milliseconds")
             line = {"level": logging.getLevelName(level), "message": message, "timestamp": at}
-            print(json.dumps({**line, "service": self.logger.service, **extra}), flush=True)  # noqa: T201 - see above
+            print(json.dumps({**line, "service": self.logger.service, **self.keys, **extra}), flush=True)  # noqa: T201 - see above
 
 
 @dataclass(frozen=True, slots=True)

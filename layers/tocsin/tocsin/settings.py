@@ -41,6 +41,17 @@ class Settings:
     """SES's configuration set, by which the fate of each mail comes back; empty: the identity's own."""
     apprise_function: str
     """The name of the function that sends by Apprise."""
+    heartbeat_parameter: str
+    """The SSM parameter that says whom to give a sign of life; empty: nobody."""
+
+
+def trace_id(environment: Mapping[str, str] = os.environ) -> str | None:
+    """Give X-Ray's id of this invocation's trace, which Lambda sets anew for each one; None where there is none.
+
+    Source: Lambda developer guide, "Defined runtime environment variables"; X-Ray developer guide, "Tracing header".
+    """
+    parts = dict(part.partition("=")[::2] for part in environment.get("_X_AMZN_TRACE_ID", "").split(";"))
+    return parts.get("Root")
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -100,6 +111,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         link_base=value("LINK_BASE_URL").rstrip("/"),
         configuration_set=value("CONFIGURATION_SET"),
         apprise_function=value("APPRISE_FUNCTION"),
+        heartbeat_parameter=value("HEARTBEAT_PARAMETER"),
     )
 
 

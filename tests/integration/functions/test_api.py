@@ -32,7 +32,7 @@ FIELDS = {
     *("id", "type", "channel", "recipient", "subject", "message", "severity", "certificate_id", "created_by", "status"),
     "outcome",
     *("retry_count", "max_attempts", "next_retry_at", "last_error", "created_at", "updated_at", "sent_at", "read_at"),
-    *("complained_at", "act", "about", "fallback", "fallback_of", "fell_back_to", "deferred"),
+    *("complained_at", "act", "about", "resolved_by", "fallback", "fallback_of", "fell_back_to", "deferred"),
     "attempts",
 }
 
@@ -234,6 +234,19 @@ def test_a_requeue_is_one_transaction_with_its_line_of_the_trail_and_shows_the_n
     assert (shown["next_retry_at"], shown["last_error"], len(shown["attempts"])) == (None, None, 2)
     assert call("GET", f"{PATH}/{dead.id}").json == shown
     assert [blob.values for blob in blobs_in(capsys.readouterr().out)] == [{"Requeued": [1]}]
+
+
+def test_what_the_api_logs_can_be_found_by_the_notification_and_by_the_request(
+    stack: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One search finds all that happened to an alert, and what a caller's request did, by the id of its answer."""
+    dead = settled(a_row(), REJECTED)
+    stack.fill([dead])
+    assert call("POST", f"{PATH}/{dead.id}/requeue").status == 200
+    (line,) = [json.loads(text) for text in capsys.readouterr().out.splitlines() if '"message": "requeued"' in text]
+    assert line["notification_id"] == dead.id
+    assert line["request_id"] == Context().aws_request_id
+    assert line["api_request_id"] == sample("api_create")["requestContext"]["requestId"]
 
 
 def test_a_filtered_search_says_how_far_it_got(stack: Database) -> None:

@@ -73,10 +73,11 @@ def test_a_fallback_is_checked_like_the_first_recipient(
 
 
 def test_the_links_between_two_are_shown(stack: Database) -> None:
-    first = replace(a_row(), fell_back_to="01JSECOND", complained_at=NOW)
+    first = replace(a_row(), fell_back_to="01JSECOND", resolved_by="01JTHIRD", complained_at=NOW)
     stack.fill([first, second := replace(a_row(), fallback_of=first.id)])
     shown = call("GET", f"{PATH}/{first.id}").json
     assert (shown["fell_back_to"], shown["fallback_of"], shown["complained_at"]) == ("01JSECOND", None, text_of(NOW))
+    assert shown["resolved_by"] == "01JTHIRD"
     assert call("GET", f"{PATH}/{second.id}").json["fallback_of"] == first.id
 
 

@@ -13,7 +13,7 @@ from botocore.config import Config
 
 from tocsin.delivery.send import Worker
 from tocsin.observability import Recorder, RowLog, StackMetrics
-from tocsin.settings import Settings, read_settings
+from tocsin.settings import Settings, read_settings, trace_id
 from tocsin.storage.audit import AuditTrail
 from tocsin.storage.cursor import Cursors, shared_key
 from tocsin.storage.notifications.lists import NotificationLists
@@ -122,6 +122,11 @@ def cursors() -> Cursors:
 def recorder() -> Recorder:
     """Make what turns events into log lines and metrics."""
     return Recorder(RowLog(logger()), StackMetrics(settings().stack))
+
+
+def begin(context: LambdaContext, **keys: str) -> None:
+    """Name this invocation in every line that it logs: Lambda's id of the request, its trace, and `keys`."""
+    recorder().logger.begin({"request_id": context.aws_request_id, **keys}, trace_id())
 
 
 def worker(context: LambdaContext) -> Worker:

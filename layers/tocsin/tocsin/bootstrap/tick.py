@@ -1,9 +1,9 @@
-"""What the scheduled functions have in common: run once, unless another run is at it; measure, log, flush."""
+"""What scheduled functions have in common: run once, unless another run is at it; measure, log, give a sign of life."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from tocsin.bootstrap import resources
+from tocsin.bootstrap import heartbeat, resources
 from tocsin.observability import Metric
 
 Done = TypeVar("Done")
@@ -17,11 +17,13 @@ def tick(
     skipped: Metric,
     duration: Metric,
     measured: Callable[[Done], tuple[Mapping[Metric, float], dict[str, Any]]],
+    watched: str | None,
 ) -> dict[str, Any]:
     """Run once, and return the counts; `{"skipped": true}` while another run is at it, and `run` gives null.
 
     `job` and `finished` are the words of the log. `measured` gives the gauges of a run and its counts. The schedule's
     next tick is the retry. A gauge of 0 is not written: a metric costs what it costs for each hour that it has data.
+    The watcher outside knows the job as `watched`, and hears of a run only when it finished; null: it is not told.
     """
     metrics, logger = resources.recorder().metrics, resources.logger()
     begun = resources.now()
@@ -37,5 +39,8 @@ def tick(
             metrics.gauge(metric, value)
         logger.info(finished, extra=counts | {"seconds": round(seconds, 3)})
     finally:
+        metrics.flush()
+    if watched and heartbeat.give(watched) is False:
+        metrics.gauge(Metric.HEARTBEAT_FAILED, 1)
         metrics.flush()
     return {"skipped": False, **counts}
