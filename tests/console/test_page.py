@@ -62,7 +62,7 @@ def test_without_the_link_there_is_nothing(page: Page, link: str, aws: FakeAws) 
 
 def test_a_foreign_page_can_neither_act_nor_read(browser: Browser, link: str, aws: FakeAws) -> None:
     """In a browser that has the session: a form, a fetch, a frame and an image of another origin (`localhost`)."""
-    context = browser.new_context()
+    context = browser.new_context(locale="en-GB")
     opened(context.new_page(), link)
     foreign = context.new_page()
     origin = link.partition("/#")[0]
@@ -231,7 +231,7 @@ HOSTILE = """
 @pytest.fixture
 def bare(browser: Browser) -> Iterator[Page]:
     """A page whose policy may stop something: that is what it is for."""
-    context = browser.new_context()
+    context = browser.new_context(locale="en-GB")
     yield context.new_page()
     context.close()
 
