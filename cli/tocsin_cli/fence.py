@@ -28,7 +28,6 @@ _OWN = re.compile(
 """What is no text. Whatever else is none of the API's words is fenced, in fields to come as well."""
 _PASSED_ON = {
     "next_cursor": re.compile(r"[!-~]{1,4096}"),
-    "token": re.compile(r"[!-~]{1,4096}"),
     "action": re.compile(r"[a-z_]{1,64}"),
     "stack": re.compile(r"[A-Za-z0-9-]{1,128}"),
 }

@@ -205,7 +205,7 @@ class Preview(Answer):
     count: Annotated[int, Field(description="dead letters that would be requeued: tell a human this number")]
     is_exact: Annotated[bool, Field(description="false: there are at least `count`")]
     sample: list[Notification]
-    token: Annotated[str, Field(description="give it to start_requeue_job, with `count`")]
+    preview_id: Annotated[str, Field(description="give it to start_requeue_job, with `count`")]
     expires_at: str
 
 

@@ -3,6 +3,7 @@
 Protocol: https://modelcontextprotocol.io. The tools block, so the SDK runs each in a thread.
 """
 
+import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -68,7 +69,7 @@ Reason = Annotated[
 
 READS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 PREPARES = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
-"""Writes nothing but the token that it gives."""
+"""Changes no notification."""
 SENDS = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=True)
 """Messages go out to others; called again later, it may send again."""
 SENDS_ONCE = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=True)
@@ -309,8 +310,11 @@ class Writing:
 
     def __init__(self, stack: _Stack) -> None:
         self._stack = stack
-        self._counted: dict[str, int] = {}
-        """What this session's previews counted, by their tokens: no number that a human saw, no requeue of many."""
+        self._previews: dict[str, tuple[str, int]] = {}
+        """The API's token of each preview, and what it counted: no number that a human saw, no requeue of many.
+
+        A token holds the whole selection, thousands of characters that an assistant would have to copy.
+        """
 
     def requeue_notification(self, notification_id: Id, reason: Reason) -> answers.Changed:
         """Send one dead letter again, with its whole budget of attempts. Anything but a dead one is refused (409)."""
@@ -340,7 +344,7 @@ class Writing:
     ) -> answers.Preview:
         """Count the dead letters that a requeue would send again, and show some. Nothing is sent.
 
-        The token that it gives starts exactly that requeue, within 10 minutes.
+        Its `preview_id` starts exactly that requeue, within 10 minutes.
         """
         given = {
             "type": type,
@@ -356,22 +360,22 @@ class Writing:
         if [bool(ids), bool(filters), every_dead_letter].count(True) != 1:
             raise ToolError("Give ids, or filters, or every_dead_letter: one of the three.")
         found = self._stack.post("/requeue-jobs/preview", {"ids": ids} if ids else {"filters": filters})
-        self._counted[found["token"]] = found["count"]
-        return _answer(answers.Preview, found)
+        preview_id = secrets.token_hex(6)
+        self._previews[preview_id] = found.pop("token"), found["count"]
+        return _answer(answers.Preview, {**found, "preview_id": preview_id})
 
     def start_requeue_job(
         self,
-        token: Annotated[str, Field(min_length=1, max_length=4096, description="of preview_requeue")],
+        preview_id: Annotated[str, Field(pattern="^[0-9a-f]{12}$", description="of preview_requeue")],
         count: Annotated[int, Field(ge=1, description="what that preview counted, and the human agreed to")],
         reason: Reason,
     ) -> answers.OneJob:
-        """Send many dead letters again: those that a preview counted. The same token starts one job, however often."""
-        if token not in self._counted:
-            raise ToolError("No preview of this session gave that token: call preview_requeue first.")
-        if self._counted[token] != count:
-            raise ToolError(
-                f"The preview counted {self._counted[token]}, not {count}: ask the human about that number."
-            )
+        """Send many dead letters again: those that a preview counted. One preview starts one job, however often."""
+        if preview_id not in self._previews:
+            raise ToolError("There is no such preview in this session: call preview_requeue first.")
+        token, counted = self._previews[preview_id]
+        if counted != count:
+            raise ToolError(f"The preview counted {counted}, not {count}: ask the human about that number.")
         job = self._stack.post("/requeue-jobs", {"token": token, "reason": _signed(reason)})
         return _answer(answers.OneJob, {"job": job})
 

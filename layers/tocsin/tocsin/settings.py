@@ -41,6 +41,10 @@ class Settings:
     """SES's configuration set, by which the fate of each mail comes back; empty: the identity's own."""
     apprise_function: str
     """The name of the function that sends by Apprise."""
+    widget_look: str
+    """The ARN of the widget's function that looks."""
+    widget_act: str
+    """The ARN of the one that acts."""
     heartbeat_parameter: str
     """The SSM parameter that says whom to give a sign of life; empty: nobody."""
 
@@ -111,6 +115,8 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         link_base=value("LINK_BASE_URL").rstrip("/"),
         configuration_set=value("CONFIGURATION_SET"),
         apprise_function=value("APPRISE_FUNCTION"),
+        widget_look=value("WIDGET_LOOK"),
+        widget_act=value("WIDGET_ACT"),
         heartbeat_parameter=value("HEARTBEAT_PARAMETER"),
     )
 

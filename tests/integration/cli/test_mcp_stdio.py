@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
+from mcp_types import TextContent
 
 from build.toolchain import ROOT
 
@@ -32,8 +33,10 @@ async def test_the_sdks_client_is_served() -> None:
         for _ in range(2):
             answer = await client.call_tool("stats", {})
             assert answer.is_error
-            assert "The API can't be reached" in str(answer.content)
-            assert "Traceback" not in str(answer.content)
+            (said,) = answer.content
+            assert isinstance(said, TextContent)
+            assert "The API can't be reached" in said.text
+            assert "Traceback" not in said.text
 
 
 @pytest.mark.parametrize("read_only", ["0", "1"])
@@ -51,13 +54,18 @@ def test_it_ends_with_its_input_and_says_nothing_but_the_protocol(read_only: str
         {"method": "notifications/initialized"},
         {"id": 2, "method": "tools/list"},
     ]
-    text = "".join(json.dumps({"jsonrpc": "2.0"} | line) + "\n" for line in lines)
     environment = {"PATH": os.environ["PATH"], "TOCSIN_MCP_READ_ONLY": read_only} | NOWHERE
-    done = subprocess.run(
-        [*TOCSIN, "mcp"], input=text, env=environment, capture_output=True, text=True, timeout=60, check=True
-    )
-    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([*TOCSIN, "mcp"], env=environment, text=True, **pipes) as server:
+        assert server.stdin
+        assert server.stdout
+        assert server.stderr
+        server.stdin.write("".join(json.dumps({"jsonrpc": "2.0"} | line) + "\n" for line in lines))
+        server.stdin.flush()
+        answers = [json.loads(server.stdout.readline()) for _ in range(2)]  # what is unanswered at the end stays so
+        server.stdin.close()
+        assert (server.stdout.read(), server.stderr.read()) == ("", "")
+    assert server.returncode == 0
     assert [answer["id"] for answer in answers] == [1, 2]
     names = {tool["name"] for tool in answers[1]["result"]["tools"]}
     assert ("requeue_notification" in names) is (read_only == "0")
-    assert done.stderr == ""

@@ -93,7 +93,6 @@ OURS: list[tuple[str, Any]] = [
     ("id", "0123456789ab"),
     ("threshold", "-14"),
     ("next_cursor", "eyJhIjoxfQ.abc_-="),
-    ("token", "eyJhIjoxfQ.abc_-="),
     ("action", "notification_requeued"),
     ("outcome", None),
     ("count", 3),

@@ -150,13 +150,16 @@ async def test_a_requeue_of_many_is_of_ids_or_of_filters_or_of_all(arguments: di
     ],
 )
 async def test_a_preview_asks_for_what_was_chosen(arguments: dict[str, Any], body: dict[str, Any]) -> None:
-    api = RecordedApi(answers={"POST /requeue-jobs/preview": PREVIEW})
+    api = RecordedApi(answers={"POST /requeue-jobs/preview": dict(PREVIEW)})
     answer = await called(api, "preview_requeue", arguments)
     assert api.asked == [("POST /requeue-jobs/preview", body)]
-    assert (answer["count"], answer["is_exact"], answer["token"]) == (312, True, "a-token")
+    assert (answer["count"], answer["is_exact"]) == (312, True)
+    assert TOKEN not in str(answer)
 
 
-PREVIEW = {"count": 312, "is_exact": True, "sample": [ROW], "token": "a-token", "expires_at": AT}
+TOKEN = "x" * 20_000
+"""It holds the whole selection, and so 500 ids."""
+PREVIEW = {"count": 312, "is_exact": True, "sample": [ROW], "token": TOKEN, "expires_at": AT}
 JOB = {
     "id": ID,
     "state": "queued",
@@ -178,19 +181,20 @@ JOB = {
 
 async def test_many_are_requeued_only_by_the_number_that_was_shown() -> None:
     """A human sees the preview's number in the call that they are asked to allow."""
-    api = RecordedApi(answers={"POST /requeue-jobs/preview": PREVIEW, "POST /requeue-jobs": JOB})
-    reason = "the receiver\nis back"
+    api = RecordedApi(answers={"POST /requeue-jobs/preview": dict(PREVIEW), "POST /requeue-jobs": JOB})
+    said = {"reason": "the receiver\nis back"}
     async with Client(mcp_server(api)) as client:
-        early = await client.call_tool("start_requeue_job", {"token": "a-token", "count": 312, "reason": reason})
+        early = await client.call_tool("start_requeue_job", said | {"preview_id": "0123456789ab", "count": 312})
         assert early.is_error
-        await client.call_tool("preview_requeue", {"every_dead_letter": True})
-        wrong = await client.call_tool("start_requeue_job", {"token": "a-token", "count": 12, "reason": reason})
+        preview = await client.call_tool("preview_requeue", {"every_dead_letter": True})
+        said["preview_id"] = preview.structured_content["preview_id"]
+        wrong = await client.call_tool("start_requeue_job", said | {"count": 12})
         assert wrong.is_error
         assert "counted 312" in str(wrong.content)
-        started = await client.call_tool("start_requeue_job", {"token": "a-token", "count": 312, "reason": reason})
+        started = await client.call_tool("start_requeue_job", said | {"count": 312})
     assert not started.is_error
     assert [asked for asked in api.asked if asked[0] == "POST /requeue-jobs"] == [
-        ("POST /requeue-jobs", {"token": "a-token", "reason": "assistant via tocsin mcp: the receiver is back"})
+        ("POST /requeue-jobs", {"token": TOKEN, "reason": "assistant via tocsin mcp: the receiver is back"})
     ]
     assert started.structured_content["job"]["state"] == "queued"
 
