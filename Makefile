@@ -19,7 +19,7 @@ TOOLS := .venv/.ready $(VENVS)/sam/.ready $(VENVS)/aws/.ready
 export PYTHONDONTWRITEBYTECODE := 1
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help install up down test check fix demo bench deploy lock clean dynamodb
+.PHONY: help install up down test check fix openapi demo bench deploy lock clean dynamodb
 
 help: ## List the commands.
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
@@ -79,7 +79,7 @@ up: $(TOOLS) ## Start the embedded AWS with the stack in it; DEMO=1 fills it. Pa
 down: ## Stop the embedded AWS.
 	@if [ -x $(PY) ]; then $(PY) -m local.embedded down; fi
 
-demo: $(TOOLS) ## Watch certificates alert, and a notification fail, retry, die and come back.
+demo: $(TOOLS) ## Watch certificates alert, and a notification fail, retry, die and come back; then the console opens.
 	@$(PY) -m demo
 
 # ── Checking ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -106,6 +106,9 @@ check: $(TOOLS) ## Lint, order of packages, types, template: all of them, and th
 fix: .venv/.ready ## Let the linter mend and format what it can.
 	@.venv/bin/ruff check --fix --quiet . || true
 	@.venv/bin/ruff format .
+
+openapi: .venv/.ready ## Write the API's description in docs/ anew, from the code.
+	@$(PY) -m build.openapi
 
 bench: $(TOOLS) ## Measure it, beside what it is compared with: docs/performance.md. A part of it: make bench ARGS=cold
 	@PYTHONPATH=layers/tocsin:. $(PY) -m bench $(ARGS)

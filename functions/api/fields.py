@@ -1,13 +1,29 @@
 """Types of fields that several bodies have, and what the bodies have in common."""
 
 import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.functional_validators import AfterValidator, BeforeValidator
 
 from tocsin.text import is_storable
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # pydantic hashes it, and a mapping has no hash
+class Says:
+    """What the API's description says of a type beside what pydantic sees: that which its validators enforce.
+
+    It must never allow what is refused. What it leaves out and is taken nevertheless does no harm.
+    """
+
+    more: Mapping[str, object]
+
+    def __get_pydantic_json_schema__(self, schema: object, handler: Callable[[object], dict[str, Any]]) -> object:
+        """Add it (pydantic, "JSON Schema", implementing `__get_pydantic_json_schema__`)."""
+        return {**handler(schema), **self.more}
 
 
 def storable(text: str) -> str:
@@ -38,12 +54,21 @@ def _in_our_era(at: datetime) -> datetime:
     return at
 
 
-Line = Annotated[str, AfterValidator(storable), AfterValidator(_one_line)]
-Instant = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_in_our_era)]
+LINE_PATTERN = r"^[^\x00-\x1f\x7f]*$"
+_ONE_LINE = Says({"pattern": LINE_PATTERN})
+_YEARS = Says({"pattern": "^(197[1-9]|19[89][0-9]|[2-8][0-9]{3}|9[0-8][0-9]{2}|99[0-8][0-9]|999[0-7])-"})
+"""1971 to 9997: with the days at both ends that are in our era in one zone and not in another left out."""
+
+Line = Annotated[str, AfterValidator(storable), AfterValidator(_one_line), _ONE_LINE]
+Instant = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_in_our_era), _YEARS]
 _LIMIT = 1024
-Name = Annotated[Line, Field(min_length=1, max_length=256)]
+_NAME_LIMIT = 256
+Name = Annotated[Line, Field(min_length=1, max_length=_NAME_LIMIT)]
 Text = Annotated[Line, Field(max_length=_LIMIT)]
 Id = Annotated[Line, Field(min_length=1, max_length=256)]
+ULID_PATTERN = "^[0-7][0-9A-HJKMNP-TV-Z]{25}$"
+Named = Annotated[str, Says({"minLength": 1, "maxLength": _NAME_LIMIT, "pattern": LINE_PATTERN})]
+"""The name of a policy, an owner or a team, which the domain checks."""
 ThresholdText = Annotated[str, BeforeValidator(str)]
 
 

@@ -92,6 +92,29 @@ def test_the_api_can_decrypt_no_credentials() -> None:
     assert not [one for one in api if "ssm:GetParameter" in listed(one["Action"])]
 
 
+WRITES = ("Put", "Update", "Delete", "Write", "Publish", "Send", "Invoke", "Create", "Start", "PartiQL", "Execute")
+
+
+def test_the_function_that_looks_may_write_nothing() -> None:
+    """Not a row, not a lease: who may look at the dashboard can change nothing by it. Its own log it must write."""
+    policies = [
+        name for name, found in RESOURCES.items() if "WidgetRole" in found.get("Properties", {}).get("Roles", ())
+    ]
+    assert sorted(policies) == ["EmbeddedReadPolicy", "KeyPolicy", "WidgetReadPolicy"]
+    assert "ManagedPolicyArns" not in RESOURCES["WidgetRole"]["Properties"]
+    own = {"WidgetRole", "WidgetReadPolicy", "EmbeddedReadPolicy"}  # a key is used through DynamoDB only
+    actions = {
+        action
+        for where, one in statements()
+        if where in own and one["Effect"] == "Allow"
+        for action in listed(one["Action"])
+    }
+    assert {action for action in actions if action.partition(":")[2].startswith(WRITES)} <= {
+        *("logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords")
+    }
+    assert "dynamodb:Query" in actions
+
+
 def test_every_function_has_a_role_and_a_log_group_of_its_own() -> None:
     functions = dict(of_type("AWS::Serverless::Function"))
     for name, found in functions.items():
@@ -123,6 +146,21 @@ def test_apprise_is_invoked_for_its_rows_only() -> None:
     invoking = [where for where, one in statements() if "apprise:live" in str(one["Resource"])]
     assert [where.partition(".")[0] for where in invoking] == ["SendPolicy"]
     assert RESOURCES["SendPolicy"]["Properties"]["Roles"] == ["DispatchRole", "RetrySweepRole"]
+
+
+def test_bulk_requeue_may_requeue_and_nothing_else() -> None:
+    """It sends nothing, reads no credentials, starts nobody, and has no schedule: a tick of the sweep starts it."""
+    allowed = [one for where, one in statements() if where.startswith("BulkRequeueRole")]
+    services = {action.partition(":")[0] for one in allowed for action in listed(one["Action"])}
+    assert services == {"dynamodb", "logs"} | ({"xray"} if "xray" in str(allowed) else set())
+    on_audit = [listed(one["Action"]) for one in allowed if "Audit" in str(one["Resource"])]
+    assert on_audit == [["dynamodb:PutItem"]], "the trail is written, never read or changed"
+    function = RESOURCES["BulkRequeueFunction"]["Properties"]
+    assert not function.keys() & {"Events", "VpcConfig", "ReservedConcurrentExecutions"}
+    assert function["EventInvokeConfig"] == {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}
+    invoking = {where.partition(".")[0] for where, one in statements() if "-requeue:live" in str(one["Resource"])}
+    assert {"ApiRole", "RetrySweepRole"} <= invoking
+    assert not invoking & {"BulkRequeueRole", "DispatchRole", "SchedulerRole", "ReaderPolicy"}
 
 
 def test_no_route_catches_all() -> None:
@@ -256,6 +294,21 @@ def test_the_dashboard_shows_metrics_that_exist_by_every_channel() -> None:
     alarms = {arn.rpartition(":alarm:")[2] for widget in widgets for arn in widget["properties"].get("alarms", [])}
     named = {found["Properties"]["AlarmName"] for _, found in of_type("AWS::CloudWatch::Alarm")}
     assert alarms == named
+
+
+def test_the_dashboard_has_the_widget_whose_letters_never_throw_an_operator_back() -> None:
+    """CloudWatch user guide, "Custom widgets": an update calls with the parameters, whatever page was looked at."""
+    text: str = yaml.safe_load(DASHBOARD.read_text())["Fn::Sub"]
+    widgets = [one for one in json.loads(text)["widgets"] if one["type"] == "custom"]
+    updates = {one["properties"]["params"]["view"]: one["properties"]["updateOn"] for one in widgets}
+    never = {"refresh": False, "resize": False, "timeRange": False}
+    assert updates == {"counts": never | {"refresh": True}, "letters": never}
+    told = template()["Globals"]["Function"]["Environment"]["Variables"]
+    assert {one["properties"]["endpoint"] for one in widgets} == {told["WIDGET_LOOK"]}
+    for variable, function in (("WIDGET_LOOK", "WidgetFunction"), ("WIDGET_ACT", "WidgetActFunction")):
+        name = RESOURCES[function]["Properties"]["FunctionName"]
+        assert told[variable].endswith(f":function:{name}:live"), "written out: a reference would be a circle"
+        assert name.startswith("customWidget-"), "by which CloudWatch's console offers it"
 
 
 def allowed(policy: str) -> Any:

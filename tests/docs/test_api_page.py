@@ -1,36 +1,33 @@
 """The HTTP reference against the code: every route, field and parameter is described, and none is invented."""
 
-import json
-import os
-import subprocess
-import sys
 from functools import cache
 from typing import Any
 
 import pytest
 
-from build.toolchain import ROOT
+from build import openapi as pages_of
 from tests.docs.markdown import codes, page, tables
 from tests.docs.template import routes
 from tocsin.delivery.channel_name import ChannelKind
 
 API = page("docs/api.md")
-PRINT = "import app; print(app.openapi().body)"
 
 
 @cache
 def openapi() -> dict[str, Any]:
-    """Give the document that the code makes, from a process of its own: a function's modules have common names."""
-    paths = os.pathsep.join(str(ROOT / path) for path in ("functions/api", "layers/tocsin"))
-    done = subprocess.run(
-        [sys.executable, "-c", PRINT],
-        env=os.environ | {"PYTHONPATH": paths, "POWERTOOLS_TRACE_DISABLED": "true"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    document: dict[str, Any] = json.loads(done.stdout)
-    return document
+    """Give the document that the code makes."""
+    return pages_of.described()
+
+
+def test_what_is_made_from_the_code_is_fresh() -> None:
+    """`make openapi` writes both anew."""
+    assert pages_of.JSON_FILE.read_text() == pages_of.as_json(openapi())
+    assert pages_of.PAGE_FILE.read_text() == pages_of.as_page(openapi())
+
+
+def test_what_is_made_is_small() -> None:
+    """A reader opens it, and a repository keeps each version of it."""
+    assert pages_of.JSON_FILE.stat().st_size + pages_of.PAGE_FILE.stat().st_size < 200_000
 
 
 def described(heading: str, column: str, table: int = 0) -> list[str]:
@@ -103,6 +100,23 @@ def test_fields_of_answers(heading: str, table: int, schema: str) -> None:
 
 def test_fields_of_groups() -> None:
     assert set(described("What they died of", "part of a group", 1)) == set(properties("GroupOut"))
+
+
+@pytest.mark.parametrize(
+    ("column", "table", "schema"),
+    [
+        ("part of a selection", 0, "SelectionIn"),
+        ("part of a preview", 1, "RequeuePreviewOut"),
+        ("part of a job", 2, "RequeueJobOut"),
+    ],
+)
+def test_fields_of_requeue_jobs(column: str, table: int, schema: str) -> None:
+    assert described("Requeue many", column, table) == list(properties(schema))
+
+
+def test_filters_of_requeue_jobs() -> None:
+    (row,) = [row for row in tables(API, "Requeue many")[0] if "filters" in codes(row["part of a selection"])]
+    assert codes(row["what it is"]) == list(properties("FiltersIn"))
 
 
 def test_fields_of_imports_and_sources() -> None:

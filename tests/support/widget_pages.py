@@ -94,7 +94,6 @@ def every_page(text: str) -> dict[str, tuple[Page, Place, Notice | None]]:
         oldest=NOW,
         groups=groups,
         jobs=[a_job(reason=text)],
-        can_requeue_many=True,
     )
     everywhere = replace(here, tab=Tab.ALL)
     return {

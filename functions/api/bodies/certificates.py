@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Self
 
-from fields import Id, Instant, Line, Name, Shown, Strict, Text
+from fields import Id, Instant, Line, Name, Says, Shown, Strict, Text
 from pydantic import BaseModel, Field
 
 from bodies.notifications import NotificationOut
@@ -70,7 +70,7 @@ class CertificateList(BaseModel):
 class ImportIn(Strict):
     """PEM text: every certificate in it is taken. A private key in it is neither read nor kept."""
 
-    pem: Annotated[str, Field(min_length=1)]
+    pem: Annotated[str, Field(min_length=1), Says({"format": "pem"})]
     owner_id: Id | None = None
     team_id: Id | None = None
     policy_id: Id | None = None

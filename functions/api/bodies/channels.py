@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Self
 
-from fields import Line, Strict, storable
+from fields import Line, Says, Strict, storable
 from pydantic import BaseModel, Field, model_validator
 from pydantic.functional_validators import AfterValidator
 
@@ -94,12 +94,25 @@ class ChannelTestOut(BaseModel):
     duration_ms: int
 
 
+Draft = Annotated[
+    str,
+    AfterValidator(storable),
+    Says(
+        {
+            "minLength": 1,
+            "maxLength": DRAFT_LIMIT,
+            "description": f"Jinja that says something. All parts together: at most {DRAFT_LIMIT:,} bytes of UTF-8.",
+        }
+    ),
+]
+
+
 class TemplateIn(Strict):
     """A draft. What it leaves out is as it would be without it."""
 
-    subject: Annotated[str, AfterValidator(storable)] | None = None
-    body: Annotated[str, AfterValidator(storable)] | None = None
-    html: Annotated[str, AfterValidator(storable)] | None = None
+    subject: Draft | None = None
+    body: Draft | None = None
+    html: Draft | None = None
 
     @model_validator(mode="after")
     def _check_size(self) -> "TemplateIn":

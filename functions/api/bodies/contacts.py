@@ -1,20 +1,23 @@
 """Owners and teams as the API shows and takes them."""
 
 from datetime import datetime
-from typing import Self
+from typing import Annotated, Self
 
-from fields import Id, Shown, Strict
+from fields import Id, Named, Says, Shown, Strict
 from pydantic import BaseModel, field_validator
 
 from tocsin.bootstrap import resources
+from tocsin.delivery.recipient import EMAIL_LIMIT, EMAIL_PATTERN
 from tocsin.inventory.contacts import Owner, Team
+
+Email = Annotated[str, Says({"maxLength": EMAIL_LIMIT, "pattern": EMAIL_PATTERN})]
 
 
 class ContactIn(Strict):
     """What owners and teams have in common."""
 
-    name: str
-    email: str
+    name: Named
+    email: Email
 
     @field_validator("email")
     @classmethod

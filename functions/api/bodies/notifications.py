@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Self
 
-from fields import Line, Shown, Strict, storable
+from fields import ULID_PATTERN, Line, Says, Shown, Strict, storable
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 from pydantic.functional_validators import AfterValidator
 
@@ -11,6 +11,7 @@ from tocsin.bootstrap import resources
 from tocsin.delivery.attempt import Attempt, AttemptClass
 from tocsin.delivery.channel_name import ChannelKind, ChannelName, Target
 from tocsin.delivery.notification import MESSAGE_LIMIT, Act, Notification, Outcome, Severity, Status
+from tocsin.delivery.recipient import EMAIL_LIMIT, EMAIL_PATTERN, TOPIC_PATTERN
 
 KEEP_INCIDENTS = (ChannelKind.PAGERDUTY, ChannelKind.OPSGENIE, ChannelKind.JSM)
 """Kinds at which something that was opened can be acknowledged and resolved."""
@@ -26,11 +27,51 @@ def _fits(text: str) -> str:
     return text
 
 
-Message = Annotated[str, StringConstraints(min_length=1), AfterValidator(storable), AfterValidator(_fits)]
+_MESSAGE = Says(
+    {
+        "maxLength": MESSAGE_LIMIT,
+        "description": f"At most {MESSAGE_LIMIT:,} bytes of UTF-8, in which a character has one to four.",
+    }
+)
+Message = Annotated[str, StringConstraints(min_length=1), AfterValidator(storable), AfterValidator(_fits), _MESSAGE]
 Type = Annotated[str, StringConstraints(pattern=TYPE_PATTERN)]
 
 
 Recipient = Annotated[Line, Field(max_length=2048, validate_default=True)]
+
+
+def _of_kind(*kinds: ChannelKind) -> dict[str, object]:
+    """Describe a body whose channel is one of `kinds`."""
+    return {"required": ["channel"], "properties": {"channel": {"pattern": f"^({'|'.join(kinds)})(:|$)"}}}
+
+
+_URL = r"^https://([A-Za-z0-9]([A-Za-z0-9-]{0,40}[A-Za-z0-9])?\.){1,3}[A-Za-z]{2,40}(:[1-9][0-9]{0,3})?(/[!-\[\]-~]*)?$"
+RECIPIENTS: list[dict[str, object]] = [
+    {
+        "if": _of_kind(ChannelKind.EMAIL),
+        "then": {
+            "required": ["recipient"],
+            "properties": {"recipient": {"pattern": EMAIL_PATTERN, "maxLength": EMAIL_LIMIT}},
+        },
+    },
+    {
+        "if": _of_kind(ChannelKind.WEBHOOK),
+        "then": {"properties": {"recipient": {"anyOf": [{"const": ""}, {"pattern": _URL}]}}},
+    },
+    {
+        "if": _of_kind(ChannelKind.SNS),
+        "then": {"properties": {"recipient": {"anyOf": [{"const": ""}, {"pattern": TOPIC_PATTERN}]}}},
+    },
+]
+"""What recipient a channel takes, for the description; which hosts and domains, is the stack's own matter."""
+_ACTS: dict[str, object] = {
+    "if": {"required": ["act"], "properties": {"act": {"enum": [Act.ACKNOWLEDGE, Act.RESOLVE]}}},
+    "then": {
+        "required": ["about"],
+        "properties": {"about": {"type": "string", "pattern": ULID_PATTERN}, **_of_kind(*KEEP_INCIDENTS)["properties"]},
+    },
+    "else": {"properties": {"about": {"type": "null"}}},
+}
 
 
 def _fit(recipient: str, others: ValidationInfo) -> str:
@@ -44,6 +85,8 @@ def _fit(recipient: str, others: ValidationInfo) -> str:
 class TargetIn(Strict):
     """Where a notification goes if its own channel can't deliver it."""
 
+    model_config = ConfigDict(json_schema_extra={"allOf": RECIPIENTS})
+
     channel: ChannelName
     recipient: Recipient = ""
 
@@ -53,7 +96,7 @@ class TargetIn(Strict):
 class NewNotification(BaseModel):
     """What a caller says of an alert."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"allOf": [*RECIPIENTS, _ACTS]})
 
     type: Type
     channel: ChannelName

@@ -3,31 +3,74 @@
 from datetime import datetime
 from typing import Annotated, Self
 
-from fields import Instant, Shown, Strict, ThresholdText
-from pydantic import BaseModel, Field, JsonValue
+from fields import Instant, Named, Says, Shown, Strict, ThresholdText
+from pydantic import BaseModel, Field, JsonValue, StrictBool
 
-from tocsin.delivery.channel_name import ChannelName
+from tocsin.delivery.channel_name import CHANNEL_PATTERN, ChannelName
 from tocsin.delivery.notification import Severity
 from tocsin.expiry.simulation import SimulatedAlert
 from tocsin.inventory.policy import RenewalPolicy, parse_policy
-from tocsin.inventory.thresholds import Threshold, Unit
+from tocsin.inventory.thresholds import COUNT_LIMIT, DAYS_LIMIT, Threshold, Unit
 
 _CHOICES = 64
 """Severities, and channels of one, in a policy: more than there are, and few enough to be looked at one by one."""
 
 
+# What `parse_policy` takes, for the description.
+_PERCENT = "([1-9][0-9]?|100)%"
+_DAYS = "(0|[1-9][0-9]{0,2}|[12][0-9]{3}|3[0-5][0-9]{2}|36[0-4][0-9]|3650)"
+_SEVERITY = {"type": "string", "enum": [*Severity]}
+_CHANNEL = {"type": "string", "pattern": CHANNEL_PATTERN}
+Thresholds = Annotated[
+    list[JsonValue],
+    Says(
+        {
+            "items": {
+                "anyOf": [
+                    {"type": "integer", "minimum": 0, "maximum": DAYS_LIMIT},
+                    {"type": "string", "pattern": f"^{_PERCENT}$"},
+                ]
+            },
+            "maxItems": COUNT_LIMIT,
+            "uniqueItems": True,
+        }
+    ),
+]
+Severities = Annotated[
+    dict[str, str],
+    Field(max_length=_CHOICES),
+    Says(
+        {
+            "propertyNames": {"type": "string", "pattern": f"^({_DAYS}|{_PERCENT})$"},
+            "additionalProperties": _SEVERITY,
+        }
+    ),
+]
+Channels = Annotated[
+    dict[str, Annotated[list[str], Field(max_length=_CHOICES)]],
+    Field(max_length=_CHOICES),
+    Says(
+        {
+            "propertyNames": _SEVERITY,
+            "additionalProperties": {"type": "array", "items": _CHANNEL, "maxItems": _CHOICES, "uniqueItems": True},
+        }
+    ),
+]
+Fallbacks = Annotated[
+    dict[str, str], Field(max_length=_CHOICES), Says({"propertyNames": _CHANNEL, "additionalProperties": _CHANNEL})
+]
+
+
 class PolicyIn(Strict):
     """A renewal policy. Thresholds are whole days, or percent of the validity period like "33%"; none: the default."""
 
-    name: str
-    alert_thresholds_days: list[JsonValue] = Field(default_factory=list)
-    severities: dict[str, str] = Field(max_length=_CHOICES, default_factory=dict)
+    name: Named
+    alert_thresholds_days: Thresholds = Field(default_factory=list)
+    severities: Severities = Field(default_factory=dict)
     """By threshold, e.g. {"30": "warning"}; the others follow the default."""
-    channels: dict[str, Annotated[list[str], Field(max_length=_CHOICES)]] = Field(
-        max_length=_CHOICES, default_factory=dict
-    )
+    channels: Channels = Field(default_factory=dict)
     """By severity, e.g. {"critical": ["Email", "PagerDuty"]}; the others go by Email."""
-    fallbacks: dict[str, str] = Field(max_length=_CHOICES, default_factory=dict)
+    fallbacks: Fallbacks = Field(default_factory=dict)
     """By channel, e.g. {"Slack:payments": "Email"}: what can't be delivered by the one goes by the other."""
 
     def parsed(self, id: str, now: datetime) -> RenewalPolicy:
@@ -88,7 +131,7 @@ class SimulateIn(PolicyIn):
 
     start: Instant
     end: Instant
-    all_certificates: bool = False
+    all_certificates: StrictBool = False
 
 
 class SimulatedOut(Shown):

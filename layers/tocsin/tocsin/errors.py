@@ -57,6 +57,10 @@ class PausedError(TocsinError):
     """The stack is paused: it sends nothing."""
 
 
+class UnwritableError(TocsinError):
+    """The storage will never take this: it is too large."""
+
+
 class SenderUnavailableError(TocsinError):
     """The function that sends can't be asked just now."""
 

@@ -47,6 +47,8 @@ class Settings:
     """The ARN of the one that acts."""
     heartbeat_parameter: str
     """The SSM parameter that says whom to give a sign of life; empty: nobody."""
+    requeue_rate: float
+    """Rows a second that a bulk requeue writes at most."""
 
 
 def trace_id(environment: Mapping[str, str] = os.environ) -> str | None:
@@ -118,6 +120,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         widget_look=value("WIDGET_LOOK"),
         widget_act=value("WIDGET_ACT"),
         heartbeat_parameter=value("HEARTBEAT_PARAMETER"),
+        requeue_rate=number("REQUEUE_RATE", least=1),
     )
 
 

@@ -3,39 +3,22 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote
 
 import pytest
 
-from local.receiver import Behaviour, Exchange, Receiver, answers, silent
+from local.receiver import Behaviour, Receiver, answers, silent
 from tests.support.channels import SECRET
 from tests.support.database import Database
 from tests.support.emf import blobs_in
-from tests.support.functions import Answer, Context, call, forget_wiring, handler
+from tests.support.functions import Answer, call, forget_wiring
 from tests.support.ssm import PREFIX, FakeSsm, a_parameter_store
+from tests.support.trying import FakeLambda
 from tocsin.bootstrap import delivery, resources, trial
 
 CHANNELS = "/api/v1/channels"
 FIELDS = {"result", "http_status", "error", "retry_after", "duration_ms"}
-
-
-@dataclass
-class FakeLambda:
-    """Answers Invoke of one function as Lambda does, by running its handler here; or as it is told to."""
-
-    asked: list[tuple[str, Any]] = field(default_factory=list)
-    instead: Behaviour | None = None
-
-    async def __call__(self, exchange: Exchange) -> None:
-        """Answer `POST /2015-03-31/functions/<name>/invocations` (API reference, Invoke)."""
-        event = json.loads(exchange.request.body)
-        self.asked.append((unquote(exchange.request.path.split("/")[3]), event))
-        if self.instead:
-            return await self.instead(exchange)
-        said = await asyncio.to_thread(handler("dispatch"), event, Context())
-        return await answers(200, json.dumps(said).encode())(exchange)
 
 
 @dataclass

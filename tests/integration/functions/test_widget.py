@@ -18,7 +18,7 @@ from tests.support.inventory_store import Store
 from tests.support.rows import NOW, REJECTED, a_row, an_id, in_status, settled
 from tests.support.widget_pages import a_dead
 from tests.support.widget_rules import Action, Read
-from tocsin.bootstrap import resources, widget
+from tocsin.bootstrap import requeueing, resources, widget
 from tocsin.delivery.channel_name import ChannelName
 from tocsin.delivery.notification import Notification, Severity, Status
 from tocsin.delivery.store import Change
@@ -312,3 +312,68 @@ def test_what_can_t_be_done_is_refused_in_place(stack: Database, said: dict[str,
     page = asked("widget_act", said | {"place": {}})
     assert "Nothing was done" in page.text
     assert "Dead letters, the latest first" in page.text
+
+
+class Runs:
+    """Counts the starts of the function that requeues many; a test runs it itself."""
+
+    def __init__(self) -> None:
+        self.started = 0
+
+    def __call__(self) -> None:
+        self.started += 1
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
+    found = Runs()
+    monkeypatch.setattr(requeueing, "_start_a_run", found)
+    return found
+
+
+def test_a_group_of_300_is_counted_requeued_by_a_job_and_its_progress_shown(stack: Database, runs: Runs) -> None:
+    """Requeue per group: a preview with the number and a sample, a question that names it, progress, the end."""
+    many, others = the_dead(300, error="HTTP 503: down"), the_dead(2, error="HTTP 410 Gone")
+    stack.fill([*many, *others])
+    preview = press(look("dead").action("Requeue 300 …"))
+    assert "Requeue 300 notifications?" in preview.text
+    assert len([title for title in preview.titles if "HTTP 503" in title]) == 5
+    assert runs.started == 0
+    start = preview.action("Requeue 300")
+    assert start.confirmation == "Requeue 300 notifications?"
+    progress = press(start, reason="it is back")
+    assert "Requeue of 300 notifications" in progress.text
+    assert "Queued" in progress.text
+    assert runs.started == 1
+    assert "Requeueing 300 notifications: queued, 0 done" in look("dead").text
+    again = press(start, reason="twice")
+    assert again.action("Refresh progress").params == progress.action("Refresh progress").params, "it is the same job"
+    requeueing.run(Context(milliseconds=900_000))
+    after = press(progress.action("Refresh progress"))
+    assert "Done" in after.text
+    assert "300requeued" in after.text
+    assert [row.id for row in others] == ids_of(press(after.action("Back to the list")))
+
+
+def test_a_selection_by_filter_is_requeued_and_can_be_cancelled(stack: Database, runs: Runs) -> None:
+    critical = the_dead(3, severity=Severity.CRITICAL)
+    stack.fill([*critical, *the_dead(2)])
+    filtered = press(look("dead").action("Apply filters"), severity="critical")
+    preview = press(filtered.action("Requeue all that match …"))
+    assert "severity critical" in preview.text
+    progress = press(preview.action("Requeue 3"))
+    cancelled = press(progress.action("Cancel"))
+    assert "Cancelled" in cancelled.text
+    requeueing.run(Context(milliseconds=900_000))
+    assert {stack.table.get(row.id).status for row in critical} == {Status.DEAD}
+    refused = asked("widget_act", progress.action("Cancel").params)
+    assert "Can't cancel: it is cancelled" in refused.text
+
+
+def test_a_token_that_is_none_or_too_old_starts_nothing(stack: Database, runs: Runs, clock: Clock) -> None:
+    stack.fill(the_dead(1))
+    start = press(look("dead").action("Requeue all …")).action("Requeue 1")
+    assert "Nothing was done" in asked("widget_act", start.params | {"token": "forged"}).text
+    clock.forward(minutes=11)
+    assert "Nothing was done" in press(start).text
+    assert runs.started == 0

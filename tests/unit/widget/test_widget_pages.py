@@ -101,7 +101,6 @@ def test_10000_dead_letters_are_a_page_of_500_kb_at_most(is_dark: bool) -> None:
         dead=10_000,
         oldest=NOW,
         groups=pages.Groups(groups, 10_000, is_complete=False),
-        can_requeue_many=True,
     )
     place = Place(filters={"contains": "payments & more", "channel": "Slack:payments", "error_group": "0123456789ab"})
     assert problems_of(render(page, replace(FRAME, is_dark=is_dark), place)) == []
@@ -180,9 +179,7 @@ def test_a_row_that_is_no_longer_true_says_so_and_what_a_requeue_would_do() -> N
 
 def test_a_group_says_how_many_and_is_counted_again_before_anything_is_done() -> None:
     dead = [a_dead(channel=ChannelName("Slack:payments")) for _ in range(3)]
-    page = pages.Letters(
-        letters=(), dead=3, groups=pages.Groups(grouped(dead), 3, is_complete=True), can_requeue_many=True
-    )
+    page = pages.Letters(letters=(), dead=3, groups=pages.Groups(grouped(dead), 3, is_complete=True))
     found = widget_rules.read(render(page, FRAME, Place()), LOOK, ACT)
     (group,) = grouped(dead)
     action = found.action("Requeue 3 …")

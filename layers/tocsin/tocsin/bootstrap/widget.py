@@ -14,8 +14,9 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tocsin.bootstrap import delivery, inventory, operating, resources, trial
+from tocsin.bootstrap import delivery, inventory, operating, requeueing, resources, trial
 from tocsin.bootstrap.health import Health, health_of_channels
+from tocsin.delivery.bulk import RequeueJob, Selection
 from tocsin.delivery.channel_name import ChannelName
 from tocsin.delivery.filters import Filters
 from tocsin.delivery.linked import linked_id
@@ -46,6 +47,8 @@ SEARCH_SECONDS = 8.0
 GROUP_SECONDS = 4.0
 _EVENTS = 100
 """Lines of the audit trail that a timeline goes back."""
+_JOBS = 10
+"""Requeue jobs that are looked through for those under way."""
 _CERTIFICATES = "widget: certificates"
 """Names the list of certificates in a cursor."""
 
@@ -149,6 +152,8 @@ class _Answering:
     def _at(self, place: Place) -> Page:
         if place.view is View.COUNTS:
             return _counts()
+        if place.job:
+            return pages.Progress(job=requeueing.job(place.job))
         if place.notification:
             return _one(operating.notification(place.notification))
         match place.tab:
@@ -202,6 +207,15 @@ class _Answering:
     def acted(self) -> _Shown:
         """Do what is asked for, and show where it was asked from; a refusal is explained there."""
         try:
+            match self._event.get("do"):
+                case "preview":
+                    return _Shown(self._preview(), self._place)
+                case "start":
+                    job = requeueing.start(str(self._event.get("token")), self._actor, reason_of(self._event) or "")
+                    return _progress(job, self._place)
+                case "cancel":
+                    job = requeueing.cancel(str(self._event.get("job")), self._actor)
+                    return _progress(job, self._place, Notice("Cancelled. What was requeued stays so."))
             notice = Notice(self._done())
         except InvalidFieldsError as error:
             notice = Notice(f"Nothing was done: {error.detail}.", is_refusal=True)
@@ -209,8 +223,26 @@ class _Answering:
             notice = Notice(f"Nothing was done. {_capital(error.detail or str(error))}", is_refusal=True)
         return self.looked(notice)
 
+    @property
+    def _actor(self) -> str:
+        return f"widget:{self._frame.request_id}"
+
+    def _preview(self) -> Page:
+        """Count what a requeue of the place's filters would take; nothing is changed."""
+        selection = Selection(filters=self._place.to(tab=Tab.DEAD, filters=self._place.filters).asked)
+        found = requeueing.preview(selection)
+        policy = resources.settings().delivery
+        return pages.Preview(
+            count=found.count,
+            is_exact=found.is_exact,
+            sample=rows.shown(found.sample, policy, delivery.review),
+            token=found.token,
+            expires_at=found.expires_at,
+            of=_in_words(self._place),
+        )
+
     def _done(self) -> str:
-        actor, reason = f"widget:{self._frame.request_id}", reason_of(self._event)
+        actor, reason = self._actor, reason_of(self._event)
         match self._event.get("do"):
             case "requeue":
                 row = operating.requeue(str(self._event.get("id")), actor, reason)
@@ -235,7 +267,12 @@ class _Answering:
 
 
 def _summary() -> dict[str, Any]:
-    return {"dead": resources.table().count_dead(), "oldest": resources.lists().oldest_death()}
+    """Give what stands above the list of the dead."""
+    return {
+        "dead": resources.table().count_dead(),
+        "oldest": resources.lists().oldest_death(),
+        "jobs": [job for job in requeueing.jobs(_JOBS, None).rows if job.is_open],
+    }
 
 
 def _groups(filters: Filters) -> pages.Groups:
@@ -318,6 +355,17 @@ def _counts() -> pages.Counts:
         ailing=ailing,
         counted=COUNTED,
     )
+
+
+def _progress(job: RequeueJob, place: Place, notice: Notice | None = None) -> _Shown:
+    return _Shown(pages.Progress(job=job), place.to(job=job.id), notice)
+
+
+def _in_words(place: Place) -> str:
+    """Say which dead letters a place's filters want."""
+    names = {"contains": "text", "certificate_id": "certificate", "error_group": "group of errors"}
+    said = [f"{names.get(name, name)} {value}" for name, value in place.filters.items() if name != "status"]
+    return f"Dead letters with {', '.join(said)}" if said else "All dead letters"
 
 
 def _capital(text: str) -> str:

@@ -9,17 +9,20 @@ from tocsin.delivery.channel_name import ChannelKind, ChannelName
 from tocsin.network.address import AddressGuard
 
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_EMAIL = re.compile(rf"[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~.-]{{1,64}}@({_LABEL}\.)+{_LABEL}")
-_EMAIL_LIMIT = 254
+EMAIL_PATTERN = rf"^[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~.-]{{1,64}}@({_LABEL}\.)+{_LABEL}$"
+"""The form of an e-mail address, as the API's description has it; at most EMAIL_LIMIT characters."""
+_EMAIL = re.compile(EMAIL_PATTERN.removesuffix("$"))
+EMAIL_LIMIT = 254
 """Characters in an address (RFC 5321: 256 with the angle brackets)."""
-_TOPIC = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?")
+TOPIC_PATTERN = r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?$"
+_TOPIC = re.compile(TOPIC_PATTERN.removesuffix("$"))
 _BELOW = "*."
 """What begins the name of all that is below a domain."""
 
 
 def email_problem(text: str) -> str | None:
     """Say why `text` is no e-mail address that SES takes (ASCII only), or None. Nothing in it ends a header."""
-    if len(text) <= _EMAIL_LIMIT and _EMAIL.fullmatch(text):
+    if len(text) <= EMAIL_LIMIT and _EMAIL.fullmatch(text):
         return None
     return "must be one e-mail address, like ops@example.com"
 

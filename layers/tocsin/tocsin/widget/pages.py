@@ -87,7 +87,6 @@ class Letters:
     """Bulk requeues that are under way."""
     problem: str | None = None
     """Why a filter can't be used."""
-    can_requeue_many: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
