@@ -84,9 +84,8 @@ def received(receiver: Receiver, before: int) -> list[str]:
 
 def asked_of(stack: Stack, id_: str) -> list[dict[str, Any]]:
     """The audit trail's events of a notification."""
-    items: list[dict[str, Any]] = stack.api.request("GET", "/api/v1/audit-events", query={"entity_id": id_}).json()[
-        "items"
-    ]
+    found = stack.api.request("GET", "/api/v1/audit-events", query={"resource": f"notification/{id_}"})
+    items: list[dict[str, Any]] = found.json()["items"]
     return items
 
 
@@ -124,7 +123,7 @@ def test_requeue_sends_exactly_that_one_once_and_the_row_moves(
     receiver.behaviour = answers(204)
     before = len(receiver.requests)
     opened(page, link)
-    row(page, dead["id"]).get_by_role("button", name="Requeue").click()
+    row(page, dead["id"]).get_by_role("button", name="Requeue", exact=True).click()
     confirmed(page, "Requeue 1 notification to Webhook?")
     expect(row(page, dead["id"])).to_have_count(0)
     expect(row(page, other["id"])).to_be_visible()
@@ -190,7 +189,7 @@ def test_requeue_by_keyboard_alone(stack: Stack, receiver: Receiver, page: Page,
     receiver.behaviour = answers(204)
     opened(page, link)
     expect(row(page, dead["id"])).to_be_visible()
-    requeue = row(page, dead["id"]).get_by_role("button", name="Requeue")
+    requeue = row(page, dead["id"]).get_by_role("button", name="Requeue", exact=True)
     is_there = "each => each.getRootNode().activeElement === each"
     for _ in range(60):
         if requeue.evaluate(is_there):
@@ -207,7 +206,7 @@ def test_a_refresh_takes_no_typed_filter_away(stack: Stack, receiver: Receiver, 
     died(stack, receiver, subject="Typing")
     page.clock.install()
     opened(page, link)
-    letters(page).get_by_text("Filters").click()
+    letters(page).locator("summary").click()
     field = letters(page).get_by_label("Text in the message")
     field.fill("half a wo")
     with page.expect_response("**/api/alarms"):
