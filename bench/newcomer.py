@@ -89,7 +89,8 @@ def _in_the_browser(url: str) -> None:
         page.set_default_timeout(PATIENCE)
         with _stage("the page shows a dead letter"):
             page.goto(url)
-            row = page.locator("tr[data-id]").filter(has_text=ARRIVES).first
+            requeue = page.get_by_role("button", name="Requeue", exact=True)
+            row = page.locator("tr[data-id]").filter(has=requeue, has_text=ARRIVES).first
             id_ = row.get_attribute("data-id")
         with _stage("Requeue, Confirm, and it is sent"):
             row.get_by_role("button", name="Requeue", exact=True).click()
