@@ -44,7 +44,8 @@ from tocsin.widget.words import zone_of
 
 SEARCH_SECONDS = 8.0
 """How long a page is looked for behind empty ones: an operator waits for it."""
-GROUP_SECONDS = 4.0
+GROUP_SECONDS = 3.0
+"""How long the dead are grouped, the latest first; a page behind the first one has no groups."""
 _EVENTS = 100
 """Lines of the audit trail that a timeline goes back."""
 _JOBS = 10
@@ -176,7 +177,7 @@ class _Answering:
             letters=rows.shown(_as_they_are(found, filters), resources.settings().delivery, delivery.review),
             cursor=_cursors().write(after, filters.digest, self._frame.now) if after else None,
             searched_until=time_of(after) if after and not is_full else None,
-            groups=_groups(filters) if place.tab is Tab.DEAD and summary["dead"] != 0 else None,
+            groups=_groups(filters) if summary.get("dead") and not place.cursor else None,
             **summary,
         )
 

@@ -110,10 +110,11 @@ class Moment:
 
 
 def timeline(row: Notification, events: Sequence[AuditEvent]) -> list[Moment]:
-    """Tell the life of `row`, the latest first: what the record keeps, and what people did to it."""
-    told = [Moment(row.created_at, "Accepted", f"by {line(row.created_by, 256)}" if row.created_by else "")]
-    told += [_attempted(attempt) for attempt in row.attempts]
-    told += [_done(event) for event in events]
+    """Tell the life of `row`, the latest first: what the record keeps, and what people did to it.
+
+    What came of an attempt, at the same instant, stands above it.
+    """
+    told = [_done(event) for event in events]
     is_said = {moment.what for moment in told}
     for at, what, tone in (
         (row.died_at, "Dead", "bad"),
@@ -122,6 +123,8 @@ def timeline(row: Notification, events: Sequence[AuditEvent]) -> list[Moment]:
     ):
         if at is not None and what not in is_said:
             told.append(Moment(at, what, line(row.last_error, 512) if what == "Dead" else "", tone))
+    told += [_attempted(attempt) for attempt in reversed(row.attempts)]
+    told.append(Moment(row.created_at, "Accepted", f"by {line(row.created_by, 256)}" if row.created_by else ""))
     if row.is_deferred:
         until = row.due_at or row.claimed_until
         told.append(Moment(row.updated_at, "Deferred, no attempt spent", line(row.last_error, 512), "wait"))
