@@ -66,6 +66,42 @@ def test_a_dead_letter_is_found_understood_and_sent_again(stack: Stack, receiver
     assert story.index("permanent") < story.index("requeued") < story.index("delivered")
 
 
+def test_several_are_asked_about_and_requeued_each_with_its_answer(stack: Stack, receiver: Receiver) -> None:
+    """Contract 3.4 [S]: requeue is possible in the CLI. Nothing is done where nobody can answer the question."""
+    letters = [a_dead_letter(stack, receiver) for _ in range(2)]
+    asked = ["requeue", *letters, "--reason", "the hook is back"]
+    tocsin(stack, *asked, code=Exit.USAGE)
+    assert [seen(stack, id_)["status"] for id_ in letters] == ["dead", "dead"]
+
+    receiver.behaviour = answers(204)
+    assert tocsin(stack, *asked, "--yes").splitlines() == [f"{id_}\tpending" for id_ in letters]
+    for id_ in letters:
+        is_now(stack, id_, "sent", seconds=20)
+
+
+def test_what_matches_a_filter_is_requeued_by_a_job(stack: Stack, receiver: Receiver) -> None:
+    """Contract 3.4 [S]: many at once, by a filter. What is done can be read, and not be stopped any more."""
+    text = uuid.uuid4().hex
+    letters = [a_dead_letter(stack, receiver, message=f"The disk {text} is full.") for _ in range(3)]
+    other = a_dead_letter(stack, receiver)
+    asked = ["requeue", "--contains", text, "--reason", "the hook is back", "--json"]
+    tocsin(stack, *asked, code=Exit.USAGE)
+    assert [seen(stack, id_)["status"] for id_ in letters] == ["dead"] * 3
+
+    receiver.behaviour = answers(204)
+    job = json.loads(tocsin(stack, *asked, "--yes").splitlines()[-1])
+    assert (job["state"], job["requeued"], job["selection"]["filters"]) == ("done", 3, {"contains": text})
+    for id_ in letters:
+        is_now(stack, id_, "sent", seconds=20)
+    assert seen(stack, other)["status"] == "dead"
+    tocsin(stack, "read", other, "--reason", "nobody asked for it")
+    assert json.loads(tocsin(stack, "jobs", "show", job["id"], "--json")) == job
+    assert job["id"] in tocsin(stack, "jobs")
+    tocsin(stack, "jobs", "cancel", job["id"], "--yes", code=Exit.REFUSED)
+    tocsin(stack, "jobs", "show", "01JZ8W3T5N6V0QJ4X2M7C9K1RB", code=Exit.NOT_FOUND)
+    assert tocsin(stack, *asked, "--yes") == ""
+
+
 def test_what_the_stack_refuses_has_its_own_exit_code(stack: Stack, receiver: Receiver) -> None:
     receiver.behaviour = answers(204)
     sent = created(stack, recipient=receiver.url())["id"]
