@@ -79,7 +79,7 @@ up: $(TOOLS) ## Start the embedded AWS with the stack in it; DEMO=1 fills it. Pa
 down: ## Stop the embedded AWS.
 	@if [ -x $(PY) ]; then $(PY) -m local.embedded down; fi
 
-demo: $(TOOLS) ## Watch certificates alert, and a notification fail, retry, die and come back.
+demo: $(TOOLS) ## Watch certificates alert, and a notification fail, retry, die and come back; then the console opens.
 	@$(PY) -m demo
 
 # ── Checking ─────────────────────────────────────────────────────────────────────────────────────────────────────────

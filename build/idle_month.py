@@ -26,7 +26,9 @@ SNAPSHOTS = {"none": 0, "api": 1, "api and dispatch": 2}
 SECONDS = {"RetrySweepFunction": 0.3, "ExpiryCheckFunction": 2.0, "SourceSyncFunction": 2.0}
 """How long a tick takes that finds nothing to do: on AWS, with reads of a few milliseconds each, generously."""
 WRITES = 2  # a tick takes its lease and gives it back
-READS = 18 * 0.5  # eight shards of what is due, eight of what is dead, circuits, what to ask services: half a unit each
+READS = (
+    20 * 0.5
+)  # eight shards of what is due, eight of what is dead, circuits, what to ask services: half each; jobs: 1
 LOG_BYTES = 1500  # Lambda's three lines, one of ours, one of metrics
 
 

@@ -1,6 +1,7 @@
 """`make demo`: start the embedded AWS with the stack in it, tell the story, and stop whatever was started.
 
-With ONCE=1 it ends with the story, and the exit code says whether all of it was seen. Else it stays up until Ctrl-C.
+With ONCE=1 it ends with the story, and the exit code says whether all of it was seen. Else it opens the console then,
+and stays up until Ctrl-C.
 """
 
 import fcntl
@@ -8,6 +9,7 @@ import os
 import signal
 import sys
 import time
+import webbrowser
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -24,6 +26,8 @@ from demo.world import UnexpectedAnswerError, World
 from local.embedded import down, up
 from local.seed import webhook_secret
 from local.stack import Stack
+from tocsin_cli.connection import Connection
+from tocsin_cli.console import serving
 
 HOME = LOCAL / "demo"
 PARAMETERS = {"BackoffBaseSeconds": "1", "ExpiryCheckInterval": "4 minutes"}
@@ -33,6 +37,8 @@ READING = 3.0
 """Seconds that a reader is given for an act's heading."""
 IDLE = 1.0
 """Seconds between two looks at the API once the story is told."""
+WINDOWS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+"""Who has one of these has a browser with a window, or has chosen one."""
 INTERRUPTED = 130
 """The exit code that shells give for Ctrl-C."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -41,14 +47,19 @@ INTRODUCTION = (
     "by sam deploy, to an AWS that runs on this machine and enforces IAM."
 )
 INVITATION = """
-It stays up until Ctrl-C. In another terminal, at the top of the checkout:
+It stays up until Ctrl-C. To look and act in a browser:
+
+  {url}
+
+In another terminal, at the top of the checkout:
 
   . {env}
-  tocsin() {{ curl -sS "$TOCSIN_API_URL/api/v1$@" \\
+  .venv/bin/tocsin list
+  .venv/bin/tocsin stats
+  curl -sS "$TOCSIN_API_URL/api/v1/notifications" \\
     --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" \\
-    --aws-sigv4 "aws:amz:$AWS_DEFAULT_REGION:execute-api"; }}
-  tocsin /stats/summary
-  tocsin /notifications -H 'Content-Type: application/json' -d '{{
+    --aws-sigv4 "aws:amz:$AWS_DEFAULT_REGION:execute-api" \\
+    -H 'Content-Type: application/json' -d '{{
     "type": "Custom:try", "channel": "Webhook", "message": "Hello",
     "recipient": "{good}"}}'
 
@@ -101,9 +112,7 @@ def _demo(console: Console, *, once: bool, moves: bool) -> int:
             story = Story(World(stack), hook, picture, webhook_secret(stack.name), reading=reading)
             code = told(story, picture)
             if code == 0 and not once:
-                picture.say(INVITATION.format(env=_shown("stack.env"), good=hook.url(), bad=hook.url(ALWAYS_DOWN)))
-                while True:
-                    story.watch(IDLE)
+                _stay(stack, story, picture, hook)
     except KeyboardInterrupt:
         pass
     finally:
@@ -139,6 +148,34 @@ def told(story: Story, picture: Picture) -> int:
     picture.say("", *story.facts())
     picture.say(f"Checks     {story.seen} of {CHECKS} ok, in {time.monotonic() - began:.0f} s")
     return code
+
+
+def _stay(stack: Stack, story: Story, picture: Picture, hook: Hook) -> None:
+    """Serve the console, open it, and keep the picture up to date, until Ctrl-C."""
+    _take_credentials(stack)
+    with serving(Connection(stack.name, url=stack.api_url)) as url:
+        env = _shown("stack.env")
+        picture.say(INVITATION.format(url=url, env=env, good=hook.url(), bad=hook.url(ALWAYS_DOWN)))
+        opened(url)
+        while True:
+            story.watch(IDLE)
+
+
+def _take_credentials(stack: Stack) -> None:
+    """Let what this process asks of AWS from now on go to the stack's own, with nobody else's profile or session."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ.update(stack.variables)
+
+
+def opened(url: str) -> bool:
+    """Open a page in the browser; False where there is none, or none that has a window of its own."""
+    if sys.platform.startswith("linux") and not any(map(os.environ.get, WINDOWS)):
+        return False  # what webbrowser finds without them takes the terminal
+    try:
+        return webbrowser.open(url)
+    except webbrowser.Error:
+        return False
 
 
 def _shown(name: str) -> str:

@@ -1,19 +1,29 @@
-"""The embedded AWS's entry point, with a scheduler that can be quickened.
+"""The embedded AWS's entry point, with a scheduler that can be quickened, and alarms that end.
 
 EventBridge Scheduler counts in minutes, on AWS and in the embedded one. `TOCSIN_SCHEDULER_SPEED=30` makes a local
-minute last two seconds, so that a whole life can be watched: rates are divided by it. A cold start is not quickened, so
-a tick whose predecessor still runs is dropped: otherwise a busy machine would start one worker after the other.
+minute last two seconds, so that a whole life can be watched: rates are divided by it, and so are the alarms' periods. A
+cold start is not quickened, so a tick whose predecessor still runs is dropped: otherwise a busy machine would start one
+worker after the other.
 
-Runs with the interpreter of the embedded AWS, which has nothing of Tocsin on its path.
+Alarms are evaluated by local/alarms.py, whenever a metric comes in: the embedded AWS's own way looks at every dimension
+of a metric at once, and leaves an alarm as it is once nothing breaches it any more and nothing is said.
+
+Runs with the interpreter of the embedded AWS, which has nothing of Tocsin's requirements.
 """
 
 import json
 import os
+import sys
 import threading
+import time
+from pathlib import Path
 from typing import Any
 
 from ministack.app import main
-from ministack.services import eventbridge, lambda_svc, scheduler
+from ministack.services import cloudwatch, eventbridge, lambda_svc, scheduler
+
+sys.path.append(str(Path(__file__).parents[1]))  # the last place to look, and for this only
+from local import alarms
 
 # There is no public way to set the pace.
 # ruff: noqa: SLF001
@@ -46,6 +56,26 @@ def _tick(arn: str, record: dict[str, Any], event: dict[str, Any]) -> None:
         ticking.discard(arn)
 
 
+def evaluate(alarm: dict[str, Any]) -> None:
+    """Set an alarm's state by what its metric says now, and tell whom it tells."""
+    dimensions = cloudwatch._dims_key({one["Name"]: one["Value"] for one in alarm.get("Dimensions") or ()})
+    points = cloudwatch._metrics.get((alarm["Namespace"], alarm["MetricName"], dimensions)) or ()
+    samples = [alarms.Sample(point["Timestamp"], *cloudwatch._point_stats(point)) for point in points]
+    try:
+        state = alarms.state_of(alarm, {"": samples}, time.time(), speed=SPEED)
+    except alarms.NotModelledError:
+        evaluate_as_before(alarm)
+        return
+    before, reason = alarm["StateValue"], f"{len(samples)} data of {alarm['MetricName']}: {alarm['ComparisonOperator']}"
+    if state != before:
+        alarm |= {"StateValue": state, "StateReason": reason, "StateUpdatedTimestamp": int(time.time())}
+        cloudwatch._record_history(alarm["AlarmName"], before, state, reason)
+        cloudwatch._dispatch_alarm_actions(alarm, before, state, reason)
+        cloudwatch._evaluate_parent_alarms(alarm)
+
+
+evaluate_as_before = cloudwatch._evaluate_alarm
+cloudwatch._evaluate_alarm = evaluate
 if SPEED != 1:
     eventbridge._parse_rate_seconds = quickened
     eventbridge._dispatch_to_lambda = dispatch_unless_ticking

@@ -29,6 +29,7 @@ problems.handle_in(app)
 ROUTES = {
     "notifications": "notifications",
     "dead-letter-groups": "notifications",
+    "requeue-jobs": "requeue_jobs",
     "stats": "stats",
     "metrics": "stats",
     "channels": "channels",

@@ -1,14 +1,14 @@
 """The retry sweep: every few minutes, deliver what is due. The schedule's next tick is the retry.
 
 It starts itself once more for each circuit that is to be looked at, for each part of a large backlog, and to ask
-services what became of what they took.
+services what became of what they took. Where dead letters are being requeued in bulk, it starts what goes on with that.
 """
 
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from tocsin.bootstrap import delivery, inquiry, resources
+from tocsin.bootstrap import delivery, inquiry, requeueing, resources
 from tocsin.bootstrap.tick import tick
 from tocsin.delivery.drain import Drained
 from tocsin.delivery.inquiry import Inquired
@@ -29,6 +29,8 @@ def handler(event: dict[str, Any], context: resources.LambdaContext) -> dict[str
         return _aside("inquired", lambda: inquiry.run_inquiry(context))
     if name := event.get("circuit"):
         return _aside("drained", lambda: delivery.run_drain(context, name), circuit=name)
+    if not event.get("shards"):
+        requeueing.go_on()  # paused or not: what is requeued waits with all else
     return tick(
         "sweep",
         "swept",

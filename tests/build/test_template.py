@@ -125,6 +125,21 @@ def test_apprise_is_invoked_for_its_rows_only() -> None:
     assert RESOURCES["SendPolicy"]["Properties"]["Roles"] == ["DispatchRole", "RetrySweepRole"]
 
 
+def test_bulk_requeue_may_requeue_and_nothing_else() -> None:
+    """It sends nothing, reads no credentials, starts nobody, and has no schedule: a tick of the sweep starts it."""
+    allowed = [one for where, one in statements() if where.startswith("BulkRequeueRole")]
+    services = {action.partition(":")[0] for one in allowed for action in listed(one["Action"])}
+    assert services == {"dynamodb", "logs"} | ({"xray"} if "xray" in str(allowed) else set())
+    on_audit = [listed(one["Action"]) for one in allowed if "Audit" in str(one["Resource"])]
+    assert on_audit == [["dynamodb:PutItem"]], "the trail is written, never read or changed"
+    function = RESOURCES["BulkRequeueFunction"]["Properties"]
+    assert not function.keys() & {"Events", "VpcConfig", "ReservedConcurrentExecutions"}
+    assert function["EventInvokeConfig"] == {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}
+    invoking = {where.partition(".")[0] for where, one in statements() if "-requeue:live" in str(one["Resource"])}
+    assert {"ApiRole", "RetrySweepRole"} <= invoking
+    assert not invoking & {"BulkRequeueRole", "DispatchRole", "SchedulerRole", "ReaderPolicy"}
+
+
 def test_no_route_catches_all() -> None:
     """Design 4: one route per operation, no `{proxy+}`, none without its signature."""
     api = RESOURCES["Api"]["Properties"]

@@ -1,17 +1,25 @@
 """The demo sees what happened, and sees when it did not. Its real run is `make demo ONCE=1`, a step of CI."""
 
+import os
+import sys
+import webbrowser
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+import urllib3
 from rich.console import Console
+from urllib3.exceptions import HTTPError
 
 from demo import __main__ as demo
 from demo.picture import Picture, table
+from demo.receiver import Hook
 from demo.story import CHECKS, NotSeenError, Story
 from demo.world import Row, UnexpectedAnswerError
+from local.stack import Stack
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 FAILED = {
@@ -127,3 +135,76 @@ def test_the_picture_fits_the_terminal(width: int) -> None:
     assert max(map(len, lines)) <= width
     assert first.split() == ["id", "about", "channel", "status", "attempts", "next", "last", "error"]
     assert " Webhook failed ✗···· 1/5  1.0 s HTTP 503" in lines[0]
+
+
+# ── What stays up ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Watched:
+    """A story that is looked at twice, and then somebody presses Ctrl-C."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def watch(self, _seconds: float) -> None:
+        self.looks += 1
+        if self.looks == 2:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture
+def nobody_s_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An operator's own AWS settings, which are restored after the test."""
+    for name in list(os.environ):
+        if name.startswith(("AWS_", "TOCSIN_")):
+            monkeypatch.delenv(name)
+    for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
+        monkeypatch.setenv(name, "theirs")
+    for name in ("TOCSIN_STACK", "TOCSIN_API_URL", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        monkeypatch.setenv(name, "theirs")
+
+
+@pytest.mark.usefixtures("nobody_s_environment")
+def test_the_console_is_opened_and_stays_up_until_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Issue 9, 2: make demo opens the console; it works for the demo's stack, whatever profile the operator has."""
+    seen: list[tuple[str, int]] = []
+
+    def asked(url: str) -> bool:
+        page = url.partition("#")[0]
+        seen.append((url, urllib3.request("GET", page, retries=False).status))
+        return False  # there is no browser
+
+    monkeypatch.setattr(demo, "opened", asked)
+    printed = StringIO()
+    picture = Picture(Console(file=printed, width=80), moves=False)
+    stack = Stack("tocsin", "http://127.0.0.1:1", "us-east-1", "test", "test", "http://127.0.0.1:1/api", {})
+    hook, story = Hook(), Watched()
+    with closing(hook), pytest.raises(KeyboardInterrupt):
+        demo._stay(stack, story, picture, hook)  # type: ignore[arg-type]  # as much of a story as is asked
+    ((url, status),) = seen
+    assert status == 200
+    assert url in printed.getvalue().replace("\n", "")
+    assert ".venv/bin/tocsin list" in printed.getvalue()
+    assert (os.environ["AWS_ENDPOINT_URL"], os.environ["TOCSIN_STACK"]) == ("http://127.0.0.1:1", "tocsin")
+    assert {"AWS_PROFILE", "AWS_SESSION_TOKEN"}.isdisjoint(os.environ)
+    with pytest.raises(HTTPError):
+        urllib3.request("GET", url.partition("#")[0], retries=False)
+
+
+@pytest.mark.parametrize("has_window", [True, False])
+def test_opening_does_not_fail_without_a_browser(monkeypatch: pytest.MonkeyPatch, has_window: bool) -> None:
+    """Issue 9, 2: nothing fails where there is no browser, and none takes the terminal."""
+    asked: list[str] = []
+
+    def refuses(url: str) -> bool:
+        asked.append(url)
+        raise webbrowser.Error("could not locate runnable browser")
+
+    monkeypatch.setattr(webbrowser, "open", refuses)
+    monkeypatch.setattr(sys, "platform", "linux")
+    for name in demo.WINDOWS:
+        monkeypatch.delenv(name, raising=False)
+    if has_window:
+        monkeypatch.setenv("DISPLAY", ":0")
+    assert demo.opened("http://127.0.0.1:1/") is False
+    assert asked == ["http://127.0.0.1:1/"] * has_window

@@ -102,6 +102,23 @@ def test_fields_of_groups() -> None:
     assert set(described("What they died of", "part of a group", 1)) == set(properties("GroupOut"))
 
 
+@pytest.mark.parametrize(
+    ("column", "table", "schema"),
+    [
+        ("part of a selection", 0, "SelectionIn"),
+        ("part of a preview", 1, "RequeuePreviewOut"),
+        ("part of a job", 2, "RequeueJobOut"),
+    ],
+)
+def test_fields_of_requeue_jobs(column: str, table: int, schema: str) -> None:
+    assert described("Requeue many", column, table) == list(properties(schema))
+
+
+def test_filters_of_requeue_jobs() -> None:
+    (row,) = [row for row in tables(API, "Requeue many")[0] if "filters" in codes(row["part of a selection"])]
+    assert codes(row["what it is"]) == list(properties("FiltersIn"))
+
+
 def test_fields_of_imports_and_sources() -> None:
     """Those of docs/sources.md."""
     sent = tables(page("docs/sources.md"), "PEM import")[0]

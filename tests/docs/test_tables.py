@@ -9,6 +9,7 @@ from typing import Any
 from build.idle_month import SNAPSHOTS, bill
 from build.template import template
 from build.toolchain import ROOT
+from local.alarms import LOOK_BACK
 from tests.docs.markdown import blocks, codes, page, tables
 from tests.docs.template import actions_of_roles, resources, routes, under_a_condition
 from tests.support.channels import NOW, a_notification
@@ -63,6 +64,22 @@ def test_alarms() -> None:
         assert rows[name]["goes off when"] == condition_of(alarm), name
         assert rows[name]["without data"] == alarm["TreatMissingData"], name
         assert f"\n### {name}\n" in OPERATIONS.read_text(), name
+
+
+def test_when_alarms_end() -> None:
+    """The runbook says of every alarm when it ends; in minutes, where CloudWatch has to look back for that."""
+    ends = {row["alarm"].strip("`"): row["ends"] for row in only(tables(OPERATIONS, "Runbook"))}
+    alarms = {
+        alarm["AlarmName"].removeprefix("${AWS::StackName}-"): alarm
+        for alarm in resources("AWS::CloudWatch::Alarm").values()
+    }
+    assert ends.keys() == alarms.keys()
+    for name, said in ends.items():
+        if found := re.match(r"within (\d+) minutes after ", said):
+            alarm = alarms[name]
+            assert int(found[1]) == (alarm["EvaluationPeriods"] + LOOK_BACK) * alarm["Period"] / 60, name
+        else:
+            assert said.startswith(("with ", "when ")), name
 
 
 def metrics_of(alarm: Mapping[str, Any]) -> list[str]:

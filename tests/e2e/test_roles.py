@@ -13,7 +13,7 @@ from local.stack import Stack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]  # the first test waits for the stack
 FUNCTION_ROLES = (
-    *("ApiRole", "DispatchRole", "RetrySweepRole", "DeliveryFeedbackRole"),
+    *("ApiRole", "DispatchRole", "RetrySweepRole", "BulkRequeueRole", "DeliveryFeedbackRole"),
     *("ExpiryCheckRole", "SourceSyncRole", "AppriseRole"),
 )
 TABLES = ("NotificationsTable", "InventoryTable", "AuditTable")

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from tests.support.inventory_store import Store, a_store
-from tocsin.bootstrap import delivery, heartbeat, inventory, resources, trial
+from tocsin.bootstrap import delivery, heartbeat, inventory, requeueing, resources, trial
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
 EVENTS = Path(__file__).parents[2] / "events"
@@ -84,6 +84,7 @@ def environment(
         "APPRISE_FUNCTION": f"{stack}-apprise",
         "HEARTBEAT_PARAMETER": "",
         "RETRY_BUDGETS": "",
+        "REQUEUE_RATE": "100",
         "POWERTOOLS_SERVICE_NAME": stack,
         "POWERTOOLS_METRICS_NAMESPACE": "Tocsin",
         "AWS_ENDPOINT_URL": endpoint,
@@ -95,7 +96,7 @@ def environment(
 
 def forget_wiring() -> None:
     """Make bootstrap wire anew, as a cold start does."""
-    wired = (resources, delivery, heartbeat, inventory, trial)
+    wired = (resources, delivery, heartbeat, inventory, requeueing, trial)
     for made in (made for module in wired for made in vars(module).values()):
         if hasattr(made, "cache_clear"):
             made.cache_clear()

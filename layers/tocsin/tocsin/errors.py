@@ -53,6 +53,10 @@ class StorageUnavailableError(TocsinError):
     """The storage did not answer, or refused to just now."""
 
 
+class UnwritableError(TocsinError):
+    """The storage will never take this: it is too large."""
+
+
 class SenderUnavailableError(TocsinError):
     """The function that sends can't be asked just now."""
 

@@ -41,6 +41,8 @@ class Settings:
     """SES's configuration set, by which the fate of each mail comes back; empty: the identity's own."""
     apprise_function: str
     """The name of the function that sends by Apprise."""
+    requeue_rate: float
+    """Rows a second that a bulk requeue writes at most."""
     heartbeat_parameter: str
     """The SSM parameter that says whom to give a sign of life; empty: nobody."""
 
@@ -111,6 +113,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         link_base=value("LINK_BASE_URL").rstrip("/"),
         configuration_set=value("CONFIGURATION_SET"),
         apprise_function=value("APPRISE_FUNCTION"),
+        requeue_rate=number("REQUEUE_RATE", least=1),
         heartbeat_parameter=value("HEARTBEAT_PARAMETER"),
     )
 

@@ -11,19 +11,24 @@
 A job takes what was dead when it was counted, and each row once: one that dies again is left alone.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import hashlib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Self
 
+from ulid import ULID
+
 from tocsin.delivery.filters import Filters
 from tocsin.delivery.notification import LAST_ERROR_LIMIT, DeliveryPolicy, Notification, Status
 from tocsin.delivery.send import NoLongerTrue, Verdict
-from tocsin.delivery.store import Change
+from tocsin.delivery.store import Change, Fetched
 from tocsin.errors import TransitionRefusedError
 from tocsin.text import bounded
 
+_TIME = 10
+"""Characters at the start of an id that are its time (ULID)."""
 MOST_IDS = 500
 """Rows that a job may name one by one."""
 GIVES_UP = timedelta(hours=1)
@@ -50,10 +55,10 @@ class Selection:
     @property
     def is_all(self) -> bool:
         """Tell whether it is every dead letter."""
-        return self.filters in (Filters(), Filters(status=Status.DEAD))
+        return self.filters == Filters()
 
     def wants(self, row: Notification) -> bool:
-        """Tell whether `row`, which is dead, is one of them."""
+        """Tell whether `row` is one of them, if it is dead."""
         return self.filters.match(row) if self.filters else row.id in (self.ids or ())
 
 
@@ -130,22 +135,36 @@ class Stretch:
 
     rows: tuple[Notification, ...]
     passed_over: int
-    """Those that were counted once, and are dead no more."""
+    """Those that were counted once, and are dead no more or can't be read."""
     place: str | None
     """Behind the last of them; null at the end."""
+
+
+def stretch_of(job: RequeueJob, asked: int, found: Fetched, place: str | None) -> Stretch:
+    """Choose from what was `found` of the next `asked` rows what is the job's, and still dead of the same death."""
+    taken = tuple(row for row in found.rows if _is_due(row, job) and job.selection.wants(row))
+    if job.selection.ids is not None:
+        return Stretch(taken, asked - len(taken), place)
+    others = [row for row in found.rows if not _is_due(row, job)] + [one.row for one in found.malformed]
+    return Stretch(taken, sum(map(job.selection.wants, others)), place)
+
+
+def _is_due(row: Notification, job: RequeueJob) -> bool:
+    """Tell whether a row died before the job was counted, and lies dead since."""
+    return row.status is Status.DEAD and row.died_at is not None and row.died_at <= job.died_until
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """What becomes of a stretch: it is written whole, with the place behind it, or not at all."""
 
-    changes: tuple[Change, ...] = field(default=())
+    changes: tuple[Change, ...] = ()
     passed_over: int = 0
     place: str | None = None
 
-    def without(self, lost: Sequence[int]) -> "Step":
+    def without(self, lost: Collection[int]) -> "Step":
         """Give the same step without the changes at these places: their rows were changed by somebody else."""
-        left = tuple(change for number, change in enumerate(self.changes) if number not in set(lost))
+        left = tuple(change for number, change in enumerate(self.changes) if number not in lost)
         return replace(self, changes=left, passed_over=self.passed_over + len(self.changes) - len(left))
 
 
@@ -159,3 +178,9 @@ def _decided(row: Notification, verdict: Verdict | None, now: datetime, policy: 
     if isinstance(verdict, NoLongerTrue):
         return row.superseded(verdict.reason, now)
     return row.requeued(now, policy)
+
+
+def job_id(token: str, counted_at: datetime) -> str:
+    """Derive the id of the job that a preview's token starts: the same token is the same job."""
+    digest = hashlib.sha256(token.encode()).digest()
+    return str(ULID.from_datetime(counted_at))[:_TIME] + str(ULID(digest[:16]))[_TIME:]

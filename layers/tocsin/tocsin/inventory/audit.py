@@ -37,6 +37,8 @@ class Action(StrEnum):
     TEAM_DELETED = "team_deleted"
     NOTIFICATION_REQUEUED = "notification_requeued"
     NOTIFICATION_READ = "notification_read"
+    REQUEUE_JOB_STARTED = "requeue_job_started"
+    REQUEUE_JOB_CANCELLED = "requeue_job_cancelled"
     CHANNEL_TESTED = "channel_tested"
     """Somebody asked for one message by a channel; written before it is sent."""
     RECIPIENT_COMPLAINED = "recipient_complained"
@@ -52,6 +54,7 @@ class Kind(StrEnum):
     TEAM = "team"
     NOTIFICATION = "notification"
     CHANNEL = "channel"
+    REQUEUE_JOB = "requeue_job"
 
     def resource(self, id_: str) -> str:
         """Name one of them."""

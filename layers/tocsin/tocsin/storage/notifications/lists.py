@@ -5,7 +5,9 @@ neither repeat nor hide others.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from tocsin.delivery.filters import Filters
@@ -60,6 +62,37 @@ class NotificationLists:
         rows = (salvage(item) for _key, item in reader.items(keys))
         dead = tuple(row for row in rows if row.status is Status.DEAD)
         return Stretch(dead, len(keys), keys[-1][0] if len(keys) == asked else None)
+
+    def keys_of_dead(self, until: datetime, after: str | None, count: int) -> list[tuple[str, str]]:
+        """Give the next `count` keys behind `after` of what died by `until`, those that died first first, with the ids.
+
+        Whether a row is still dead, only the row itself says.
+        """
+        bounds = (LOWEST, _behind(until))
+        reader = Reader(self._client, self._name, _DEAD, _SHARDS, bounds=bounds, is_forward=True)
+        return [(key, item["id"]["S"]) for key, item in reader.keys(after, count)]
+
+    def count_dead(self, until: datetime, may_go_on: Callable[[], bool]) -> tuple[int, bool]:
+        """Count what died by `until`, without reading it; tell whether that is all, or as far as it `may_go_on`."""
+        count = 0
+        for shard in _SHARDS:
+            pages = self._client.get_paginator("query").paginate(
+                TableName=self._name,
+                IndexName=_DEAD.name or "",
+                Select="COUNT",
+                KeyConditionExpression="dead_shard = :shard AND died_key < :behind",
+                ExpressionAttributeValues={":shard": {"S": shard}, ":behind": {"S": _behind(until)}},
+            )
+            for page_ in pages:
+                count += page_["Count"]
+                if not may_go_on():
+                    return count, False
+        return count, True
+
+
+def _behind(at: datetime) -> str:
+    """Give a key behind all of this instant."""
+    return f"{timestamp(at)}~"
 
 
 def _weight(item: Item) -> int:

@@ -5,6 +5,7 @@ indexes": they are updated asynchronously).
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from heapq import merge
 from itertools import islice
@@ -119,6 +120,17 @@ class NotificationTable:
         except (RefusedError, self._client.exceptions.ConditionalCheckFailedException):
             if not self.holds(change):  # or this is the second try of a call whose answer never came
                 raise ConflictError(f"notification {change.before.id}") from None
+
+    def replacing_once(self, change: Change, job: str) -> dict[str, Any]:
+        """Give the action that writes a step on behalf of a job, unless that job took the row before.
+
+        The row's times don't say that: the worker in whose hands it died again may have another clock.
+        """
+        update = update_of(change, self._retention)
+        request = replace(update, set={**update.set, "requeued_by": {"S": job}}).as_request(self._name)
+        request["ConditionExpression"] += " AND (attribute_not_exists(requeued_by) OR requeued_by <> :job)"
+        request["ExpressionAttributeValues"][":job"] = {"S": job}
+        return {"Update": request}
 
     def write(self, changes: Sequence[Change]) -> list[Write]:
         """Write up to 25 steps in one call; each succeeds or fails alone. Answers are in the order of `changes`."""
