@@ -1,4 +1,4 @@
-"""Contract 3.3 [S], the counters of Prometheus: only ever added to, by many workers at once, at a cost that is known."""
+"""Contract 3.3 [S], the counters of Prometheus: only added to, by many workers at once, at a cost that is known."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
