@@ -142,7 +142,8 @@ def _into_acm(stack: Stack, name: str) -> None:
 
 
 def _create(stack: Stack, alert: about.Now, key: str) -> None:
-    fields = {name: value for name, value in vars(alert).items() if value}
+    said = {"message": f"{alert.subject}. {alert.message}"}
+    fields = {name: value for name, value in vars(alert).items() if value} | said
     _call(stack, "POST", "/notifications", fields, {"Idempotency-Key": key})
 
 
@@ -196,8 +197,9 @@ In it is Harbour, which books freight: {who}.
 
 Its receivers listen as well, so what you requeue arrives, or fails again. What next, in a shell:
   . {env}
-  .venv/bin/tocsin list --status dead    what nobody was told of
-  .venv/bin/tocsin console               the same in a browser: look, requeue, read
+  .venv/bin/tocsin groups     what is dead, by what it died of
+  .venv/bin/tocsin list       all of it, newest first
+  .venv/bin/tocsin console    the same in a browser: look, requeue, read
 """
 
 

@@ -238,7 +238,7 @@ class History:
             channel=ChannelName(past.channel),
             recipient=past.recipient,
             subject=past.subject,
-            message=past.message or f"{past.subject}.",
+            message=f"{past.subject}. {past.message}".rstrip(),
             severity=Severity(past.severity),
             created_at=at,
             updated_at=at,

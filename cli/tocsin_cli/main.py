@@ -172,6 +172,8 @@ def _is_said(ctx: click.Context, name: str) -> bool:
     cls=_Lazy,
     context_settings={"auto_envvar_prefix": "TOCSIN", "help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=(
+        "\b\nExamples:\n  tocsin groups\n  tocsin list --status dead --created-after 2h\n"
+        "  tocsin --stack tocsin-trial --profile trial stats\n\n"
         "Every option has an environment variable, named in the help of its command. Exit codes: 0 done, 1 refused or "
         "failed, 2 wrong usage, 3 not found, 4 no access, 5 unreachable, 130 interrupted."
     ),

@@ -5,6 +5,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from tocsin_cli import screen
 from tocsin_cli.api import Api
@@ -49,15 +50,19 @@ def limited(command: F) -> F:
 
 
 def rows_of(api: Api, path: str, limit: int, is_all: bool, **query: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401, FBT001 - a query's values; as the option has it
-    """Read the rows of a list, and say on the terminal if there are more than `limit`."""
+    """Read the rows of a list; say if there are more than `limit`, where nobody asked for just so many."""
     if is_all:
         yield from api.pages(path, limit=PAGE, **query)
+        return
+    context = click.get_current_context()
+    if context.get_parameter_source("limit") is ParameterSource.COMMANDLINE:
+        yield from islice(api.pages(path, limit=min(limit, PAGE), **query), limit)
         return
     found = api.pages(path, limit=min(limit + 1, PAGE), **query)
     yield from islice(found, limit)
     if next(found, None) is not None:
         told = f"There are more: these are the first {limit:,}. See --all and --limit."
-        click.get_current_context().call_on_close(lambda: screen.note(told))  # below the list
+        context.call_on_close(lambda: screen.note(told))  # below the list
 
 
 def example(*lines: str) -> str:

@@ -18,6 +18,7 @@ from tocsin.errors import (
     InvalidFieldsError,
     NoAnswerError,
     NotFoundError,
+    PausedError,
     PreconditionFailedError,
     SenderUnavailableError,
     TocsinError,
@@ -39,6 +40,7 @@ _STATUS: dict[type[TocsinError], HTTPStatus] = {
     PreconditionFailedError: HTTPStatus.PRECONDITION_FAILED,
     InUseError: HTTPStatus.CONFLICT,
     CursorError: HTTPStatus.BAD_REQUEST,
+    PausedError: HTTPStatus.CONFLICT,
     SenderUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     NoAnswerError: HTTPStatus.GATEWAY_TIMEOUT,
 }

@@ -92,6 +92,29 @@ def test_the_api_can_decrypt_no_credentials() -> None:
     assert not [one for one in api if "ssm:GetParameter" in listed(one["Action"])]
 
 
+WRITES = ("Put", "Update", "Delete", "Write", "Publish", "Send", "Invoke", "Create", "Start", "PartiQL", "Execute")
+
+
+def test_the_function_that_looks_may_write_nothing() -> None:
+    """Not a row, not a lease: who may look at the dashboard can change nothing by it. Its own log it must write."""
+    policies = [
+        name for name, found in RESOURCES.items() if "WidgetRole" in found.get("Properties", {}).get("Roles", ())
+    ]
+    assert sorted(policies) == ["EmbeddedReadPolicy", "KeyPolicy", "WidgetReadPolicy"]
+    assert "ManagedPolicyArns" not in RESOURCES["WidgetRole"]["Properties"]
+    own = {"WidgetRole", "WidgetReadPolicy", "EmbeddedReadPolicy"}  # a key is used through DynamoDB only
+    actions = {
+        action
+        for where, one in statements()
+        if where in own and one["Effect"] == "Allow"
+        for action in listed(one["Action"])
+    }
+    assert {action for action in actions if action.partition(":")[2].startswith(WRITES)} <= {
+        *("logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords")
+    }
+    assert "dynamodb:Query" in actions
+
+
 def test_every_function_has_a_role_and_a_log_group_of_its_own() -> None:
     functions = dict(of_type("AWS::Serverless::Function"))
     for name, found in functions.items():
@@ -271,6 +294,21 @@ def test_the_dashboard_shows_metrics_that_exist_by_every_channel() -> None:
     alarms = {arn.rpartition(":alarm:")[2] for widget in widgets for arn in widget["properties"].get("alarms", [])}
     named = {found["Properties"]["AlarmName"] for _, found in of_type("AWS::CloudWatch::Alarm")}
     assert alarms == named
+
+
+def test_the_dashboard_has_the_widget_whose_letters_never_throw_an_operator_back() -> None:
+    """CloudWatch user guide, "Custom widgets": an update calls with the parameters, whatever page was looked at."""
+    text: str = yaml.safe_load(DASHBOARD.read_text())["Fn::Sub"]
+    widgets = [one for one in json.loads(text)["widgets"] if one["type"] == "custom"]
+    updates = {one["properties"]["params"]["view"]: one["properties"]["updateOn"] for one in widgets}
+    never = {"refresh": False, "resize": False, "timeRange": False}
+    assert updates == {"counts": never | {"refresh": True}, "letters": never}
+    told = template()["Globals"]["Function"]["Environment"]["Variables"]
+    assert {one["properties"]["endpoint"] for one in widgets} == {told["WIDGET_LOOK"]}
+    for variable, function in (("WIDGET_LOOK", "WidgetFunction"), ("WIDGET_ACT", "WidgetActFunction")):
+        name = RESOURCES[function]["Properties"]["FunctionName"]
+        assert told[variable].endswith(f":function:{name}:live"), "written out: a reference would be a circle"
+        assert name.startswith("customWidget-"), "by which CloudWatch's console offers it"
 
 
 def allowed(policy: str) -> Any:

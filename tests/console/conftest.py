@@ -33,7 +33,7 @@ def page(browser: Browser) -> Iterator[Page]:
     """A page; a script that fails, or that the page's policy stops, fails the test."""
     wrong: list[str] = []
     expect.set_options(timeout=10_000)
-    context = browser.new_context()
+    context = browser.new_context(locale="en-GB")
     page = context.new_page()
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("console", lambda said: wrong.append(said.text) if "Content Security Policy" in said.text else None)

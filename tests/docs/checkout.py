@@ -24,6 +24,7 @@ NEEDED = (
         "layers",
         "local",
         "build",
+        "demo",
         "requirements",
         "tests/docs",
     ),

@@ -6,8 +6,6 @@ from pathlib import Path
 from tests.docs.markdown import page
 
 ROOT = Path(__file__).parents[2]
-NOT_YET = {"3.5"}
-"""The page: it comes with the operators' tools, and the contract says so."""
 
 
 def asked_for() -> set[str]:
@@ -35,4 +33,4 @@ def named() -> set[str]:
 
 def test_each_line_that_was_asked_for_is_named_by_a_test() -> None:
     assert len(asked_for()) > 15
-    assert asked_for() - named() == NOT_YET
+    assert asked_for() <= named()

@@ -16,6 +16,7 @@ from local.receiver import Receiver, answers
 from local.stack import Stack
 from tests.e2e.test_life import created, is_now, seen
 from tests.e2e.test_people import Person, a_person
+from tests.support.waiting import until
 from tocsin_cli.fence import CLOSES, OPENS
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]  # the first test waits for the stack
@@ -92,6 +93,34 @@ async def test_a_dead_letter_is_found_understood_and_arrives(stack: Stack, recei
         assert read["notification"]["status"] == "read"
         trail = await said(client, "list_audit_events", resource=f"notification/{id_}")
         assert [one["action"] for one in trail["items"]] == ["notification_read", "notification_requeued"]
+
+
+async def test_many_are_requeued_by_the_number_that_was_shown(stack: Stack, receiver: Receiver) -> None:
+    message = f"The queue {uuid.uuid4().hex} is full."
+    ids = {a_dead_letter(stack, receiver, message) for _ in range(3)}
+    receiver.behaviour = answers(204)
+    async with assistant(stack) as client:
+        preview = await said(client, "preview_requeue", contains=message)
+        assert (preview["count"], preview["is_exact"]) == (3, True)
+        assert {row["id"] for row in preview["sample"]} == ids
+        assert all(seen(stack, id_)["status"] == "dead" for id_ in ids)
+        chosen = {"preview_id": preview["preview_id"], "reason": "the receiver is back"}
+        assert "counted 3" in await refused(client, "start_requeue_job", count=4, **chosen)
+        started = await said(client, "start_requeue_job", count=3, **chosen)
+        job_id = started["job"]["id"]
+        twice = await said(client, "start_requeue_job", count=3, **chosen)
+        assert twice["job"]["id"] == job_id
+        for id_ in ids:
+            is_now(stack, id_, "sent")
+        until(lambda: job(stack, job_id), is_right=lambda one: bool(one["state"] == "done"), seconds=60)
+        shown = await said(client, "show_requeue_job", job_id=job_id)
+        assert (shown["job"]["requeued"], shown["job"]["expected"]) == (3, 3)
+        assert job_id in [one["id"] for one in (await said(client, "list_requeue_jobs"))["items"]]
+        assert "The API answered 409" in await refused(client, "cancel_requeue_job", job_id=job_id), "it is over"
+
+
+def job(stack: Stack, id_: str) -> Any:
+    return stack.api.request("GET", f"/api/v1/requeue-jobs/{id_}").json()
 
 
 async def test_certificates_and_channels_are_explained(stack: Stack) -> None:

@@ -14,7 +14,7 @@ from local.stack import Stack
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]  # the first test waits for the stack
 FUNCTION_ROLES = (
     *("ApiRole", "DispatchRole", "RetrySweepRole", "BulkRequeueRole", "DeliveryFeedbackRole"),
-    *("ExpiryCheckRole", "SourceSyncRole", "AppriseRole"),
+    *("ExpiryCheckRole", "SourceSyncRole", "AppriseRole", "WidgetRole", "WidgetActRole"),
 )
 TABLES = ("NotificationsTable", "InventoryTable", "AuditTable")
 

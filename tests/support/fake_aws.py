@@ -42,6 +42,8 @@ class FakeAws:
     metrics: list[dict[str, Any]] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
     """IAM actions that the credentials may not do."""
+    used: set[str] = field(default_factory=set)
+    """IAM actions that were needed."""
     region_name: str = REGION
 
     def client(self, service: str, **_: Any) -> Any:
@@ -53,6 +55,7 @@ class FakeAws:
         return made
 
     def may(self, action: str) -> None:
+        self.used.add(action)
         if action in self.refused:
             raise denied(action)
 

@@ -82,6 +82,8 @@ def environment(
         "LINK_BASE_URL": "",
         "CONFIGURATION_SET": "",
         "APPRISE_FUNCTION": f"{stack}-apprise",
+        "WIDGET_LOOK": f"arn:aws:lambda:us-east-1:123456789012:function:customWidget-{stack}:live",
+        "WIDGET_ACT": f"arn:aws:lambda:us-east-1:123456789012:function:customWidget-{stack}-act:live",
         "HEARTBEAT_PARAMETER": "",
         "RETRY_BUDGETS": "",
         "REQUEUE_RATE": "100",

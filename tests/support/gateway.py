@@ -65,20 +65,20 @@ def gateway(environ: dict[str, Any], start_response: StartResponse) -> Iterable[
 
 
 @cache
-def _routes() -> dict[tuple[str, re.Pattern[str]], str]:
-    """Give the template's routes: a method and a form of path, and its resource."""
+def _routes() -> list[tuple[re.Pattern[str], str, frozenset[str]]]:
+    """Give the template's routes: the form of each path, its resource, and its methods."""
     paths: Mapping[str, Mapping[str, object]] = template()["Resources"]["Api"]["Properties"]["DefinitionBody"]["paths"]
-    return {
-        (method.upper(), re.compile(re.sub(r"\{\w+\}", "[^/]+", path))): path
+    return [
+        (re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), path, frozenset(map(str.upper, methods)))
         for path, methods in paths.items()
-        for method in methods
-    }
+    ]
 
 
 def _resource(method: str, path: str) -> str | None:
-    """Find the resource of a path; one that is written out goes before one with a parameter."""
-    found = [resource for (verb, form), resource in _routes().items() if verb == method and form.fullmatch(path)]
-    return min(found, key=lambda resource: resource.count("{"), default=None)
+    """Find the resource of a path: one that is written out goes before one with a parameter, whatever its methods."""
+    found = [(resource, methods) for form, resource, methods in _routes() if form.fullmatch(path)]
+    resource, methods = min(found, key=lambda one: one[0].count("{"), default=("", frozenset()))
+    return resource if method in methods else None
 
 
 def _event(request: Request, path: str, resource: str) -> dict[str, Any]:

@@ -8,8 +8,9 @@ import re
 import struct
 import subprocess
 import termios
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import IO
 
 STEPS = re.compile(r"(\x1b\[[0-?]*[ -/]*[@-~]|[\r\n])")
 UP, ERASE = "\x1b[1A", "\x1b[2K"
@@ -38,6 +39,18 @@ class Seen:
             elif part != "\r" and not part.startswith("\x1b"):
                 lines[row] += part
         return "\n".join(line.rstrip() for line in lines)
+
+
+@contextlib.contextmanager
+def a_terminal(columns: int) -> Iterator[tuple[IO[str], int]]:
+    """Open a terminal: our end, to be read as text, and the descriptor of its other end."""
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
+    with os.fdopen(ours, encoding="utf-8", errors="replace", newline="\n") as reader:
+        try:
+            yield reader, its
+        finally:
+            os.close(its)
 
 
 def on_a_terminal(

@@ -9,6 +9,7 @@ import pytest
 from aws_lambda_powertools import Logger
 
 from build.template import template
+from build.toolchain import ROOT
 from tests.support.emf import Blob, blobs_in, check_blob
 from tests.support.rows import ACCEPTED, NO_CHANNEL, NOW, POLICY, REFUSED, REJECTED, a_row, settled
 from tocsin.delivery.channel_name import ChannelName
@@ -208,3 +209,10 @@ def test_without_a_trace_no_line_names_one(capsys: pytest.CaptureFixture[str]) -
     lines.begin({"request_id": "request-1"}, trace_id({}))
     lines.info("sent", {})
     assert "xray_trace_id" not in json.loads(capsys.readouterr().out)
+
+
+def test_every_function_names_its_invocation() -> None:
+    """But for what runs Apprise: it knows no notification, and nothing of the layer."""
+    apps = (ROOT / "functions").glob("*/app.py")
+    silent = {app.parent.name for app in apps if "    resources.begin(context" not in app.read_text()}
+    assert silent == {"apprise"}

@@ -40,7 +40,7 @@ def audit(api: Api, /, *, resource: str | None, limit: int, is_all: bool, as_jso
         Column("AGE", lambda row: since(row["at"], at), piped=lambda row: row["at"], is_number=True),
         Column("ACTION", lambda row: row["action"]),
         Column("RESOURCE", lambda row: row["resource"]),
-        Column("BY", lambda row: name_of(row["actor"]), piped=lambda row: row["actor"]),
+        Column("BY", lambda row: name_of(row["actor"]), piped=lambda row: row["actor"], gives_way=True),
         Column("DETAIL", detail_of, gives_way=True, shown_from=110),
         only_piped("ID", lambda row: row["id"]),
     ]

@@ -28,8 +28,13 @@ def console(api: Api, port: int, *, opens: bool) -> None:
             click.echo(f"The console of {api.connection.stack}: {url}\nCtrl-C ends it.")
             if opens:
                 webbrowser.open(url)
-            threading.Event().wait()
+            _wait()
     except PortTakenError as error:
         raise click.ClickException(str(error)) from None
     except KeyboardInterrupt:
         click.echo()
+
+
+def _wait() -> None:
+    """Wait for Ctrl-C."""
+    threading.Event().wait()

@@ -29,13 +29,17 @@ def jobs(ctx: click.Context, api: Api, /, *, limit: int, is_all: bool, as_json: 
         Column("AGE", lambda row: since(row["created_at"], at), piped=lambda row: row["created_at"], is_number=True),
         Column("STATE", lambda row: row["state"]),
         Column("REQUEUED", lambda row: f"{row['requeued']:,}", piped=lambda row: row["requeued"], is_number=True),
-        Column("OF", running.expected, piped=lambda row: row["expected"], is_number=True),
+        Column("OF", _of, piped=lambda row: row["expected"], is_number=True),
         Column("BY", lambda row: name_of(row["created_by"]), piped=lambda row: row["created_by"], shown_from=110),
         Column("WHY", lambda row: row["reason"], gives_way=True),
     ]
     screen.listed(
         rows_of(api, "/requeue-jobs", limit, is_all), shown, as_json=as_json, empty="There are no bulk requeues."
     )
+
+
+def _of(job: Row) -> str:
+    return f"{job['expected']:,}{'' if job['is_exact'] else '+'}"
 
 
 @jobs.command(epilog=example("tocsin jobs show ID", "tocsin jobs show ID --follow"))

@@ -25,8 +25,8 @@ _CERTAIN_REFUSALS = (Exit.UNREACHABLE, Exit.NO_ACCESS)
 _REQUEUED = example(
     "tocsin requeue 01JZ8W3T5N6V0QJ4X2M7C9K1RB",
     "tocsin requeue --group 4f1c09e2a7d3 --reason 'the receiver is back'",
-    "tocsin requeue --channel Slack:payments --created-after 6h --yes",
-    "tocsin requeue --all --no-wait",
+    "tocsin requeue --channel Slack:payments --created-after 6h --reason 'a new key' --yes",
+    "tocsin requeue --all --reason 'the outage is over' --no-wait",
 )
 
 
@@ -35,7 +35,7 @@ _REQUEUED = example(
 @click.option("--group", "error_group", help="All of this group: see `tocsin groups`.")
 @filters_of_letters
 @click.option("--all", "is_all", is_flag=True, help="Every dead letter.")
-@click.option("--reason", help="Why, for the audit trail.")
+@click.option("--reason", help="Why, for the audit trail. Many need one; it is asked for.")
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Follow a bulk requeue to its end.")
 @yes
 @as_json
@@ -90,6 +90,8 @@ class Asked:
 
 def _started(api: Api, selection: Mapping[str, Any], asked: Asked) -> Row | None:
     """Show what would be requeued, ask, and start the job; None where there is nothing to do."""
+    if not asked.reason and (asked.yes or not screen.can_ask()):
+        raise click.UsageError("Say why, for the audit trail: --reason.")
     with screen.waiting("Counting"):
         found = api.post("/requeue-jobs/preview", selection)
     if not found["count"]:
@@ -101,10 +103,8 @@ def _started(api: Api, selection: Mapping[str, Any], asked: Asked) -> Row | None
     if not asked.yes:
         _sampled(found, counted)
     screen.confirmed(f"Requeue {counted}?", yes=asked.yes)
-    reason = asked.reason
-    if reason is None and screen.can_ask() and not asked.yes:
-        reason = click.prompt("Why (for the audit trail)", default="", show_default=False, err=True)
-    job: Row = api.post("/requeue-jobs", {"token": found["token"], "reason": reason or ""})
+    reason = asked.reason or click.prompt("Why (for the audit trail)", err=True)
+    job: Row = api.post("/requeue-jobs", {"token": found["token"], "reason": reason})
     return job
 
 

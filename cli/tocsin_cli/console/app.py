@@ -72,7 +72,7 @@ class Backend:
             found = dashboard.widgets(self.body())
         except problems.FAILURES:
             found = []
-        found = found or [dashboard.Widget("Notifications", {}, 12, refreshes=True)]
+        found = found or [dashboard.Widget("", {}, 12, refreshes=True)]
         told["widgets"] = [{"title": each.title, "params": each.params, "height": each.height} for each in found]
         return told
 

@@ -53,7 +53,7 @@ class Widget:
 
 def graphs(body: Mapping[str, Any]) -> list[Graph]:
     """Read the metric widgets, in the order in which they are seen."""
-    return [_graph(found["properties"]) for found in _of_type(body, "metric")]
+    return [_graph(found.get("properties") or {}) for found in _of_type(body, "metric")]
 
 
 def widgets(body: Mapping[str, Any]) -> list[Widget]:
@@ -66,7 +66,7 @@ def widgets(body: Mapping[str, Any]) -> list[Widget]:
             bool((properties.get("updateOn") or {}).get("refresh", True)),
         )
         for found in _of_type(body, "custom")
-        for properties in [found["properties"]]
+        for properties in [found.get("properties") or {}]
     ]
 
 

@@ -58,7 +58,7 @@ def drawn(cloudwatch: "CloudWatchClient", graphs: Sequence[Graph], hours: int, n
         for named in graph.series
         for series in _expanded(cloudwatch, named)
     ]
-    start = now.astimezone(UTC) - timedelta(hours=hours)
+    start = datetime.fromtimestamp(_on_grid(now - timedelta(hours=hours), _period(hours)), UTC)
     found = _fetched(cloudwatch, asked, start, now)
     return [
         asdict(
@@ -71,6 +71,11 @@ def drawn(cloudwatch: "CloudWatchClient", graphs: Sequence[Graph], hours: int, n
         )
         for number, graph in enumerate(graphs)
     ]
+
+
+def _on_grid(at: datetime, period: int) -> int:
+    """Give the beginning of the period that it is in: CloudWatch's points stand there."""
+    return int(at.timestamp()) // period * period
 
 
 def _period(hours: int) -> int:
@@ -142,7 +147,7 @@ def _one(
     span: tuple[datetime, datetime],
     found: Sequence[tuple[Series, Mapping[int, float]]],
 ) -> Drawn:
-    first, last = (int(at.timestamp()) // period * period for at in span)
+    first, last = (_on_grid(at, period) for at in span)
     times = range(first, last + 1, period)
     lines = [
         Line(series.label or series.name, [_value(values, at, series) for at in times])

@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Annotated, Any, Self
 
-from fields import Instant, Line, Shown, Strict
-from pydantic import BaseModel, Field, StringConstraints, model_validator
+from fields import ULID_PATTERN, Instant, Line, Shown, Strict
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from bodies.dead_letters import GroupId
 from bodies.notifications import NotificationOut, Type
@@ -17,7 +17,7 @@ from tocsin.storage.selection import plain_selection
 
 _TOKEN_LIMIT = 32_768
 """Characters: 500 ids take 20,000."""
-NotificationId = Annotated[str, StringConstraints(pattern="^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]
+NotificationId = Annotated[str, StringConstraints(pattern=ULID_PATTERN)]
 
 
 class FiltersIn(Strict):
@@ -36,21 +36,23 @@ class FiltersIn(Strict):
 class SelectionIn(Strict):
     """Which dead letters, by `ids` or by `filters`."""
 
-    ids: Annotated[list[NotificationId], Field(min_length=1, max_length=MOST_IDS)] | None = None
-    filters: FiltersIn | None = None
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["ids"]}, {"required": ["filters"]}]})
+
+    ids: Annotated[list[NotificationId], Field(min_length=1, max_length=MOST_IDS, default_factory=list)]
+    filters: Annotated[FiltersIn, Field(default_factory=FiltersIn)]
 
     @model_validator(mode="after")
     def _check_one_is_given(self) -> Self:
-        if (self.ids is None) == (self.filters is None):
+        if len(self.model_fields_set) != 1:
             raise ValueError("needs ids or filters: one of them")
         return self
 
     @property
     def selection(self) -> Selection:
         """Give the selection as the jobs have it: each id once."""
-        if self.filters is not None:
+        if "filters" in self.model_fields_set:
             return Selection(filters=Filters(**dict(self.filters)))
-        return Selection(ids=tuple(dict.fromkeys(self.ids or ())))
+        return Selection(ids=tuple(dict.fromkeys(self.ids)))
 
 
 class RequeuePreviewOut(BaseModel):

@@ -28,8 +28,7 @@ from versioned import IfMatch, check_version, nothing, shown
 from tocsin.bootstrap import inventory, resources
 from tocsin.delivery.notification import Notification
 from tocsin.errors import FieldProblem, InvalidFieldsError
-from tocsin.expiry.alert import Mark, MarkKind
-from tocsin.expiry.explanation import explain as explained
+from tocsin.expiry.alert import MarkKind
 from tocsin.inventory.certificate import Certificate, CertificateStatus, checked
 from tocsin.inventory.filters import CertificateFilters
 from tocsin.sources.intake import Assignment, ingest
@@ -37,8 +36,6 @@ from tocsin.sources.intake import Assignment, ingest
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its constructor untyped
 
 _CLOCKS_DIFFER = timedelta(minutes=5)
-_MARKS = 100
-"""Decisions that an explanation goes back: several cycles of most policies."""
 
 
 @router.get("/certificates")
@@ -136,20 +133,7 @@ def list_notifications(id: str, limit: Limit = 50, cursor: Cursor = None) -> Cer
 @router.get("/certificates/<id>/explain")
 def explain(id: str) -> ExplanationOut:
     """Say whether anybody was alerted, about what, when, and whether it arrived; what comes next; and why not."""
-    certificate = inventory.records().certificates.get(id)
-    resolved = inventory.resolver().resolve(certificate)
-    marks = _marks(certificate)
-    return ExplanationOut.of(
-        explained(
-            certificate,
-            resolved.policy,
-            resolved.people,
-            marks=marks,
-            notifications=_rows([mark.id for mark in marks if mark.kind is MarkKind.RAISED]),
-            now=resources.now(),
-            problems=[f"{problem.kind} {problem.id} {problem.detail}" for problem in resolved.problems],
-        )
-    )
+    return ExplanationOut.of(inventory.explanation_of(inventory.records().certificates.get(id)))
 
 
 def _said(body: CertificateIn, now: datetime) -> dict[str, Any]:
@@ -167,13 +151,6 @@ def _said(body: CertificateIn, now: datetime) -> dict[str, Any]:
 def _out(certificate: Certificate) -> CertificateOut:
     thresholds = inventory.resolver().thresholds_of(certificate)
     return CertificateOut.of(certificate, certificate.status(resources.now(), thresholds))
-
-
-def _marks(certificate: Certificate) -> list[Mark]:
-    """Give what was decided: all of the present cycle, however many routes its policy has, and some of the others."""
-    alerts = resources.alerts()
-    latest = {mark.id: mark for mark in alerts.marks(certificate.id, _MARKS, None).rows}
-    return [*(latest | alerts.marks_of_cycle(certificate)).values()]
 
 
 def _rows(ids: list[str]) -> dict[str, Notification]:

@@ -53,6 +53,10 @@ class StorageUnavailableError(TocsinError):
     """The storage did not answer, or refused to just now."""
 
 
+class PausedError(TocsinError):
+    """The stack is paused: it sends nothing."""
+
+
 class UnwritableError(TocsinError):
     """The storage will never take this: it is too large."""
 

@@ -41,10 +41,14 @@ class Settings:
     """SES's configuration set, by which the fate of each mail comes back; empty: the identity's own."""
     apprise_function: str
     """The name of the function that sends by Apprise."""
-    requeue_rate: float
-    """Rows a second that a bulk requeue writes at most."""
+    widget_look: str
+    """The ARN of the widget's function that looks."""
+    widget_act: str
+    """The ARN of the one that acts."""
     heartbeat_parameter: str
     """The SSM parameter that says whom to give a sign of life; empty: nobody."""
+    requeue_rate: float
+    """Rows a second that a bulk requeue writes at most."""
 
 
 def trace_id(environment: Mapping[str, str] = os.environ) -> str | None:
@@ -113,8 +117,10 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         link_base=value("LINK_BASE_URL").rstrip("/"),
         configuration_set=value("CONFIGURATION_SET"),
         apprise_function=value("APPRISE_FUNCTION"),
-        requeue_rate=number("REQUEUE_RATE", least=1),
+        widget_look=value("WIDGET_LOOK"),
+        widget_act=value("WIDGET_ACT"),
         heartbeat_parameter=value("HEARTBEAT_PARAMETER"),
+        requeue_rate=number("REQUEUE_RATE", least=1),
     )
 
 

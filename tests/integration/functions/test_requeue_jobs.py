@@ -543,7 +543,8 @@ def test_counting_ends_when_its_time_does(stack: Database) -> None:
     ("body", "field"),
     [
         ({}, "body"),
-        ({"ids": None, "filters": None}, "body"),
+        ({"ids": None}, "ids"),
+        ({"filters": None}, "filters"),
         ({"ids": [an_id()], "filters": {}}, "body"),
         ({"ids": []}, "ids"),
         ({"ids": [an_id()] * 501}, "ids"),

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from local.receiver import Behaviour, Receiver, answers, silent
+from tests.support import widget_rules
 from tests.support.channels import SECRET
 from tests.support.database import Database
 from tests.support.emf import blobs_in
-from tests.support.functions import Answer, call, forget_wiring
+from tests.support.functions import Answer, Context, call, forget_wiring, handler
 from tests.support.ssm import PREFIX, FakeSsm, a_parameter_store
 from tests.support.trying import FakeLambda
 from tocsin.bootstrap import delivery, resources, trial
@@ -284,3 +285,40 @@ async def test_a_template_that_fails_is_counted_and_logged(
     assert [sum(blob.values["TemplateFailed"]) for blob in blobs_in(out) if "TemplateFailed" in blob.values] == [2]
     assert out.count("template not used") == 1
     assert "s3cret" not in out
+
+
+async def pressed(world: World, channel: str, **form: str) -> widget_rules.Read:
+    """Press Test beside a channel of the dashboard's widget."""
+    context = {"forms": {"all": form}}
+    settings = resources.settings()
+
+    async def shown(function: str, event: dict[str, Any]) -> widget_rules.Read:
+        html = await asyncio.to_thread(handler(function), event | {"widgetContext": context}, Context())
+        return widget_rules.read(html, settings.widget_look, settings.widget_act)
+
+    page = await shown("widget", {"place": {"tab": "channels"}})
+    assert not page.problems
+    button = next(one for one in page.actions if one.params.get("channel") == channel)
+    assert button.confirmation == f"Send 1 test message by {channel}?"
+    after = await shown("widget_act", button.params)
+    assert not after.problems
+    return after
+
+
+async def test_the_widget_tests_a_channel_and_says_what_came_of_it(world: World) -> None:
+    """The same message, the same line of the trail, by the widget's request instead of a caller's name."""
+    after = await pressed(world, "Webhook", reason="was it mended?")
+    assert "Test of Webhook: delivered, HTTP 204, after" in after.text
+    assert after.text.index("Test of Webhook") < after.text.index("Last delivered")
+    assert len(world.receiver.requests) == 1
+    (line,) = await world.events()
+    assert line["actor"] == "widget:request-1"
+    assert line["detail"]["reason"] == "was it mended?"
+
+
+async def test_the_widget_asks_whom_a_mail_goes_to(world: World) -> None:
+    world.configure(Email={"sender": "tocsin@example.com"})
+    assert "Nothing was done: recipient must be one e-mail address" in (await pressed(world, "Email")).text
+    await pressed(world, "Email", **{"recipient Email": "ops@example.com"})
+    (_, asked) = world.lambda_.asked[-1]
+    assert asked["test"]["recipient"] == "ops@example.com"

@@ -198,12 +198,16 @@ def test_every_filter_is_the_apis(api: RecordedApi) -> None:
 
 
 def test_a_list_says_that_there_is_more(api: RecordedApi) -> None:
-    rows = [a_notification(id=f"01JZ8W3T5N6V0QJ4X2M7C9K1{number:02}") for number in range(3)]
-    api.answers["GET /notifications"] = a_page(*rows)
+    """But for somebody who asked for just so many."""
+    api.answers["GET /notifications"] = a_page(*[a_notification()] * 51)
+    done = api.run("list")
+    assert len(done.stdout.splitlines()) == 50
+    assert "There are more: these are the first 50." in done.stderr
+    api.answers["GET /notifications"] = a_page(*[a_notification()] * 50)
+    assert api.run("list").stderr == ""
     done = api.run("list", "--limit", "2")
-    assert len(done.stdout.splitlines()) == 2
-    assert "There are more: these are the first 2." in done.stderr
-    assert api.run("list", "--limit", "3").stderr == ""
+    assert (len(done.stdout.splitlines()), done.stderr) == (2, "")
+    assert api.asked[-1].query["limit"] == "2"
 
 
 def test_all_pages_are_read_and_empty_ones_passed_over(api: RecordedApi) -> None:

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from build.toolchain import ROOT
 from local.loopback import HOST, free_port
 from tests.support.cli_api import ID, REQUEST_ID, RecordedApi, a_notification, a_page
+from tests.support.waiting import until
 from tocsin_cli.exits import Exit
 from tocsin_cli.main import COMMANDS, SUMMARIES, main
 
@@ -205,8 +206,7 @@ def test_ctrl_c_ends_quietly(api: RecordedApi) -> None:
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        while len(api.asked) < 3 and process.poll() is None:
-            pass
+        until(lambda: len(api.asked) == 3)
         process.send_signal(signal.SIGINT)
         said = process.communicate(timeout=20)
     assert (process.returncode, said) == (Exit.INTERRUPTED, ("", ""))

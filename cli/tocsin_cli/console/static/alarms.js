@@ -4,6 +4,14 @@ import { element, problem, say, when } from "/static/dom.js";
 
 const WORDS = { ALARM: "In alarm", OK: "OK", INSUFFICIENT_DATA: "No data yet" };
 let before = null;
+let isAlone = false;
+
+// On their own page they are not said twice.
+export function arrange(alone) {
+  isAlone = alone;
+  const place = document.getElementById("band");
+  place.hidden = isAlone || place.childElementCount === 0;
+}
 
 export async function show() {
   const said = await get("/api/alarms");
@@ -30,9 +38,9 @@ function band(ringing) {
   count.textContent = ringing.length;
   count.title = `${ringing.length} in alarm`;
   const place = document.getElementById("band");
-  place.hidden = ringing.length === 0;
-  place.replaceChildren(element("ul", {}, ...ringing.map((alarm) =>
-    element("li", {}, element("b", { textContent: alarm.name }), alarm.description))));
+  place.replaceChildren(...ringing.map((alarm) =>
+    element("p", {}, element("b", { textContent: alarm.name }), alarm.description)));
+  arrange(isAlone);
 }
 
 const list = (alarms) => element("ul", {}, ...alarms.map((alarm) =>

@@ -8,7 +8,7 @@ import { Widget } from "/static/widget.js";
 const EVERY = 30_000; // ms between two looks, as long as the page is seen
 const VIEWS = { notifications: "Notifications", graphs: "Graphs", alarms: "Alarms" };
 const SPANS = { 1: "1 h", 3: "3 h", 12: "12 h", 24: "1 day", 168: "1 week" };
-const PARAM = "p.";
+const PARAM = "w."; // of the widget; a dot for each level
 const FORM = "f.";
 const by = (id) => document.getElementById(id);
 
@@ -22,14 +22,14 @@ const busy = new Set();
 
 const address = () => new URLSearchParams(location.search);
 
-const view = () => (Object.hasOwn(VIEWS, address().get("view")) ? address().get("view") : "notifications");
+const view = () => (Object.hasOwn(VIEWS, address().get("page")) ? address().get("page") : "notifications");
 
-const hours = () => (Object.hasOwn(SPANS, address().get("hours")) ? Number(address().get("hours")) : 3);
+const hours = () => (Object.hasOwn(SPANS, address().get("span")) ? Number(address().get("span")) : 3);
 
 function lookOf(configured) {
   const look = { params: {}, forms: {} };
   for (const [name, value] of address()) {
-    if (name.startsWith(PARAM)) look.params[name.slice(PARAM.length)] = parsed(value);
+    if (name.startsWith(PARAM)) nest(look.params, name.slice(PARAM.length).split("."), parsed(value));
     else if (name.startsWith(FORM)) look.forms[name.slice(FORM.length)] = parsed(value);
   }
   return Object.keys(look.params).length ? look : { params: configured, forms: look.forms };
@@ -46,10 +46,24 @@ function parsed(text) {
   }
 }
 
+function* flat(value, before = "") {
+  for (const [name, inner] of Object.entries(value)) {
+    const isObject = typeof inner === "object" && inner !== null && !Array.isArray(inner) && !name.includes(".");
+    if (isObject) yield* flat(inner, `${before}${name}.`);
+    else yield [before + name, inner];
+  }
+}
+
+function nest(into, [name, ...rest], value) {
+  if (["__proto__", "constructor", "prototype"].includes(name)) return;
+  if (rest.length === 0) into[name] = value;
+  else nest(into[name] !== null && typeof into[name] === "object" ? into[name] : (into[name] = {}), rest, value);
+}
+
 function remember(look) {
   const fresh = new URLSearchParams();
-  for (const name of ["view", "hours"]) if (address().has(name)) fresh.set(name, address().get(name));
-  for (const [name, value] of Object.entries(look.params)) fresh.set(PARAM + name, written(value));
+  for (const name of ["page", "span"]) if (address().has(name)) fresh.set(name, address().get(name));
+  for (const [name, value] of flat(look.params)) fresh.set(PARAM + name, written(value));
   for (const [name, value] of Object.entries(look.forms)) if (value !== "" && value !== false) fresh.set(FORM + name, written(value));
   go(`?${fresh}`);
   arrange();
@@ -65,30 +79,30 @@ function arrange() {
   for (const section of document.querySelectorAll("[data-shown]")) section.hidden = section.dataset.shown !== view();
   for (const link of document.querySelectorAll("[data-view]")) {
     const search = address();
-    search.set("view", link.dataset.view);
+    search.set("page", link.dataset.view);
     link.href = `?${search}`;
     if (link.dataset.view === view()) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
   by("spans").replaceChildren(...Object.entries(SPANS).map(([span, text]) => {
     const search = address();
-    search.set("hours", span);
+    search.set("span", span);
     const link = element("a", { href: `?${search}`, textContent: text });
     if (Number(span) === hours()) link.setAttribute("aria-current", "true");
     return link;
   }));
+  alarms.arrange(view() === "alarms");
   document.title = `${VIEWS[view()]} · ${stack || "Tocsin"}`;
 }
 
 // By the button everything is; by the clock and on a switch, what nobody is at.
 async function fresh(why) {
   clearTimeout(timer);
+  timer = setTimeout(again, EVERY);
   const looks = [guarded("alarms", alarms.show)];
   if (view() === "graphs") looks.push(guarded("graphs", () => graphs.show(hours())));
   if (view() === "notifications") looks.push(...widgets.filter((one) => one.mayRefresh(why)).map((one) => one.refresh()));
   await Promise.all(looks);
-  clearTimeout(timer);
-  timer = setTimeout(again, EVERY);
 }
 
 // A page that nobody sees asks for nothing; it asks at once when it is seen again.
@@ -166,6 +180,11 @@ document.addEventListener("visibilitychange", () => {
 });
 
 by("refresh").addEventListener("click", () => (main === null ? location.reload() : fresh("button")));
+// What an operator has just brought about is read for as long as anything else.
+addEventListener("tocsin-chosen", () => {
+  clearTimeout(timer);
+  timer = setTimeout(again, EVERY);
+});
 addEventListener("tocsin-busy", (event) => working(event.detail.widget, event.detail.is));
 addEventListener("tocsin-lost", (event) => lost(event.detail));
 

@@ -2,11 +2,11 @@
 // send something elsewhere goes as well; the page's Content-Security-Policy stands behind all of it.
 // The parsed nodes themselves are taken over: nothing is written out and read again.
 const REMOVED = "script, iframe, use, object, embed, base, meta, link, frame, frameset, portal, template, noscript";
-const ATTRIBUTES = new Set(["srcdoc", "formaction", "action", "ping", "autofocus", "srcset", "background", "is"]);
+const ATTRIBUTES = new Set(["srcdoc", "formaction", "ping", "autofocus", "srcset", "background", "is"]);
 const URLS = new Set(["href", "src", "xlink:href", "data", "poster", "from", "to", "values", "by"]);
 const SAFE = /^(https?:|mailto:|#|data:image\/(png|gif|jpeg|webp);)/i;
 
-// Give the nodes, and the widget's style sheet: a sheet that is constructed needs no leave for inline styles.
+// Give the nodes, and the widget's style sheets as one.
 export function clean(html) {
   const parsed = new DOMParser().parseFromString(html, "text/html");
   const sheets = [...parsed.querySelectorAll("style")];
@@ -22,16 +22,12 @@ function cleanAttributes(each) {
   for (const { name, value } of [...each.attributes]) {
     const lower = name.toLowerCase();
     const plain = value.replace(/[\u0000-\u0020\u007f-\u00a0]/g, "");
-    const isBad = lower.startsWith("on") || ATTRIBUTES.has(lower) || /javascript:/i.test(plain);
+    const isTarget = lower === "action" && each.localName === "form";
+    const isBad = isTarget || lower.startsWith("on") || ATTRIBUTES.has(lower) || /javascript:/i.test(plain);
     if (isBad || (URLS.has(lower) && !SAFE.test(plain))) each.removeAttribute(name);
   }
-  const style = each.getAttribute("style");
-  if (style !== null) {
-    each.removeAttribute("style");
-    each.style.cssText = style;
-  }
   if (each.localName === "a") {
-    each.target = "_blank";
-    each.rel = "noopener noreferrer";
+    each.setAttribute("target", "_blank");
+    each.setAttribute("rel", "noopener noreferrer");
   }
 }

@@ -21,4 +21,4 @@ export function say(text) {
 }
 
 export const when = (iso) =>
-  new Date(iso).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+  new Date(iso).toLocaleString([], { dateStyle: "medium", timeStyle: "short", hour12: false });

@@ -15,7 +15,7 @@ const colour = (name) => {
   return found;
 };
 
-export const faint = (rgb) => rgb.replace(/^rgb\((.*)\)$/, "rgba($1, 0.13)");
+const faint = (rgb) => rgb.replace(/^rgb\((.*)\)$/, "rgba($1, 0.13)");
 
 const number = (value) => {
   if (value === null || value === undefined) return "–";
@@ -102,7 +102,7 @@ function options(graph, marks, width) {
   const axis = { stroke: ink, grid: { stroke: grid, width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif" };
   const lines = graph.lines.map((line, index) => {
     const stroke = colour(`c${(index % COLOURS) + 1}`);
-    return { label: line.label, stroke, fill: faint(stroke), width: 1.5, spanGaps: true, points: { show: sparse(line), size: 4 } };
+    return { label: line.label, stroke, fill: graph.lines.length === 1 ? faint(stroke) : undefined, width: 1.5, spanGaps: true, points: { show: sparse(line), size: 4 } };
   });
   const marked = marks.map(([label]) => ({ label, stroke: colour("bad"), dash: [4, 4], width: 1, points: { show: false } }));
   return {

@@ -29,18 +29,20 @@ function match(left, at, wanted) {
   return null;
 }
 
+// What somebody has unfolded stays so.
+const isOpened = (found, name) => found.localName === "details" && name === "open";
+
 function update(found, wanted) {
   if (found.nodeType !== Node.ELEMENT_NODE) {
     if (found.data !== wanted.data) found.data = wanted.data;
     return;
   }
   for (const { name } of [...found.attributes]) {
-    if (name !== "style" && !wanted.hasAttribute(name)) found.removeAttribute(name);
+    if (!wanted.hasAttribute(name) && !isOpened(found, name)) found.removeAttribute(name);
   }
   for (const { name, value } of wanted.attributes) {
-    if (name !== "style" && found.getAttribute(name) !== value) found.setAttribute(name, value);
+    if (found.getAttribute(name) !== value) found.setAttribute(name, value);
   }
-  if (found.style && found.style.cssText !== wanted.style.cssText) found.style.cssText = wanted.style.cssText;
   morph(found, wanted);
   if (found.localName === "input" || found.localName === "textarea") {
     if (found.value !== wanted.value) found.value = wanted.value;

@@ -70,11 +70,24 @@ class Frame {
     if (active?.matches("input, select, textarea")) return true;
     const fields = [...this.content.querySelectorAll("input[name], select[name], textarea[name]")];
     if (fields.some((each) => each.closest("cwdb-action") === null && differs(each))) return true;
-    const selection = this.root.getSelection?.() ?? getSelection();
-    if (selection && !selection.isCollapsed && this.host.contains(getSelection()?.anchorNode ?? this.host)) return true;
+    if (this.isSelected()) return true;
     const isAiming = performance.now() - moved < RESTING;
     return isAiming && this.content.querySelector("button:hover, a:hover, .btn:hover") !== null;
   }
+
+  // In a shadow tree the document's own selection shows no more than its host.
+  isSelected() {
+    const ranges = getSelection()?.getComposedRanges?.({ shadowRoots: [this.root] });
+    if (ranges === undefined) return this.root.getSelection?.().isCollapsed === false;
+    return ranges.some((range) => this.content.contains(range.startContainer) && textOf(range).trim() !== "");
+  }
+}
+
+function textOf({ startContainer, startOffset, endContainer, endOffset }) {
+  const range = new Range();
+  range.setStart(startContainer, startOffset);
+  range.setEnd(endContainer, endOffset);
+  return range.toString();
 }
 
 function reachable(action) {
@@ -91,7 +104,7 @@ function pressed(event) {
   const action = event.target.nextElementSibling;
   if (action?.localName !== "cwdb-action") return;
   event.preventDefault();
-  event.target.dispatchEvent(new MouseEvent(action.getAttribute("event") || "click", { bubbles: true, composed: true }));
+  event.target.dispatchEvent(new MouseEvent(action.getAttribute("event") || "click", { bubbles: true, composed: true, cancelable: true }));
 }
 
 function valueOf(field) {
@@ -103,8 +116,7 @@ function valueOf(field) {
 
 function differs(field) {
   if (field.type === "checkbox" || field.type === "radio") return field.checked !== field.defaultChecked;
-  if (field.localName === "select") return [...field.options].some((one) => one.defaultSelected) &&
-    [...field.options].some((one) => one.selected !== one.defaultSelected);
+  if (field.localName === "select") return field.selectedIndex !== Math.max(0, [...field.options].findLastIndex((one) => one.defaultSelected));
   return field.value !== field.defaultValue;
 }
 
@@ -115,15 +127,14 @@ export class Widget {
     this.look = { params: configured, forms: {} };
     this.frame = new Frame("frame");
     this.frame.onAction = (action) => this.act(action, this.frame);
-    this.back = element("button", { type: "button", textContent: "Back to the list" });
-    this.back.addEventListener("click", () => this.refresh());
-    this.held = element("div", { className: "held", hidden: true }, this.back);
+    this.isHeld = false;
     this.trouble = element("div");
     this.host = element("section", { className: "card widget" });
     if (title) this.host.append(element("h2", { textContent: title }));
-    this.host.append(this.trouble, this.held, this.frame.host);
+    this.host.append(this.trouble, this.frame.host);
     this.number = 0;
-    this.acting = false;
+    this.isAsking = false;
+    this.acting = false; // what the operator chose is under way: nothing else is done meanwhile
   }
 
   // What an operator asks for in between is not thrown away by an answer that comes late.
@@ -134,8 +145,8 @@ export class Widget {
   mayRefresh(why) {
     if (why === "button") return true;
     const isCovered = dialog("confirm").open || dialog("popup").open;
-    const isRead = this.held.hidden || why === "switch";
-    return !this.acting && isRead && !isCovered && !this.frame.isInUse();
+    const isOver = !this.isHeld || why === "switch";
+    return !this.isAsking && isOver && !isCovered && !this.frame.isInUse();
   }
 
   async act(action, from) {
@@ -146,7 +157,7 @@ export class Widget {
     if (question && !(await confirmed(question))) return;
     if (action.getAttribute("action") === "html") {
       if (popup) popupOf(this).show(action.innerHTML);
-      else this.shown(action.innerHTML, false);
+      else this.shown(action.innerHTML);
       return;
     }
     const text = (action.querySelector("template")?.innerHTML ?? action.textContent).trim();
@@ -189,21 +200,33 @@ export class Widget {
       return;
     }
     if (dialog("popup").open && chosen) dialog("popup").close();
-    if (chosen && !said.acts) {
-      this.look = { params, forms };
-      this.changed?.(this.look);
-    }
-    this.shown(html, Boolean(said.acts));
-    if (chosen) say(result(this.frame.content) || "Updated.");
+    this.shown(html);
+    if (!chosen) return;
+    const again = this.again();
+    this.isHeld = Boolean(said.acts) && again === null;
+    if (again !== null) this.look = { params: again, forms: {} };
+    else if (!said.acts) this.look = { params, forms };
+    if (!this.isHeld) this.changed?.(this.look);
+    say(result(this.frame.content) || "Updated.");
+    dispatchEvent(new Event("tocsin-chosen"));
   }
 
-  // What acting has led to stays until it was read: the next look takes it away.
-  shown(html, acts) {
+  shown(html) {
     this.frame.show(html);
-    this.held.hidden = !acts;
     clearTimeout(this.following);
-    if (!acts && this.frame.content.querySelector("progress") !== null) {
+    if (this.frame.content.querySelector("[data-follow]") !== null) {
       this.following = setTimeout(() => this.follow(), FOLLOWING);
+    }
+  }
+
+  // How the page that is shown is had again: the look of the element that says so. What acting has led to may say none,
+  // as a question does: then it stays until the operator goes on.
+  again() {
+    const action = this.frame.content.querySelector("[data-again] + cwdb-action");
+    try {
+      return action === null ? null : JSON.parse(action.textContent);
+    } catch {
+      return null;
     }
   }
 
@@ -218,6 +241,7 @@ export class Widget {
   }
 
   busy(is, chosen) {
+    this.isAsking = is;
     this.acting = is && chosen;
     this.frame.content.setAttribute("aria-busy", String(is && chosen));
     dispatchEvent(new CustomEvent("tocsin-busy", { detail: { widget: this, is } }));

@@ -2,12 +2,15 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
+from typing import TYPE_CHECKING
 
 from tocsin.bootstrap import resources
 from tocsin.delivery.record import Event
+from tocsin.expiry.alert import Mark, MarkKind
 from tocsin.expiry.check import Checked, expiry_check
 from tocsin.expiry.lifecycle import Lifecycle
 from tocsin.expiry.stores import Stores
+from tocsin.inventory.certificate import Certificate
 from tocsin.inventory.lookup import Resolver
 from tocsin.storage.inventory.endings import EndingTable
 from tocsin.storage.inventory.lists import InventoryLists
@@ -16,6 +19,11 @@ from tocsin.storage.inventory.tables import Inventory
 from tocsin.storage.inventory.watchlist import Watchlist
 from tocsin.storage.lease import Lease
 
+if TYPE_CHECKING:
+    from tocsin.expiry.explanation import Explanation
+
+_MARKS = 100
+"""Decisions that an explanation goes back: several cycles of most policies."""
 _LOOKS = 8
 """Certificates that a check looks at at once; botocore keeps ten connections."""
 
@@ -58,6 +66,32 @@ def resolver() -> Resolver:
     kept = records()
     fallback = resources.settings().fallback_email
     return Resolver(kept.policies, kept.owners, kept.teams, fallback_email=fallback)
+
+
+def explanation_of(certificate: Certificate) -> "Explanation":
+    """Say whether anybody was alerted about a certificate, and whether it arrived; what comes next; and why not."""
+    from tocsin.expiry.explanation import explain  # noqa: PLC0415 - the API rarely asks
+
+    resolved = resolver().resolve(certificate)
+    marks = _marks(certificate)
+    found = resources.table().fetch([mark.id for mark in marks if mark.kind is MarkKind.RAISED])
+    rows = {row.id: row for row in (*found.rows, *(broken.row for broken in found.malformed))}
+    return explain(
+        certificate,
+        resolved.policy,
+        resolved.people,
+        marks=marks,
+        notifications=rows,
+        now=resources.now(),
+        problems=[f"{problem.kind} {problem.id} {problem.detail}" for problem in resolved.problems],
+    )
+
+
+def _marks(certificate: Certificate) -> list[Mark]:
+    """Give what was decided: all of the present cycle, however many routes its policy has, and some of the others."""
+    alerts = resources.alerts()
+    latest = {mark.id: mark for mark in alerts.marks(certificate.id, _MARKS, None).rows}
+    return [*(latest | alerts.marks_of_cycle(certificate)).values()]
 
 
 def run_expiry_check(context: resources.LambdaContext) -> Checked | None:

@@ -121,9 +121,14 @@ def cursors() -> Cursors:
 
 
 @cache
+def _row_log() -> RowLog:
+    return RowLog(logger())
+
+
+@cache
 def recorder() -> Recorder:
     """Make what turns events into log lines and metrics."""
-    return Recorder(RowLog(logger()), StackMetrics(settings().stack))
+    return Recorder(_row_log(), StackMetrics(settings().stack))
 
 
 @cache
@@ -146,7 +151,7 @@ def finish() -> None:
 
 def begin(context: LambdaContext, **keys: str) -> None:
     """Name this invocation in every line that it logs: Lambda's id of the request, its trace, and `keys`."""
-    recorder().logger.begin({"request_id": context.aws_request_id, **keys}, trace_id())
+    _row_log().begin({"request_id": context.aws_request_id, **keys}, trace_id())
 
 
 def worker(context: LambdaContext) -> Worker:

@@ -13,13 +13,22 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from ulid import ULID
 
 from tocsin.bootstrap import delivery, resources
 from tocsin.channels.wording import Wording
 from tocsin.delivery.attempt import Accepted, Broken, Delivered, NotConfigured, Refused, SendResult, Throttled
 from tocsin.delivery.channel_name import ChannelName
 from tocsin.delivery.notification import Notification, Severity
-from tocsin.errors import FieldProblem, InvalidFieldsError, NoAnswerError, NotFoundError, SenderUnavailableError
+from tocsin.errors import (
+    FieldProblem,
+    InvalidFieldsError,
+    NoAnswerError,
+    NotFoundError,
+    PausedError,
+    SenderUnavailableError,
+)
+from tocsin.inventory.audit import Action, Kind, event
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -45,6 +54,38 @@ def _lambda() -> "LambdaClient":
     )
     made: LambdaClient = resources.client("lambda", waits)
     return made
+
+
+def send_test(
+    channel: ChannelName, recipient: str, severity: Severity, actor: str, reason: str | None = None
+) -> Mapping[str, Any]:
+    """Send one message by a channel on behalf of `actor`, who may say why, and say what its provider answered.
+
+    It is not kept as a notification. Raises InvalidFieldsError for a recipient that the channel can't take,
+    PausedError, NotFoundError for a channel that is not configured, SenderUnavailableError, NoAnswerError.
+    """
+    if problem := resources.settings().reach.problem(channel, recipient):
+        raise InvalidFieldsError([FieldProblem("recipient", problem)])
+    if resources.settings().is_paused:
+        raise PausedError
+    row = message(
+        channel,
+        type="Custom:test",
+        recipient=recipient,
+        subject=f"[Tocsin] Test of {channel}",
+        message=f"This is a test of the channel {channel}. Nothing needs to be done.",
+        severity=severity,
+    )
+    why = {"reason": reason} if reason else {}
+    line = event(Action.CHANNEL_TESTED, Kind.CHANNEL.resource(channel), actor, row.created_at, message_id=row.id, **why)
+    resources.audit_trail().append(line)
+    return test(row)
+
+
+def message(channel: ChannelName, **said: Any) -> Notification:  # noqa: ANN401 - of the fields' own types
+    """Make a notification that is never kept."""
+    now = resources.now()
+    return Notification(id=str(ULID.from_datetime(now)), channel=channel, created_at=now, updated_at=now, **said)
 
 
 def test(row: Notification) -> Mapping[str, Any]:

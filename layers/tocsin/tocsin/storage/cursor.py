@@ -57,18 +57,21 @@ class Cursors:
         return hmac.digest(self._key, payload, hashlib.sha256)[:_SIGNATURE_BYTES]
 
 
-def shared_key(client: "DynamoDBClient", table: str) -> bytes:
-    """Give the stack's signing key: made at random by whoever needs it first, kept in the table itself."""
-    key = {"id": {"S": _KEY_ID}}
-    found = client.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
+def stored_key(client: "DynamoDBClient", table: str) -> bytes | None:
+    """Give the stack's signing key, if anybody needed one yet."""
+    found = client.get_item(TableName=table, Key={"id": {"S": _KEY_ID}}, ConsistentRead=True).get("Item")
     if found is None:
-        with suppress(client.exceptions.ConditionalCheckFailedException):  # another instance made it: read that one
-            client.put_item(
-                TableName=table,
-                Item={**key, "key": {"S": base64.b64encode(secrets.token_bytes(32)).decode()}},
-                ConditionExpression="attribute_not_exists(id)",
-            )
-        found = client.get_item(TableName=table, Key=key, ConsistentRead=True)["Item"]
+        return None
     kept: dict[str, Any] = {**found["key"]}
     stored = kept["S"] if "S" in kept else kept["B"]  # a release before wrote bytes, which are base64 on the wire
     return base64.b64decode(stored) if isinstance(stored, str) else bytes(stored)
+
+
+def shared_key(client: "DynamoDBClient", table: str) -> bytes:
+    """Give the stack's signing key: made at random by whoever needs it first, kept in the table itself."""
+    if found := stored_key(client, table):
+        return found
+    made = {"id": {"S": _KEY_ID}, "key": {"S": base64.b64encode(secrets.token_bytes(32)).decode()}}
+    with suppress(client.exceptions.ConditionalCheckFailedException):  # another instance made it: read that one
+        client.put_item(TableName=table, Item=made, ConditionExpression="attribute_not_exists(id)")
+    return stored_key(client, table) or b""

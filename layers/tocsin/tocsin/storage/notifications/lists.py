@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tocsin.delivery.filters import Filters
 from tocsin.delivery.notification import Notification, Status
-from tocsin.storage.codec import Item, timestamp
+from tocsin.storage.codec import Item, time_of, timestamp
 from tocsin.storage.notifications.item import SHARDS, salvage
 from tocsin.storage.paging import HIGHEST, LOWEST, Bounds, Index, Page, Reader, page
 
@@ -50,6 +50,11 @@ class NotificationLists:
         index, bounds = (_DEAD, (LOWEST, HIGHEST)) if filters.status is Status.DEAD else (_BY_CREATED, _bounds(filters))
         reader = Reader(self._client, self._name, index, _SHARDS, bounds=bounds, is_forward=False)
         return page(reader, salvage, filters.match, limit, after, weigh=_weight)
+
+    def oldest_death(self) -> datetime | None:
+        """Say since when the oldest dead letter has been dead; null: there is none."""
+        reader = Reader(self._client, self._name, _DEAD, _SHARDS, is_forward=True)
+        return next((time_of(key) for key, _item in reader.keys(None, 1)), None)
 
     def stretch_of_dead(self, after: str | None, count: int) -> Stretch:
         """Give the next of all dead letters behind the key `after`, those that died last first: `count`, 100 at most.

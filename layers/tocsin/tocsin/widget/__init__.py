@@ -1,0 +1,1 @@
+"""The CloudWatch custom widget as HTML. Pure: it takes what was found, and gives text."""

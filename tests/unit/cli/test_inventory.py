@@ -1,0 +1,212 @@
+"""Certificates, policies and channels from the command line."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.certificates import Authority, self_signed
+from tests.support.cli_api import ID, OTHER, RecordedApi, a_notification, a_page
+from tests.unit.cli.test_lists import CERTIFICATE, POLICY
+from tocsin_cli.commands.importing import requests_of
+from tocsin_cli.exits import Exit
+
+IMPORTED = {"items": [{"result": "created", "certificate": CERTIFICATE}]}
+
+
+@pytest.fixture
+def pem(tmp_path: Path) -> Path:
+    """A file as servers have it: the private key stands beside its certificate."""
+    made = self_signed(common_name="shop.example.com")
+    file = tmp_path / "shop.pem"
+    file.write_text(f"Bag Attributes\n{made.key_pem}{made.pem}")
+    return file
+
+
+# ── Import ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_import_sends_certificates_and_never_a_key(api: RecordedApi, pem: Path) -> None:
+    api.answers["POST /certificates/import"] = IMPORTED
+    done = api.run("import", str(pem), "--owner", OTHER)
+    assert done.exit_code == 0, done.output
+    (asked,) = api.asked
+    assert asked.body["owner_id"] == OTHER
+    assert asked.body.keys() == {"pem", "owner_id"}
+    assert asked.body["pem"].strip() == self_signed_part(pem)
+    assert "PRIVATE" not in asked.body["pem"]
+    assert done.stdout.split("\t")[1:4] == ["created", ID, "shop.example.com"]
+    assert "1 created" in done.stderr
+
+
+def self_signed_part(pem: Path) -> str:
+    text = pem.read_text()
+    return text[text.index("-----BEGIN CERTIFICATE-----") :].strip()
+
+
+def test_a_key_between_a_certificate_that_is_cut_off_and_its_end_is_not_sent(api: RecordedApi, pem: Path) -> None:
+    whole = pem.read_text()
+    certificate = self_signed_part(pem)
+    pem.write_text(certificate[:200] + "\n" + whole)
+    done = api.run("import", str(pem))
+    assert (done.exit_code, api.asked) == (Exit.REFUSED, [])
+    assert "cut off" in done.stderr
+
+
+def test_each_file_has_its_own_answer(api: RecordedApi, pem: Path, tmp_path: Path) -> None:
+    api.answers["POST /certificates/import"] = IMPORTED
+    (tmp_path / "none.pem").write_text("nothing of that kind")
+    done = api.run("import", str(tmp_path / "none.pem"), "/nowhere.pem", str(pem), "--json")
+    assert done.exit_code == Exit.REFUSED
+    assert "there is no certificate in it" in done.stderr
+    assert "/nowhere.pem: " in done.stderr
+    (line,) = done.stdout.splitlines()
+    assert json.loads(line) == {"file": str(pem), **IMPORTED["items"][0]}
+
+
+def test_what_the_api_refuses_is_said_of_the_file(api: RecordedApi, pem: Path) -> None:
+    api.answers["POST /certificates/import"] = [(422, {"detail": "pem certificate 1 can't be read"}), IMPORTED]
+    done = api.run("import", str(pem), str(pem))
+    assert done.exit_code == Exit.REFUSED
+    assert f"{pem}: pem certificate 1 can't be read" in done.stderr
+    assert len(api.asked) == 2
+
+
+def test_a_standard_input_is_a_file(api: RecordedApi, pem: Path) -> None:
+    api.answers["POST /certificates/import"] = IMPORTED
+    assert api.run("import", "-", typed=pem.read_text()).exit_code == 0
+
+
+def test_a_large_file_is_sent_in_parts() -> None:
+    """The API takes 200 certificates and 512 KB at a time."""
+    certificate = Authority().certificate().pem
+    parts = list(requests_of(certificate * 250))
+    assert [part.count("BEGIN") for part in parts] == [100, 100, 50]
+    assert all(len(part) <= 512 * 1024 for part in parts)
+
+
+# ── Certificates ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_certificate_is_found_by_its_name(api: RecordedApi) -> None:
+    told = {"status": "Expiring", "policy": "shops", "summary": "Nobody was alerted.", "problems": ["owner x unknown"]}
+    api.answers |= {
+        "GET /certificates": a_page(CERTIFICATE),
+        f"GET /certificates/{ID}/explain": told | {"told": [], "findings": [], "next": None},
+    }
+    lines = api.run("explain", "Shop.Example.com").stdout.splitlines()
+    assert lines == ["Status\tExpiring", "Policy\tshops", "In short\tNobody was alerted.", "Problem\towner x unknown"]
+
+
+def test_a_name_of_several_certificates_is_refused_with_their_ids(api: RecordedApi) -> None:
+    api.answers["GET /certificates"] = a_page(CERTIFICATE, CERTIFICATE | {"id": OTHER})
+    done = api.run("explain", "shop.example.com")
+    assert (done.exit_code, done.stdout) == (Exit.REFUSED, "")
+    assert ID in done.stderr
+    assert OTHER in done.stderr
+
+
+def test_a_name_of_none_is_not_found(api: RecordedApi) -> None:
+    api.answers["GET /certificates"] = a_page()
+    assert api.run("certificates", "show", "nobody.example.com").exit_code == Exit.NOT_FOUND
+
+
+def test_a_certificate_is_shown_with_its_alerts(api: RecordedApi) -> None:
+    api.answers |= {
+        f"GET /certificates/{ID}": CERTIFICATE,
+        f"GET /certificates/{ID}/notifications": a_page(a_notification(id=OTHER)),
+    }
+    said = api.run("certificates", "show", ID).stdout
+    assert "Chain\tself-signed" in said
+    assert OTHER in said
+    one = json.loads(api.run("certificates", "show", ID, "--json").stdout)
+    assert [row["id"] for row in one["notifications"]] == [OTHER]
+
+
+def test_an_expiry_is_ahead(api: RecordedApi) -> None:
+    api.answers["GET /certificates"] = a_page()
+    api.run("certificates", "--expires-before", "2026-03-15", "--policy", ID, "--owner", OTHER, "--status", "Expiring")
+    expected = {"expires_before": "2026-03-15T00:00:00Z", "policy_id": ID, "owner_id": OTHER, "status": "Expiring"}
+    assert api.asked[0].query == expected | {"limit": "51"}
+
+
+# ── Policies ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_policy_is_simulated_as_it_is_with_what_is_tried_instead(api: RecordedApi, tmp_path: Path) -> None:
+    alert = {
+        "at": "2026-03-06T12:00:00Z",
+        "certificate_id": ID,
+        "common_name": "shop.example.com",
+        "threshold": "0",
+        "expires_at": "2026-03-06T12:00:00Z",
+        "severity": "critical",
+        "channel": None,
+        "message": "It expired.",
+    }
+    api.answers |= {
+        f"GET /renewal-policies/{ID}": POLICY,
+        f"POST /renewal-policies/{ID}/simulate": {"items": [alert], "certificates": 1, "is_complete": False},
+    }
+    draft = tmp_path / "draft.json"
+    draft.write_text('{"channels": {"warning": ["SNS"]}}')
+    span = ["--start", "2026-03-01", "--end", "2026-04-01"]
+    done = api.run("simulate", ID, *span, "--threshold", "60", "--threshold", "33%", "--draft", str(draft))
+    assert done.exit_code == 0, done.output
+    assert api.asked[1].body == {
+        "name": "shops",
+        "alert_thresholds_days": [60, "33%"],
+        "severities": {},
+        "channels": {"warning": ["SNS"]},
+        "fallbacks": {"Webhook": "Email"},
+        "start": "2026-03-01T00:00:00Z",
+        "end": "2026-04-01T00:00:00Z",
+        "all_certificates": False,
+    }
+    assert done.stdout.split("\t")[:5] == ["2026-03-06T12:00:00Z", "shop.example.com", "0", "critical", "nobody"]
+    assert "more certificates, or more alerts" in done.stderr
+
+
+def test_a_policy_is_shown_with_its_defaults(api: RecordedApi) -> None:
+    api.answers[f"GET /renewal-policies/{ID}"] = POLICY
+    lines = api.run("policies", "show", ID).stdout.splitlines()
+    assert "Threshold 33%\twarning" in lines
+    assert "critical\tnobody" in lines
+    assert "If Webhook fails\tEmail" in lines
+
+
+@pytest.mark.parametrize("text", ["no json", "[]"])
+def test_a_draft_that_can_not_be_read_is_wrong_usage(api: RecordedApi, tmp_path: Path, text: str) -> None:
+    api.answers[f"GET /renewal-policies/{ID}"] = POLICY
+    draft = tmp_path / "draft.json"
+    draft.write_text(text)
+    assert api.run("simulate", ID, "--draft", str(draft)).exit_code == Exit.USAGE
+
+
+# ── Channels ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(("result", "code"), [("delivered", 0), ("accepted", 0), ("permanent", 1), ("unknown", 1)])
+def test_a_test_ends_as_the_message_did(api: RecordedApi, result: str, code: int) -> None:
+    said = {"result": result, "http_status": 401, "error": "HTTP 401", "retry_after": None, "duration_ms": 12}
+    api.answers["POST /channels/Slack%3Apayments/test"] = said
+    done = api.run("channels", "test", "Slack:payments", "--severity", "critical")
+    assert done.exit_code == code
+    assert done.stdout.splitlines() == [f"Result\t{result}", "Answer\tHTTP 401", "Error\tHTTP 401", "Took\t12 ms"]
+    assert api.asked[0].body == {"recipient": "", "severity": "critical"}
+
+
+def test_a_preview_may_be_of_a_draft(api: RecordedApi, tmp_path: Path) -> None:
+    made = {"subject": "Hello", "body": "one\x1b[2J\ntwo", "html": None, "template": None, "problem": None}
+    api.answers["POST /channels/Email/preview"] = made
+    draft = tmp_path / "body.txt"
+    draft.write_text("{{ message }}")
+    done = api.run("channels", "preview", "Email", "--draft", f"body={draft}", "--type", "Custom:disk")
+    assert done.stdout.splitlines() == ["Subject\tHello", "", "one", "two"]
+    assert api.asked[0].body == {"type": "Custom:disk", "template": {"body": "{{ message }}"}}
+
+
+@pytest.mark.parametrize("draft", ["body", "footer=x", "body=/nowhere"])
+def test_a_draft_is_a_part_and_a_file(api: RecordedApi, draft: str) -> None:
+    assert api.run("channels", "preview", "Email", "--draft", draft).exit_code == Exit.USAGE
+    assert api.asked == []
