@@ -457,6 +457,21 @@ def test_a_job_says_why_it_does_not_go_on_and_fails_after_an_hour(
     assert run()["jobs"] == 0
 
 
+def test_a_job_that_waited_for_hours_does_not_fail_with_its_first_failure(
+    stack: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No run came, as in an outage: the hour counts from the first failure."""
+    fill(stack, dead_letters(3))
+    clock.now = DIED + timedelta(days=1)
+    job = started()
+    clock.forward(hours=2)
+    with faulty(resources.dynamodb(), "TransactWriteItems", throttled(), times=resources.TRIES):
+        ran = run()
+    assert ran["failures"] == 1
+    done = the_job(job["id"])
+    assert (done["state"], done["requeued"], done["last_error"]) == ("done", 3, None)
+
+
 def test_a_run_stops_in_time_and_the_next_one_goes_on(stack: Database, store: Store) -> None:
     """However little time each has; and where there is none, nothing is begun."""
     fill(stack, dead_letters(300))

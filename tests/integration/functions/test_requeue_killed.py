@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,8 +17,11 @@ from build.toolchain import ROOT
 from tests.support.database import Database
 from tests.support.doomed_requeue import KILLED
 from tests.support.inventory_store import Store
-from tests.support.requeueing import Left, dead_letters, fill, run, started, the_job
+from tests.support.requeueing import Left, a_dead_one, dead_letters, fill, run, started, the_job
+from tests.support.rows import an_id, in_status
 from tocsin.bootstrap import requeueing
+from tocsin.delivery.channel_name import ChannelName
+from tocsin.delivery.notification import Status
 from tocsin.delivery.requeue_run import BATCH
 
 ROWS = int(os.environ.get("TOCSIN_REQUEUE_ROWS", "10000"))
@@ -63,6 +67,23 @@ def test_a_run_that_is_killed_leaves_nothing_half_done(stack: Database, store: S
     done = the_job(job["id"])
     assert (done["state"], done["requeued"], done["passed_over"]) == ("done", 10 * BATCH, 0)
     assert Left.of(store).requeued == 10 * BATCH
+
+
+@pytest.mark.parametrize(("number", "when", "requeued"), [(1, "before", 0), (1, "after", 46), (2, "after", 55)])
+def test_the_counts_of_a_job_by_ids_are_right_wherever_its_run_is_killed(
+    stack: Database, store: Store, number: int, when: str, requeued: int
+) -> None:
+    """Also after the last batch, which ends the job: of 58 ids one is true no more, and two are dead no more."""
+    rows, sent = list(dead_letters(55)), [in_status(Status.SENT) for _ in range(2)]
+    over = replace(a_dead_one(channel=ChannelName("PagerDuty"), recipient=""), resolved_by=an_id())
+    fill(stack, [*rows, *sent, over])
+    job = started(ids=[sent[0].id, sent[1].id, over.id, *(row.id for row in rows)])
+    assert work(stack, "run-1", number, when) is None
+    assert the_job(job["id"])["requeued"] == requeued
+    work(stack, "run-2")
+    done = the_job(job["id"])
+    assert (done["state"], done["requeued"], done["superseded"], done["passed_over"]) == ("done", 55, 1, 2)
+    assert Left.of(store).requeued == 55
 
 
 def test_a_lease_that_a_killed_run_left_holds_the_next_one_up_for_a_minute_at_most(stack: Database) -> None:

@@ -82,7 +82,7 @@ class RequeueJob:
     passed_over: int = 0
     """Rows that were no longer dead when their turn came, or can't be read."""
     updated_at: datetime
-    """When it last got further."""
+    """When it last got further, or began to fail."""
     started_at: datetime | None = None
     finished_at: datetime | None = None
     last_error: str | None = None
@@ -117,9 +117,14 @@ class RequeueJob:
         return replace(self, state=State.CANCELLED, updated_at=now, finished_at=now)
 
     def stumbled(self, error: str, now: datetime) -> Self:
-        """Note that a run failed: another one goes on, unless that has been so for too long."""
+        """Note that a run failed: another one goes on, unless that has been so for too long.
+
+        The time counts from the first failure: a job for which no run came for hours has not failed for hours.
+        """
         self._require(self.is_open, "fail")
         noted = replace(self, last_error=bounded(error, LAST_ERROR_LIMIT))
+        if self.last_error is None:
+            return replace(noted, updated_at=now)
         if now - self.updated_at < GIVES_UP:
             return noted
         return replace(noted, state=State.FAILED, updated_at=now, finished_at=now)
