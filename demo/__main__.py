@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 import time
-import webbrowser
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -27,7 +26,7 @@ from local.embedded import down, up
 from local.seed import webhook_secret
 from local.stack import Stack
 from tocsin_cli.connection import Connection
-from tocsin_cli.console import serving
+from tocsin_cli.console import opened, serving
 
 HOME = LOCAL / "demo"
 PARAMETERS = {"BackoffBaseSeconds": "1", "ExpiryCheckInterval": "4 minutes"}
@@ -37,8 +36,6 @@ READING = 3.0
 """Seconds that a reader is given for an act's heading."""
 IDLE = 1.0
 """Seconds between two looks at the API once the story is told."""
-WINDOWS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
-"""Who has one of these has a browser with a window, or has chosen one."""
 INTERRUPTED = 130
 """The exit code that shells give for Ctrl-C."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -166,16 +163,6 @@ def _take_credentials(stack: Stack) -> None:
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ.update(stack.variables)
-
-
-def opened(url: str) -> bool:
-    """Open a page in the browser; False where there is none, or none that has a window of its own."""
-    if sys.platform.startswith("linux") and not any(map(os.environ.get, WINDOWS)):
-        return False  # what webbrowser finds without them takes the terminal
-    try:
-        return webbrowser.open(url)
-    except webbrowser.Error:
-        return False
 
 
 def _shown(name: str) -> str:

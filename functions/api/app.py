@@ -86,4 +86,4 @@ def handler(event: dict[str, Any], context: resources.LambdaContext) -> dict[str
     try:
         return problems.at_the_door(event) or app.resolve(event, context)  # type: ignore[arg-type]  # Powertools asks for its own class of context
     finally:
-        resources.recorder().metrics.flush()
+        resources.finish()

@@ -17,4 +17,4 @@ def handler(_event: dict[str, Any], context: resources.LambdaContext) -> dict[st
         )
         return counts
     finally:
-        resources.recorder().metrics.flush()
+        resources.finish()

@@ -14,4 +14,4 @@ def handler(event: dict[str, Any], context: resources.LambdaContext) -> dict[str
     try:
         return {"heard": feedback.hear(event)}
     finally:
-        resources.recorder().metrics.flush()
+        resources.finish()

@@ -25,7 +25,7 @@ def handler(event: dict[str, Any], context: resources.LambdaContext) -> dict[str
     try:
         tally = delivery.dispatch(images, context)
     finally:
-        resources.recorder().metrics.flush()
+        resources.finish()
     again = {row.id for row in (*tally.left, *tally.unclaimed)}
     return {
         "batchItemFailures": [

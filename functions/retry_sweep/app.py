@@ -62,4 +62,4 @@ def _aside(said: str, job: Callable[[], Drained | Inquired | None], **named: str
         resources.logger().info(said, extra=counts)
         return counts
     finally:
-        resources.recorder().metrics.flush()
+        resources.finish()

@@ -16,6 +16,11 @@ from build.toolchain import ROOT, VENVS
 
 UV = VENVS / "uv" / "bin" / "uv"
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+LOAD_ALL = """
+import importlib, pkgutil, tocsin_cli
+for module in pkgutil.walk_packages(tocsin_cli.__path__, "tocsin_cli."):
+    print(importlib.import_module(module.name).__name__)
+"""
 PRINT = "import tocsin_cli, importlib.util as found; print(tocsin_cli.__file__, found.find_spec('tocsin'))"
 
 
@@ -30,29 +35,25 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment with the wheel and nothing of the checkout; what it depends on is the developers' environment's.
+    """An environment of its own with the wheel and what it says it needs, at the versions that are locked here.
 
-    That one's packages are seen through a `.pth` file behind the environment's own, so nothing is downloaded; the
-    import of the checkout, which is installed there as editable, is not among them.
+    They come from the installer's cache, where `make install` has put them; from the index only if that was emptied.
     """
     to = tmp_path_factory.mktemp("environment")
-    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path_factory.mktemp("home"))}
-    subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, "--clear", to], env=environment, check=True)
+    subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, "--clear", to], check=True)
+    locked = ROOT / "requirements" / "dev.txt"
     install: list[str | Path] = [
         UV,
         "pip",
         "install",
         "--quiet",
-        "--no-deps",
-        "--offline",
         "--python",
         to / "bin" / "python",
+        "--constraints",
+        locked,
         wheel,
     ]
-    subprocess.run(install, env=environment, check=True)
-    (packages,) = (to / "lib").glob("python3*/site-packages")
-    theirs = [path for path in sys.path if path.endswith("site-packages")]
-    (packages / "dependencies.pth").write_text("\n".join(theirs))
+    subprocess.run(install, check=True)
     return to
 
 
@@ -96,6 +97,15 @@ def test_each_command_loads_without_the_checkout(installed: Path, command: str) 
     """Those with most to load among them: nothing of the layer, the functions or the tests is needed."""
     done = run(installed, "tocsin", command, "--help")
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_every_module_loads_where_nothing_else_is_installed(installed: Path) -> None:
+    """Whatever the commands import at their top comes with what the wheel says it needs."""
+    done = run(installed, "python", "-W", "error", "-c", LOAD_ALL)
+    assert (done.returncode, done.stderr) == (0, ""), done
+    loaded = set(done.stdout.split())
+    files = [path.relative_to(ROOT / "cli").with_suffix("") for path in (ROOT / "cli").rglob("*.py")]
+    assert loaded == {".".join(path.parts).removesuffix(".__init__") for path in files} - {"tocsin_cli"}
 
 
 def test_nothing_is_imported_that_a_fresh_installation_would_not_have() -> None:

@@ -17,8 +17,9 @@ from click.testing import CliRunner
 from build.toolchain import ROOT
 from tests.support.fake_aws import FakeAws
 from tocsin_cli.commands import console as command
-from tocsin_cli.console import serving
+from tocsin_cli.console import opened, serving
 from tocsin_cli.console.app import STATIC
+from tocsin_cli.console.browser import WINDOWS
 from tocsin_cli.main import main
 
 
@@ -41,18 +42,67 @@ def test_it_says_its_address_and_ctrl_c_ends_it() -> None:
     assert (process.returncode, complaint) == (0, "")
 
 
-@pytest.mark.parametrize(("option", "opens"), [("--open", True), ("--no-open", False)])
-def test_the_browser_is_opened_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch, option: str, opens: bool) -> None:
-    opened: list[str] = []
+@pytest.fixture
+def ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A console that gets Ctrl-C when it begins to wait."""
 
     def interrupted() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(webbrowser, "open", opened.append)
     monkeypatch.setattr(command, "_wait", interrupted)
+
+
+def without_a_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Linux machine with no display and no browser that somebody chose."""
+    monkeypatch.setattr(sys, "platform", "linux")
+    for name in WINDOWS:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.usefixtures("ends_at_once")
+@pytest.mark.parametrize(("option", "opens"), [("--open", True), ("--no-open", False)])
+def test_the_browser_is_opened_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch, option: str, opens: bool) -> None:
+    asked: list[str] = []
+
+    def opening(url: str) -> bool:
+        asked.append(url)
+        return True
+
+    monkeypatch.setattr(webbrowser, "open", opening)
+    monkeypatch.setenv("DISPLAY", ":0")
     found = CliRunner().invoke(main, ["console", "--port", "0", option])
     assert found.exit_code == 0, found.output
-    assert [url in found.output for url in opened] == [True] * opens
+    assert [url in found.output for url in asked] == [True] * opens
+    assert "follow the link" not in found.output
+
+
+@pytest.mark.usefixtures("ends_at_once")
+def test_no_browser_takes_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Issue 9, 2: without a display only a text browser would be found; the console says to follow its link."""
+    asked: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", asked.append)
+    without_a_window(monkeypatch)
+    found = CliRunner().invoke(main, ["console", "--port", "0"])
+    assert (found.exit_code, asked) == (0, [])
+    assert "#token=" in found.stdout
+    assert "follow the link" in found.stderr
+
+
+@pytest.mark.parametrize("has_window", [True, False])
+def test_opening_does_not_fail_without_a_browser(monkeypatch: pytest.MonkeyPatch, has_window: bool) -> None:
+    """Issue 9, 2: nothing fails where there is no browser, and none takes the terminal."""
+    asked: list[str] = []
+
+    def refuses(url: str) -> bool:
+        asked.append(url)
+        raise webbrowser.Error("could not locate runnable browser")
+
+    monkeypatch.setattr(webbrowser, "open", refuses)
+    without_a_window(monkeypatch)
+    if has_window:
+        monkeypatch.setenv("DISPLAY", ":0")
+    assert opened("http://127.0.0.1:1/") is False
+    assert asked == ["http://127.0.0.1:1/"] * has_window
 
 
 def test_a_port_that_is_taken_is_said_so() -> None:

@@ -1,8 +1,6 @@
 """The demo sees what happened, and sees when it did not. Its real run is `make demo ONCE=1`, a step of CI."""
 
 import os
-import sys
-import webbrowser
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -189,22 +187,3 @@ def test_the_console_is_opened_and_stays_up_until_ctrl_c(monkeypatch: pytest.Mon
     assert {"AWS_PROFILE", "AWS_SESSION_TOKEN"}.isdisjoint(os.environ)
     with pytest.raises(HTTPError):
         urllib3.request("GET", url.partition("#")[0], retries=False)
-
-
-@pytest.mark.parametrize("has_window", [True, False])
-def test_opening_does_not_fail_without_a_browser(monkeypatch: pytest.MonkeyPatch, has_window: bool) -> None:
-    """Issue 9, 2: nothing fails where there is no browser, and none takes the terminal."""
-    asked: list[str] = []
-
-    def refuses(url: str) -> bool:
-        asked.append(url)
-        raise webbrowser.Error("could not locate runnable browser")
-
-    monkeypatch.setattr(webbrowser, "open", refuses)
-    monkeypatch.setattr(sys, "platform", "linux")
-    for name in demo.WINDOWS:
-        monkeypatch.delenv(name, raising=False)
-    if has_window:
-        monkeypatch.setenv("DISPLAY", ":0")
-    assert demo.opened("http://127.0.0.1:1/") is False
-    assert asked == ["http://127.0.0.1:1/"] * has_window

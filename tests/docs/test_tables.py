@@ -160,7 +160,8 @@ def test_packages() -> None:
 
 def test_prometheus() -> None:
     described = {row["name"].strip("`") for row in only(tables(CONNECTORS, "Metrics for Prometheus"))}
-    assert described == set(re.findall(r"# TYPE (\w+) gauge", prometheus_text(Snapshot(NOW, 1, 1))))
+    some = {("Email", Status.DEAD): 1}
+    assert described == set(re.findall(r"# TYPE (\w+) \w+", prometheus_text(Snapshot(NOW, 1, 1), some)))
 
 
 def test_the_state_diagram_shows_every_step_and_no_other() -> None:

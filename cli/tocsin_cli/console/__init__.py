@@ -3,6 +3,7 @@
 `serving` starts it beside whatever else a program does; `tocsin console` is that and a wait for Ctrl-C.
 """
 
+from tocsin_cli.console.browser import opened
 from tocsin_cli.console.server import PortTakenError, serving
 
-__all__ = ["PortTakenError", "serving"]
+__all__ = ["PortTakenError", "opened", "serving"]

@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 from pydantic import BaseModel
 
 from tocsin.bootstrap import resources
-from tocsin.delivery.snapshot import COUNTED, Snapshot, prometheus_text, take_snapshot
+from tocsin.delivery.snapshot import COUNTED, Snapshot, count_reached, prometheus_text, take_snapshot
 
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its constructor untyped
 
@@ -31,8 +31,9 @@ def summary() -> Summary:
 
 @router.get("/metrics")
 def metrics() -> Response[str]:
-    """Show the same snapshot in the Prometheus text exposition format."""
-    return Response(200, "text/plain; version=0.0.4; charset=utf-8", prometheus_text(_snapshot()))
+    """Show the same snapshot, and how many came to which state, in the Prometheus text exposition format."""
+    reached = count_reached(resources.counts().read)
+    return Response(200, "text/plain; version=0.0.4; charset=utf-8", prometheus_text(_snapshot(), reached))
 
 
 def _snapshot() -> Snapshot:

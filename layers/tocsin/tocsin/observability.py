@@ -196,6 +196,14 @@ class Recorder:
 
     logger: RowLog
     metrics: StackMetrics
+    reached: Counter[tuple[ChannelName, Status]] = field(default_factory=Counter)
+    """How many rows came to a state in this run; `pending` is not counted."""
+
+    def taken(self) -> dict[tuple[ChannelName, Status], int]:
+        """Give what came to which state, and begin anew."""
+        taken = dict(self.reached)
+        self.reached.clear()
+        return taken
 
     def observe(self, event: Event, change: Change) -> None:
         """Note one event of a delivery run."""
@@ -206,6 +214,7 @@ class Recorder:
                 self._settled(change)
             case Event.BURIED:
                 self.metrics.count(Metric.DEAD, change.after.channel)
+                self.reached[change.after.channel, Status.DEAD] += 1
                 self.logger.error("dead: malformed", extra=_about(change.after) | {"reason": change.after.last_error})
             case Event.DEFERRED:
                 self.metrics.count(Metric.DEFERRED, change.after.channel)
@@ -238,6 +247,7 @@ class Recorder:
 
     def acknowledged(self, row: Notification) -> None:
         """Note that an operator marked it read."""
+        self.reached[row.channel, Status.READ] += 1
         self.logger.info("marked read", extra=_about(row))
 
     def template_failed(self, row: Notification, problem: str, is_new: bool) -> None:  # noqa: FBT001 - as `Failed` has it
@@ -250,6 +260,8 @@ class Recorder:
         """Note what a service said of a message that it took."""
         row = change.after
         self._fell_back(change)
+        if row.status is not change.before.status:
+            self.reached[row.channel, row.status] += 1
         if row.complained_at != change.before.complained_at:
             self.metrics.count(Metric.COMPLAINTS, row.channel)
             self.logger.warning("the recipient complained", extra=_about(row))
@@ -275,6 +287,8 @@ class Recorder:
         row = change.after
         is_attempt = row.attempts != change.before.attempts  # to supersede is none
         result = row.attempts[-1].result if row.attempts and is_attempt else None
+        if row.status is not change.before.status or is_attempt:
+            self.reached[row.channel, row.status] += 1
         if result in _FAILED:
             self.metrics.count(Metric.ATTEMPT_FAILED, row.channel)
         if row.outcome is Outcome.SKIPPED_NO_CHANNEL:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from local.receiver import Receiver, answers
 from tests.support.channels import SECRET
@@ -24,7 +25,9 @@ from tocsin.bootstrap import delivery, resources
 from tocsin.delivery.attempt import AttemptClass
 from tocsin.delivery.channel_name import ChannelName
 from tocsin.delivery.notification import Notification, Outcome, Status
+from tocsin.errors import StorageUnavailableError
 from tocsin.storage.lease import Lease
+from tocsin.storage.notifications.counters import Counts
 
 PATH = "/api/v1/notifications"
 
@@ -298,3 +301,44 @@ async def test_a_dead_letter_lives_again_by_hand(world: World) -> None:
     assert (shown["status"], shown["retry_count"]) == ("sent", 0)
     assert [attempt["result"] for attempt in shown["attempts"]] == ["permanent", "delivered"]
     assert world.received() == {row.id: 2}
+
+
+async def test_every_death_is_counted_for_prometheus(world: World) -> None:
+    """Contract 3.3 [S]: the gauge falls with a requeue, the counter never does; what came to be sent is counted too."""
+
+    async def scraped() -> dict[tuple[str, ...], float]:
+        text = (await asyncio.to_thread(call, "GET", "/api/v1/metrics")).body
+        return {
+            (one.name, *one.labels.values()): one.value
+            for family in text_string_to_metric_families(text)
+            for one in family.samples
+        }
+
+    assert (await scraped())["tocsin_notifications_dead_total",] == 0
+    world.receiver.behaviour = answers(400)
+    rows = [world.a_row() for _ in range(3)]
+    await world.invoke("dispatch", stream_of(world.database, *(row.id for row in rows)))
+    dead = await scraped()
+    assert (dead["tocsin_notifications_dead",], dead["tocsin_notifications_dead_total",]) == (3, 3)
+    await asyncio.to_thread(call, "POST", f"{PATH}/{rows[0].id}/requeue")
+    await asyncio.to_thread(call, "POST", f"{PATH}/{rows[1].id}/read")
+    world.receiver.behaviour = answers(204)
+    await world.invoke("dispatch", stream_of(world.database, rows[0].id))
+    after = await scraped()
+    assert (after["tocsin_notifications_dead",], after["tocsin_notifications_dead_total",]) == (1, 3)
+    by_state = {key[1]: value for key, value in after.items() if key[0] == "tocsin_notifications_total"}
+    assert by_state == {"dead": 3, "read": 1, "sent": 1}
+
+
+async def test_a_count_that_can_not_be_written_costs_no_delivery(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(_self: Counts, _reached: object) -> None:
+        raise StorageUnavailableError("throttled")
+
+    monkeypatch.setattr(Counts, "add", refuse)
+    row = world.a_row()
+    answer = await world.invoke("dispatch", stream_of(world.database, row.id))
+    assert answer == {"batchItemFailures": []}
+    assert world.database.table.get(row.id).status is Status.SENT
+    assert "not counted" in caplog.text

@@ -12,6 +12,7 @@ from aws_lambda_powertools import Logger
 from botocore.config import Config
 
 from tocsin.delivery.send import Worker
+from tocsin.errors import StorageUnavailableError
 from tocsin.observability import Recorder, RowLog, StackMetrics
 from tocsin.settings import Settings, read_settings, trace_id
 from tocsin.storage.audit import AuditTrail
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from tocsin.storage.inventory.alerts import AlertTable
+    from tocsin.storage.notifications.counters import Counts
 
 TRIES, CONNECT_SECONDS, READ_SECONDS = 3, 1, 2
 FAST = Config(
@@ -127,6 +129,24 @@ def _row_log() -> RowLog:
 def recorder() -> Recorder:
     """Make what turns events into log lines and metrics."""
     return Recorder(_row_log(), StackMetrics(settings().stack))
+
+
+@cache
+def counts() -> "Counts":
+    """Open the counts of what came to which state."""
+    from tocsin.storage.notifications.counters import Counts  # noqa: PLC0415 - most requests of the API count nothing
+
+    return Counts(dynamodb(), settings().notifications_table)
+
+
+def finish() -> None:
+    """End an invocation: write its metrics, and add what became of rows to the counts, which may be lost."""
+    recorder().metrics.flush()
+    if reached := recorder().taken():
+        try:
+            counts().add(reached)
+        except StorageUnavailableError:
+            logger().exception("not counted")
 
 
 def begin(context: LambdaContext, **keys: str) -> None:

@@ -39,7 +39,7 @@ def tick(
             metrics.gauge(metric, value)
         logger.info(finished, extra=counts | {"seconds": round(seconds, 3)})
     finally:
-        metrics.flush()
+        resources.finish()
     if watched and heartbeat.give(watched) is False:
         metrics.gauge(Metric.HEARTBEAT_FAILED, 1)
         metrics.flush()

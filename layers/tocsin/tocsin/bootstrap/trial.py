@@ -129,7 +129,7 @@ def answer(event: Mapping[str, Any]) -> dict[str, Any]:
             return asyncio.run(_sent(_read(event["test"])))
         return asyncio.run(_worded(_read(event["preview"]), event["preview"]["template"]))
     finally:
-        resources.recorder().metrics.flush()
+        resources.finish()
 
 
 async def _sent(row: Notification) -> dict[str, Any]:

@@ -85,7 +85,7 @@ def act(event: Mapping[str, Any], context: resources.LambdaContext) -> Answer:
     try:
         return _Answering(event, context).page(lambda answering: answering.acted())
     finally:
-        resources.recorder().metrics.flush()
+        resources.finish()
 
 
 def _cursors() -> Cursors:
