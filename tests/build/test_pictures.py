@@ -5,7 +5,7 @@ import zlib
 import pytest
 
 from build.pictures import slack
-from build.pictures.__main__ import CHANNELS, LARGEST
+from build.pictures.__main__ import CHANNELS, LARGEST, PAGES
 from build.pictures.png import SIGNATURE, _chunk, _decoded, with_palette
 from build.toolchain import ROOT
 
@@ -15,6 +15,12 @@ def test_each_picture_is_there_small_and_shown(name: str) -> None:
     picture = ROOT / "docs" / "pictures" / f"{name}.png"
     assert picture.stat().st_size <= LARGEST
     assert f"(pictures/{name}.png)" in (ROOT / "docs" / "connectors.md").read_text()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_console_s_pictures_are_there_small_and_shown(name: str) -> None:
+    assert (ROOT / "docs" / "pictures" / f"{name}.png").stat().st_size <= LARGEST
+    assert f"(pictures/{name}.png)" in (ROOT / "docs" / "console.md").read_text()
 
 
 def test_the_page_shows_what_is_sent() -> None:

@@ -178,6 +178,55 @@ def test_what_is_pressed_twice_is_sent_once(page: Page, link: str, aws: FakeAws)
     assert len(aws.acts) == 1
 
 
+class Gate:
+    """A tab switch that takes as long as a test wants."""
+
+    def __init__(self, aws: FakeAws, after: str) -> None:
+        self.opened = threading.Event()
+        self.after = after
+        row = button("Requeue A", {"id": "A"}, ACT) + button("Requeue B", {"id": "B"}, ACT)
+        self.before = f"<b>one</b>{row}{button('Two', {'tab': 2})}{button('Three', {'tab': 3})}"
+        aws.look = self.look
+
+    def look(self, event: Mapping[str, Any]) -> str:
+        if event.get("tab") == 2:
+            self.opened.wait(30)
+            return self.after or self.before.replace("one", "two")
+        return self.before
+
+
+def test_a_click_during_a_switch_waits_for_it(page: Page, link: str, aws: FakeAws) -> None:
+    """Neither lost without a word, nor sent beside what is under way; the last of several is meant."""
+    gate = Gate(aws, after="")
+    opened(page, link)
+    widget(page).get_by_role("button", name="Two").click()
+    expect(widget(page).locator("[aria-busy=true]")).to_be_visible()
+    widget(page).get_by_role("button", name="Three").click()
+    widget(page).get_by_role("button", name="Requeue B").click()
+    widget(page).get_by_role("button", name="Requeue B").click()
+    expect(page.get_by_role("status").first).to_have_text("This is done next.")
+    assert aws.acts == []
+    gate.opened.set()
+    expect(widget(page)).to_contain_text("Done")
+    assert asked(aws) == [{}, {"tab": 2}, {"id": "B"}]
+
+
+def test_a_click_whose_row_is_gone_by_then_is_not_done_and_said_so(page: Page, link: str, aws: FakeAws) -> None:
+    """Another row may stand where it was pressed: it must not be sent instead."""
+    gate = Gate(aws, after="<b>two</b>" + button("Requeue C", {"id": "C"}, ACT))
+    opened(page, link)
+    widget(page).get_by_role("button", name="Two").click()
+    expect(widget(page).locator("[aria-busy=true]")).to_be_visible()
+    widget(page).get_by_role("button", name="Requeue A").click()
+    gate.opened.set()
+    expect(looks(page)).to_have_text("two")
+    expect(widget(page)).to_contain_text("The page changed after you pressed.")
+    assert aws.acts == []
+    widget(page).get_by_role("button", name="Requeue C").click()
+    expect(widget(page)).not_to_contain_text("The page changed")
+    assert [event["id"] for event in aws.acts] == ["C"]
+
+
 def test_a_popup_opens_closes_by_escape_and_focus_returns(page: Page, link: str, aws: FakeAws) -> None:
     inner = '<button class="btn">More</button><cwdb-action action="html" display="popup"><p>The whole</p></cwdb-action>'
     aws.look = lambda event: inner

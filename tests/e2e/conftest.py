@@ -22,7 +22,10 @@ pytestmark = pytest.mark.e2e
 
 @pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The stack, deployed by `sam deploy`; a backoff minute lasts a second, a schedule's two."""
+    """The stack, deployed by `sam deploy`; a backoff minute lasts a second, a schedule's two.
+
+    A bulk requeue is slow enough to be looked at.
+    """
     state: Path = tmp_path_factory.mktemp("stack")
     parameters = {
         "BackoffBaseSeconds": "1",
@@ -30,6 +33,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         "ClaimMarginSeconds": "5",
         "ExpiryCheckInterval": "4 minutes",
         "SourceSyncInterval": "4 minutes",
+        "RequeueRate": "20",
     }
     with running(state, parameters=parameters, scheduler_speed=30) as stack:
         yield stack

@@ -135,6 +135,8 @@ export class Widget {
     this.number = 0;
     this.isAsking = false;
     this.acting = false; // what the operator chose is under way: nothing else is done meanwhile
+    this.underWay = ""; // that action, as it stood in the page
+    this.waiting = null; // what was pressed meanwhile: done afterwards, the last of it
   }
 
   // What an operator asks for in between is not thrown away by an answer that comes late.
@@ -150,7 +152,10 @@ export class Widget {
   }
 
   async act(action, from) {
-    if (this.acting) return;
+    if (this.acting) {
+      this.wait(action, from);
+      return;
+    }
     const popup = action.getAttribute("display") === "popup";
     const question = action.getAttribute("confirmation");
     const forms = { ...this.frame.forms(), ...(from === this.frame ? {} : from.forms()) };
@@ -168,7 +173,28 @@ export class Widget {
       this.troubled({ title: "This can't be done", detail: "The widget's action is no JSON." });
       return;
     }
+    this.underWay = action.outerHTML;
     await this.ask({ params, forms, endpoint: action.getAttribute("endpoint"), popup, chosen: true });
+  }
+
+  // The same pressed twice is meant once; anything else is done when the answer is there.
+  wait(action, from) {
+    const was = action.outerHTML;
+    if (was === this.underWay || action.getAttribute("event") === "mouseenter") return;
+    this.waiting = { was, from };
+    say("This is done next.");
+  }
+
+  // What was pressed is done only if it still stands there as it did: rows may have moved under the pointer.
+  next() {
+    if (this.waiting === null) return;
+    const { was, from } = this.waiting;
+    this.waiting = null;
+    const isSeen = from === this.frame || dialog("popup").open;
+    const all = isSeen ? [...from.content.querySelectorAll("cwdb-action")] : [];
+    const action = all.find((each) => each.outerHTML === was && !each.previousElementSibling?.disabled);
+    if (action !== undefined) this.act(action, from);
+    else this.troubled({ title: "Not done", detail: "The page changed after you pressed. Press again if you still want it." });
   }
 
   async ask({ params, forms, endpoint, popup = false, chosen = false }) {
@@ -184,7 +210,10 @@ export class Widget {
       if (error.status === 0 || error.status === 401) dispatchEvent(new CustomEvent("tocsin-lost", { detail: error }));
       else this.troubled({ title: error.title, detail: error.message });
     } finally {
-      if (number === this.number) this.busy(false, chosen);
+      if (number === this.number) {
+        this.busy(false, chosen);
+        this.next();
+      }
     }
   }
 
