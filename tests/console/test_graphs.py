@@ -68,8 +68,13 @@ def shown(aws: FakeAws, stat: str, hours: int = 1) -> list[dict[str, Any]]:
 
 def test_an_event_that_did_not_happen_is_none_and_a_gauge_that_was_not_read_is_a_gap(aws: FakeAws) -> None:
     assert [value for value in shown(aws, "Sum")[0]["lines"][0]["values"] if value] == [3.0]
-    assert shown(aws, "Sum")[0]["lines"][0]["values"].count(0.0) == 60
+    assert shown(aws, "Sum")[0]["lines"][0]["values"].count(0.0) == 59  # the last period is not over
     assert shown(aws, "Maximum")[0]["lines"][0]["values"].count(None) == 60
+
+
+def test_a_period_that_is_not_over_is_a_gap_until_it_has_data(aws: FakeAws) -> None:
+    """An event may still happen in it: 0 would look as if all had stopped just now."""
+    assert shown(aws, "Sum")[0]["lines"][0]["values"][-2:] == [0.0, None]
 
 
 def test_a_search_is_one_line_for_each_metric_that_it_finds(aws: FakeAws) -> None:

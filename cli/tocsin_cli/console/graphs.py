@@ -150,7 +150,7 @@ def _one(
     first, last = (_on_grid(at, period) for at in span)
     times = range(first, last + 1, period)
     lines = [
-        Line(series.label or series.name, [_value(values, at, series) for at in times])
+        Line(series.label or series.name, [_value(values, at, series, is_over=at < last) for at in times])
         for series, values in found
         if values
     ]
@@ -158,5 +158,5 @@ def _one(
     return Drawn(graph.title, graph.unit, counts, period, list(times), lines, graph.lines)
 
 
-def _value(values: Mapping[int, float], at: int, series: Series) -> float | None:
-    return values.get(at, 0.0 if series.stat in _COUNTS else None)
+def _value(values: Mapping[int, float], at: int, series: Series, *, is_over: bool) -> float | None:
+    return values.get(at, 0.0 if series.stat in _COUNTS and is_over else None)
