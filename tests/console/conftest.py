@@ -10,8 +10,9 @@ from tests.support.fake_aws import FakeAws
 from tocsin_cli.console import serving
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """A browser for the tests of one module: while it runs its driver's event loop does, and no test has one of its own."""
     with started(chromium_or_skip()) as browser:
         yield browser
 
