@@ -12,7 +12,7 @@ from tocsin_cli.console import serving
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A browser for the tests of one module: while it runs its driver's event loop does, and no test has one of its own."""
+    """A browser for the tests of one module: its driver runs an event loop, beside which no test can have its own."""
     with started(chromium_or_skip()) as browser:
         yield browser
 
