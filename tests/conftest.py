@@ -1,6 +1,7 @@
 """Fixtures that several directories share. DynamoDB Local starts once, when the first test asks for it."""
 
 import os
+import signal
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -17,6 +18,11 @@ DEAR = {
     "tests/demo/test_filling.py": "filled",
 }
 """Where tests share a deployed stack, which is dear: one worker of xdist runs all of them."""
+
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell that starts a command in the background has it ignore Ctrl-C, and what it starts as well.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types

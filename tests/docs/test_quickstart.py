@@ -25,6 +25,10 @@ API_URL = re.compile(r"^TOCSIN_API_URL=.*$", re.MULTILINE)
 AN_ID = re.compile(r"^id=\w+$", re.MULTILINE)
 A_CHANNEL = ("Slack.payments", "SNS")
 """The channel that the text names, and one that the stack has."""
+ATTACH = "aws iam attach-role-policy"
+A_ROLE = """aws iam create-role --role-name on-call --assume-role-policy-document '{"Version": "2012-10-17", "Statement": []}'
+"""
+"""Makes the role that the text gives a policy: in an account somebody has it."""
 NEWEST = "id=$(tocsin '/notifications?limit=1' | grep -o '[0-7][0-9A-Z]\\{25\\}' | head -n 1)"
 
 
@@ -48,7 +52,8 @@ def test_the_commands_of_operations(shell: Shell) -> None:
     for block in OPERATIONS:
         if not any(word in block.text for word in NEEDS_AN_ACCOUNT):
             here = API_URL.sub(r"\g<0>\n. .local/stack.env", block.text)
-            shell.run(AN_ID.sub(lambda _: NEWEST, here).replace(*A_CHANNEL))
+            there = here.replace(ATTACH, A_ROLE + ATTACH)
+            shell.run(AN_ID.sub(lambda _: NEWEST, there).replace(*A_CHANNEL))
 
 
 def test_the_quickstart(shell: Shell, ports: Mapping[str, str]) -> None:

@@ -16,7 +16,7 @@ from local.stack import Stack
 from tests.e2e.test_life import created, is_now
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]  # it deploys three times
 QUICK = {"BackoffBaseSeconds": "1", "PendingGraceSeconds": "3", "ClaimMarginSeconds": "5"}
 PATIENT = {"MaxAttempts": "20", "BackoffCapSeconds": "8"}
 """What fails is owed for minutes, and due within seconds: however long a deployment takes."""
