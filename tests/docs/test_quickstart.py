@@ -26,8 +26,7 @@ AN_ID = re.compile(r"^id=\w+$", re.MULTILINE)
 A_CHANNEL = ("Slack.payments", "SNS")
 """The channel that the text names, and one that the stack has."""
 ATTACH = "aws iam attach-role-policy"
-A_ROLE = """aws iam create-role --role-name on-call --assume-role-policy-document '{"Version": "2012-10-17", "Statement": []}'
-"""
+A_ROLE = "aws iam create-role --role-name on-call --assume-role-policy-document '{}'\n"
 """Makes the role that the text gives a policy: in an account somebody has it."""
 NEWEST = "id=$(tocsin '/notifications?limit=1' | grep -o '[0-7][0-9A-Z]\\{25\\}' | head -n 1)"
 
