@@ -37,7 +37,7 @@ def ports() -> dict[str, str]:
     return {"9099": str(free_port()), "9443": str(free_port())}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     """A shell in a copy of the checkout, after the quickstart's section "Start"."""
     with a_shell(copied(tmp_path_factory.mktemp("checkout"))) as opened:
