@@ -91,7 +91,14 @@ def _in_lines(seen: Iterator[Row], worded: Any) -> Row:  # noqa: ANN401 - a func
 
 
 def _as_bar(seen: Iterator[Row]) -> Row:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    # Loaded only where a job is followed on a terminal.
+    from rich.progress import (  # noqa: PLC0415 - see above
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     shown = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     latest: Row = {}

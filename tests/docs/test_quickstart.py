@@ -41,7 +41,7 @@ def ports() -> dict[str, str]:
 def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     """A shell in a copy of the checkout, after the quickstart's section "Start".
 
-    Each page has one of its own: restoring exports the names of the restored tables, which the next `make up` would adopt.
+    Each page has its own: restoring exports the names of the restored tables, which the next `make up` would adopt.
     """
     with a_shell(copied(tmp_path_factory.mktemp("checkout"))) as opened:
         for block in QUICKSTART[: START - 1]:
