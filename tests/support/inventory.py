@@ -9,7 +9,7 @@ from tocsin.expiry.alert import Mark
 from tocsin.expiry.plan import NoChannel, NoRecipient, Raise, Superseded, decide, mark_of, next_due
 from tocsin.inventory.certificate import Certificate
 from tocsin.inventory.contacts import Owner, People, Team
-from tocsin.inventory.policy import RenewalPolicy, default_policy, parse_policy
+from tocsin.inventory.policy import RenewalPolicy, Route, default_policy, parse_policy
 
 T0 = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -96,7 +96,7 @@ class PaperCheck:
             if isinstance(decision, Raise | Superseded | NoChannel | NoRecipient):
                 mark = mark_of(decision, certificate, now)
                 self.marks[mark.id] = mark if mark.kind.is_final else self.marks.get(mark.id, mark)
-            if isinstance(decision, Raise):
+            if isinstance(decision, Raise) and isinstance(decision.route, Route):
                 self.raised.append((decision.route.key, now))
 
     def run(self, certificate: Certificate, policy: RenewalPolicy, ticks: Iterable[datetime]) -> "PaperCheck":

@@ -79,9 +79,9 @@ def every_page(text: str) -> dict[str, tuple[Page, Place, Notice | None]]:
     )
     threshold = Threshold(7)
     channel, severity = dead[0].channel, dead[0].severity
-    told = Told("n", NOW, threshold, severity, channel, text, NOW, arrived=False, arrived_at=None, fate=text)
+    told = Told("n", NOW, "7", threshold, severity, channel, text, NOW, arrived=False, arrived_at=None, fate=text)
     explanation = Explanation(
-        CertificateStatus.EXPIRING, text, (text,), text, (told,), (Finding(threshold, None, text, NOW),), None
+        CertificateStatus.EXPIRING, text, (text,), text, (told,), (Finding("7", threshold, None, text, NOW),), None
     )
     filters = {"status": "sent", "type": text, "channel": text, "contains": text, "error_group": text}
     here = Place.read({"place": {"filters": filters, "cursor": text}})

@@ -17,7 +17,9 @@ class ToldOut(Shown):
 
     notification_id: str
     expires_at: datetime
-    threshold: ThresholdText
+    about: str
+    """The threshold, or the event that is told."""
+    threshold: ThresholdText | None
     severity: Severity
     channel: ChannelName | None
     recipient: str | None
@@ -30,6 +32,7 @@ class ToldOut(Shown):
 class FindingOut(Shown):
     """Why nobody is alerted (again) by a route. A null `since`: it is so at present, and nothing was recorded."""
 
+    about: str
     threshold: str | None
     channel: ChannelName | None
     reason: str
@@ -67,6 +70,7 @@ class ExplanationOut(BaseModel):
             told=[ToldOut.model_validate(one) for one in explanation.told],
             findings=[
                 FindingOut(
+                    about=one.about,
                     threshold=str(one.threshold) if one.threshold else None,
                     channel=one.channel,
                     reason=one.reason,

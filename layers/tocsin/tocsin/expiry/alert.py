@@ -10,6 +10,7 @@ from ulid import ULID
 from tocsin.delivery.channel_name import ChannelName
 from tocsin.delivery.notification import Severity
 from tocsin.inventory.certificate import Certificate
+from tocsin.inventory.occurrences import CertificateEvent, Occurrence
 from tocsin.inventory.thresholds import Threshold
 from tocsin.text import bounded, written
 
@@ -22,16 +23,18 @@ SUBJECT_LIMIT = 200
 """Bytes; mail programs show fewer."""
 _TEXT_LIMIT = 256
 """Bytes of each piece of foreign text in a message."""
+_DETAIL_LIMIT = 1024
+"""Bytes of the sentence that says what happened."""
 
 
 class MarkKind(StrEnum):
-    """What was decided about one threshold through one channel, in one cycle."""
+    """What was decided about one threshold, or one event, through one channel, in one cycle."""
 
     RAISED = "raised"
     SUPERSEDED = "superseded"
     """First seen late: a more urgent threshold was crossed already, and stands for it."""
     NO_CHANNEL = "no_channel"
-    """The policy gives the threshold's severity no channel."""
+    """The policy gives its severity no channel."""
     NO_RECIPIENT = "no_recipient"
     """Nobody to write to; raised as soon as there is."""
 
@@ -50,17 +53,38 @@ class Mark:
     certificate_id: str
     expires_at: datetime
     """The cycle: a renewed certificate has another."""
-    threshold: Threshold
     severity: Severity
     channel: ChannelName | None
     at: datetime
+    threshold: Threshold | None = None
+    """Which one was crossed; null: it is about an event."""
+    event: CertificateEvent | None = None
+    subject: str = ""
+    """What tells it from other such events of the cycle: the id of a rule."""
     superseded_by: Threshold | None = None
+
+    @property
+    def about(self) -> str:
+        """Name what was decided about, e.g. `14` or `RenewalSuccess`."""
+        return about(self.threshold, self.event, self.subject)
+
+
+def about(threshold: Threshold | None, event: CertificateEvent | None, subject: str = "") -> str:
+    """Name a threshold, or an event and what tells it from others."""
+    return f"{event} {subject}".rstrip() if event is not None else str(threshold)
 
 
 def alert_id(certificate_id: str, expires_at: datetime, threshold: Threshold, channel: ChannelName | None) -> str:
     """Derive the id of an alert: a ULID whose time part is the cycle, and whose rest is a hash of all four."""
     instant = expires_at.astimezone(UTC).isoformat()
     return derived_id(expires_at, "\n".join((certificate_id, instant, str(threshold), channel or "-")))
+
+
+def occurrence_id(certificate_id: str, occurrence: Occurrence, channel: ChannelName | None) -> str:
+    """Derive the id of what tells of an event: once for each certificate, cycle, event, subject and channel."""
+    instant = occurrence.expires_at.astimezone(UTC).isoformat()
+    parts = (certificate_id, instant, occurrence.event, occurrence.subject, channel or "-")
+    return derived_id(occurrence.expires_at, "\n".join(parts))
 
 
 def derived_id(at: datetime, text: str) -> str:
@@ -83,17 +107,45 @@ def message_text(certificate: Certificate, threshold: Threshold, now: datetime) 
     """Give a message that is true at `now`: how much time is left is counted from then, not from the threshold."""
     name = bounded(certificate.common_name, _TEXT_LIMIT)
     at = written(certificate.expires_at)
-    lines = [f"{threshold.tag} The certificate {name} {remaining_text(certificate.expires_at, now)}, at {at}."]
+    first = f"{threshold.tag} The certificate {name} {remaining_text(certificate.expires_at, now)}, at {at}."
+    return "\n".join([first, *_facts(certificate)])
+
+
+_HAPPENED = {
+    CertificateEvent.RENEWAL_SUCCESS: "was renewed",
+    CertificateEvent.RENEWAL_FAILURE: "was not renewed",
+    CertificateEvent.REVOCATION: "was revoked",
+    CertificateEvent.DEPLOYMENT_SUCCESS: "is served where it was to be",
+    CertificateEvent.DEPLOYMENT_FAILURE: "was renewed, and the old one is still served",
+    CertificateEvent.POLICY_VIOLATION: "does not keep a rule",
+}
+
+
+def event_subject(certificate: Certificate, occurrence: Occurrence) -> str:
+    """Give the subject of what tells of an event."""
+    return bounded(f"[Tocsin] {certificate.common_name} {_HAPPENED[occurrence.event]}", SUBJECT_LIMIT)
+
+
+def event_message(certificate: Certificate, occurrence: Occurrence, now: datetime) -> str:
+    """Give a message that is true at `now`."""
+    name = bounded(certificate.common_name, _TEXT_LIMIT)
+    left = f"It {remaining_text(certificate.expires_at, now)}, at {written(certificate.expires_at)}."
+    first = f"[{occurrence.event}] The certificate {name} {_HAPPENED[occurrence.event]}."
+    detail = [bounded(occurrence.detail, _DETAIL_LIMIT)] if occurrence.detail else []
+    return "\n".join([first, *detail, left, *_facts(certificate)])
+
+
+def _facts(certificate: Certificate) -> list[str]:
     facts = (
         ("Renewal", certificate.renewal_status),
         ("Found at", certificate.source_ref),
+        ("In use by", ", ".join(certificate.in_use_by)),
         ("Issuer", certificate.issuer),
         ("Serial", certificate.serial),
         ("SHA-256", certificate.fingerprint_sha256),
         ("Id", certificate.id),
     )
-    lines += [f"{label}: {bounded(value, _TEXT_LIMIT)}" for label, value in facts if value]
-    return "\n".join(lines)
+    return [f"{label}: {bounded(value, _TEXT_LIMIT)}" for label, value in facts if value]
 
 
 def remaining_text(expires_at: datetime, now: datetime) -> str:

@@ -6,7 +6,7 @@ alert is one guarded transaction, and a certificate stays due until all that it 
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 
 from tocsin.delivery.notification import DeliveryPolicy, Notification
 from tocsin.delivery.store import Lease
+from tocsin.errors import PreconditionFailedError
 from tocsin.expiry.alert import Mark
 from tocsin.expiry.plan import (
     Decision,
@@ -31,7 +32,7 @@ from tocsin.expiry.policy_changes import look_anew
 from tocsin.expiry.stores import DueCertificate, EndedCycle, Raised, Stores
 from tocsin.inventory.audit import Kind
 from tocsin.inventory.certificate import Certificate
-from tocsin.inventory.lookup import Found, Problem, Resolver
+from tocsin.inventory.lookup import Found, Problem, Resolved, Resolver
 
 STOP_BEFORE = 10.0
 """Seconds before the end of its time at which the check starts no further certificate."""
@@ -49,6 +50,19 @@ class Each(Protocol):
 
     def __call__(self, look: Callable[[Hint], Look], hints: Iterable[Hint], /) -> Iterable[Look]:
         """Do it."""
+
+
+class Watch(Protocol):
+    """Something that is watched of a certificate beside its expiry: its renewal, its deployment, the rules."""
+
+    def look(self, certificate: Certificate, resolved: Resolved, now: datetime) -> Certificate:
+        """Bring its record up to what is so at `now`, and give it as it is then; the same one where nothing is new.
+
+        Raises PreconditionFailedError where it was changed since it was read.
+        """
+
+    def next_look(self, certificate: Certificate, resolved: Resolved, now: datetime) -> datetime | None:
+        """Say when it must be looked at next, whatever else happens; null: not before something changes."""
 
 
 class Seen(StrEnum):
@@ -95,18 +109,20 @@ def expiry_check(  # noqa: PLR0913 - a use case takes its collaborators as argum
     created: Callable[[Notification], None] = lambda _row: None,
     end_again: Callable[[EndedCycle, datetime], None] = lambda _cycle, _now: None,
     each: Each = map,
+    watches: Sequence[Watch] = (),
 ) -> Checked | None:
     """Raise what is due, or do nothing (and return None) while another check is at it.
 
     `remaining` gives the seconds left; `created` hears of each alert that was raised; `end_again` finishes the end of a
-    cycle that was interrupted; `each` looks at the certificates of a page, each of which waits for storage three times.
+    cycle that was interrupted; `each` looks at the certificates of a page, each of which waits for storage three times;
+    `watches` look at each before it is decided what it owes.
     A failure to read what is due raises nothing and fails the check (ClientError).
     """
     now = clock()
     if not lease.take(now, now + timedelta(seconds=remaining())):
         return None
     try:
-        return _Check(stores, resolver, policy, clock, remaining, created, end_again, each).run()
+        return _Check(stores, resolver, policy, clock, remaining, created, end_again, each, watches).run()
     finally:
         lease.release()
 
@@ -132,6 +148,7 @@ class _Check:
     created: Callable[[Notification], None]
     end_again: Callable[[EndedCycle, datetime], None]
     each: Each
+    watches: Sequence[Watch]
     counts: Counter[Seen] = field(default_factory=Counter)
     problems: dict[Problem, None] = field(default_factory=dict)
     oldest: datetime | None = None
@@ -223,6 +240,12 @@ class _Check:
         """Carry out what is decided of one certificate, then say when to look at it next."""
         resolved = self.resolver.resolve(certificate)
         look.problems += resolved.problems
+        try:
+            for watch in self.watches:
+                certificate = watch.look(certificate, resolved, now)
+        except PreconditionFailedError:
+            look.counts[Seen.STALE] += 1
+            return
         marks = self.stores.alerts.marks_of_cycle(certificate)
         decisions = decide(certificate, resolved.policy, resolved.people, marks, now)
         for decision in decisions:
@@ -230,7 +253,8 @@ class _Check:
             look.counts.update(() if seen is None else (seen,))
             if seen is Seen.STALE:
                 return
-        due_at = next_due(certificate, decisions, now)
+        looks = (watch.next_look(certificate, resolved, now) for watch in self.watches)
+        due_at = min(filter(None, (next_due(certificate, decisions, now), *looks)), default=None)
         if due_at != certificate.due_at and not self.stores.watchlist.look_again(certificate, due_at):
             look.counts[Seen.STALE] += 1
 

@@ -20,6 +20,7 @@ from tocsin.expiry.plan import (
     Raise,
     RouteDecision,
     Superseded,
+    about_route,
     decide,
 )
 from tocsin.inventory.certificate import Certificate, CertificateStatus
@@ -36,7 +37,9 @@ class Told:
     notification_id: str
     expires_at: datetime
     """The cycle that it was about; the certificate's own expiry unless it was renewed since."""
-    threshold: Threshold
+    about: str
+    """What it tells: a threshold, or an event."""
+    threshold: Threshold | None
     severity: Severity
     channel: ChannelName | None
     recipient: str | None
@@ -51,8 +54,9 @@ class Told:
 class Finding:
     """Why a check alerts nobody (again) by a route."""
 
+    about: str
+    """A threshold, or an event; empty: neither."""
     threshold: Threshold | None
-    """Null: no threshold at all."""
     channel: ChannelName | None
     reason: str
     since: datetime | None
@@ -120,6 +124,7 @@ def _told(mark: Mark, row: Notification | None) -> Told:
     return Told(
         notification_id=mark.id,
         expires_at=mark.expires_at,
+        about=mark.about,
         threshold=mark.threshold,
         severity=mark.severity,
         channel=mark.channel,
@@ -165,7 +170,7 @@ def _waiting(row: Notification) -> str:
 
 def _recorded_negatives(marks: Iterable[Mark]) -> list[Finding]:
     negatives = (mark for mark in marks if mark.kind is not MarkKind.RAISED)
-    return [Finding(mark.threshold, mark.channel, _reason_of(mark), mark.at) for mark in negatives]
+    return [Finding(mark.about, mark.threshold, mark.channel, _reason_of(mark), mark.at) for mark in negatives]
 
 
 def _reason_of(mark: Mark) -> str:
@@ -190,13 +195,15 @@ def _no_channel(severity: Severity) -> str:
 
 def _present_negatives(decisions: Iterable[Decision], recorded: Iterable[Mark]) -> list[Finding]:
     """Say why each route tells nobody now, where nothing was recorded of that."""
-    done = {(mark.threshold, mark.channel) for mark in recorded if mark.kind is not MarkKind.RAISED}
+    done = {(mark.about, mark.channel) for mark in recorded if mark.kind is not MarkKind.RAISED}
     found = []
     for decision in decisions:
         if isinstance(decision, LeftAlone):
-            found.append(Finding(None, None, f"it is {decision.why}, and left alone", None))
-        elif (decision.route.threshold, decision.route.channel) not in done:
-            found.append(Finding(decision.route.threshold, decision.route.channel, _reason(decision), None))
+            found.append(Finding("", None, None, f"it is {decision.why}, and left alone", None))
+            continue
+        route = decision.route
+        if (what := about_route(route), route.channel) not in done:
+            found.append(Finding(what, route.threshold, route.channel, _reason(decision), None))
     return found
 
 
@@ -230,7 +237,7 @@ def _summary(told: Sequence[Told], findings: Sequence[Finding], following: Next 
     arrived = sum(one.arrived is True for one in told)
     alerts = "1 alert" if len(told) == 1 else f"{len(told)} alerts"
     so_far = f"{alerts} raised in this cycle, {arrived} known to have arrived." if told else "Nobody was alerted."
-    reasons = [f"{one.threshold}: {one.reason}" if one.threshold else one.reason for one in findings]
+    reasons = [f"{one.about}: {one.reason}" if one.about else one.reason for one in findings]
     why = f" Why: {'; '.join(reasons)}." if reasons and not told else ""
     after = f" Next: threshold {following.threshold} at {written(following.at)}." if following else " Nothing follows."
     return so_far + why + after

@@ -17,7 +17,7 @@ from tocsin.delivery.notification import DeliveryPolicy, Notification, Status
 from tocsin.delivery.store import Change
 from tocsin.errors import ConflictError, NotFoundError
 from tocsin.expiry.alert import Mark, MarkKind
-from tocsin.expiry.still_true import why_over
+from tocsin.expiry.still_true import why_event_over, why_over, why_untrue
 from tocsin.expiry.stores import Alerts, Certificates, EndedCycle, Endings, Notifications
 from tocsin.inventory.audit import Action, AuditEvent, Kind, event
 from tocsin.inventory.certificate import Certificate
@@ -53,7 +53,7 @@ class Lifecycle:
         Raises PreconditionFailedError where it was changed since it was read.
         """
         action = _action(before, after)
-        if after.watched_since != before.watched_since:
+        if after.watched_since != before.watched_since or set(after.happened) - set(before.happened):
             self._reopen_alerts(after)
         changed = _event(action, after, actor, after.updated_at, **_difference(before, after))
         ended = self._begin(before, after, after.updated_at)
@@ -85,22 +85,23 @@ class Lifecycle:
         raised = self._raised(certificate.id, certificate.expires_at)
         rows = self.notifications.fetch(list(raised), is_consistent=True).rows if raised else ()
         for row in rows:
-            if row.status is Status.SUPERSEDED or row.resolved_by is not None:
+            is_over = row.status is Status.SUPERSEDED or row.resolved_by is not None
+            if is_over and why_untrue(raised[row.id], certificate) is None:
                 self.alerts.forget(raised[row.id])
 
     def _begin(self, before: Certificate, after: Certificate | None, now: datetime) -> EndedCycle | None:
-        """Remember that a change ends the cycle that `before` is in, if it does."""
-        if why_over(before.expires_at, before) is not None or why_over(before.expires_at, after) is None:
+        """Remember that a change ends what was told in the cycle that `before` is in, or some of it, if it does."""
+        if not _ends_something(before, after):
             return None
         cycle = EndedCycle(before.id, before.expires_at, before.version, now)
         self.endings.begin(cycle)
         return cycle
 
     def _end_alerts(self, cycle: EndedCycle, after: Certificate | None, now: datetime) -> None:
-        """End all alerts of a cycle, unless it is not over; forget it once all are ended."""
-        reason = why_over(cycle.expires_at, after)
-        raised = self._raised(cycle.certificate_id, cycle.expires_at) if reason else {}
-        ended = [self._end(row, reason or "", now) for row in self._rows(raised)]
+        """End all alerts of a cycle that are not true any more; forget it once all are ended."""
+        raised = self._raised(cycle.certificate_id, cycle.expires_at)
+        reasons = {id_: reason for id_, mark in raised.items() if (reason := why_untrue(mark, after)) is not None}
+        ended = [self._end(row, reason, now) for row, reason in self._rows(reasons)]
         if all(ended):
             self.endings.finish(cycle)
 
@@ -135,14 +136,24 @@ class Lifecycle:
         marks = self.alerts.marks_of(certificate_id, expires_at)
         return {id_: mark for id_, mark in marks.items() if mark.kind is MarkKind.RAISED}
 
-    def _rows(self, raised: Mapping[str, Mark]) -> Iterator[Notification]:
-        """Give the alerts as they are now, and behind them what stands in for them."""
-        ids, seen = list(raised), set(raised)
-        while ids:
-            rows = self.notifications.fetch(ids, is_consistent=True).rows
-            yield from rows
-            ids = [row.fell_back_to for row in rows if row.fell_back_to and row.fell_back_to not in seen]
-            seen |= set(ids)
+    def _rows(self, reasons: Mapping[str, str]) -> Iterator[tuple[Notification, str]]:
+        """Give the alerts as they are now with why each is over, and behind them what stands in for them."""
+        asked, seen = dict(reasons), set(reasons)
+        while asked:
+            rows = self.notifications.fetch(list(asked), is_consistent=True).rows
+            yield from ((row, asked[row.id]) for row in rows)
+            asked = {
+                row.fell_back_to: asked[row.id] for row in rows if row.fell_back_to and row.fell_back_to not in seen
+            }
+            seen |= set(asked)
+
+
+def _ends_something(before: Certificate, after: Certificate | None) -> bool:
+    """Tell whether something that may have been told of `before` is not true of `after`."""
+    if why_over(before.expires_at, before) is None and why_over(before.expires_at, after) is not None:
+        return True
+    told = ((one.event, one.expires_at, one.subject) for one in before.happened)
+    return any(why_event_over(*one, before) is None and why_event_over(*one, after) is not None for one in told)
 
 
 def _event(action: Action, certificate: Certificate, actor: str, at: datetime, **detail: str) -> AuditEvent:
@@ -160,7 +171,7 @@ def _action(before: Certificate, after: Certificate) -> Action:
     return Action.CERTIFICATE_UPDATED
 
 
-_BOOKKEEPING = ("updated_at", "version", "due_at", "watched_since")
+_BOOKKEEPING = ("updated_at", "version", "due_at", "watched_since", "occurrences", "renewed_from", "indexed")
 
 
 def _difference(before: Certificate, after: Certificate) -> dict[str, str]:

@@ -5,15 +5,29 @@ that runs every hour, twice, or after a lost week comes to the same alerts (docs
 `decide` compares it with the time and with the marks of what was decided before.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from tocsin.delivery.channel_name import ChannelName, Target
-from tocsin.delivery.notification import DeliveryPolicy, Notification
-from tocsin.expiry.alert import ACTOR, ALERT_TYPE, Mark, MarkKind, alert_id, message_text, subject_text
+from tocsin.delivery.notification import DeliveryPolicy, Notification, Severity
+from tocsin.expiry.alert import (
+    ACTOR,
+    ALERT_TYPE,
+    Mark,
+    MarkKind,
+    about,
+    alert_id,
+    event_message,
+    event_subject,
+    message_text,
+    occurrence_id,
+    subject_text,
+)
+from tocsin.expiry.still_true import why_event_over
 from tocsin.inventory.certificate import Certificate
 from tocsin.inventory.contacts import People
+from tocsin.inventory.occurrences import Occurrence
 from tocsin.inventory.policy import RenewalPolicy, Route
 from tocsin.inventory.thresholds import Threshold, by_urgency
 
@@ -28,10 +42,33 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True)
+class EventRoute:
+    """Something that happened, through one channel; a null channel: its severity has none."""
+
+    occurrence: Occurrence
+    severity: Severity
+    channel: ChannelName | None
+
+    @property
+    def threshold(self) -> None:
+        """Give nothing: no threshold was crossed."""
+
+
+AnyRoute = Route | EventRoute
+
+
+def about_route(route: AnyRoute) -> str:
+    """Name what it is about, e.g. `14` or `RenewalSuccess`."""
+    if isinstance(route, EventRoute):
+        return about(None, route.occurrence.event, route.occurrence.subject)
+    return str(route.threshold)
+
+
+@dataclass(frozen=True, slots=True)
 class Raise:
     """Alert now."""
 
-    route: Route
+    route: AnyRoute
     id: str
     recipient: str
     fallback: Target | None = None
@@ -51,7 +88,7 @@ class Superseded:
 class NoChannel:
     """Crossed, but the policy gives its severity no channel."""
 
-    route: Route
+    route: AnyRoute
     id: str
 
 
@@ -59,7 +96,7 @@ class NoChannel:
 class NoRecipient:
     """Crossed, but there is nobody to write to; it is raised as soon as there is."""
 
-    route: Route
+    route: AnyRoute
     id: str
 
 
@@ -75,13 +112,13 @@ class NotDueBefore:
 class Duplicate:
     """Decided before, in this cycle."""
 
-    route: Route
+    route: AnyRoute
     of: Mark
 
 
 @dataclass(frozen=True, slots=True)
 class LeftAlone:
-    """Never alert: it is archived or revoked."""
+    """Never alert of its expiry: it is archived, revoked or replaced."""
 
     why: str
 
@@ -125,13 +162,59 @@ def decide(
     marks: Mapping[str, Mark],
     now: datetime,
 ) -> tuple[Decision, ...]:
-    """Decide every route of `certificate` at `now`, the most urgent first. `marks` are by id, of any cycle."""
-    if not certificate.is_watched:
-        return (LeftAlone("revoked" if certificate.revoked_at else "archived"),)
-    return tuple(
-        _decide(planned, certificate, marks, now, policy=policy, people=people)
-        for planned in timeline(certificate, policy)
+    """Decide every route of `certificate` at `now`, the most urgent first; then what happened to it.
+
+    `marks` are by id, of any cycle.
+    """
+    expiry: tuple[Decision, ...] = (LeftAlone(_left_alone(certificate)),)
+    if certificate.is_watched:
+        expiry = tuple(
+            _decide(planned, certificate, marks, now, policy=policy, people=people)
+            for planned in timeline(certificate, policy)
+        )
+    told = (
+        _decide_event(route, certificate, marks, policy=policy, people=people)
+        for route in event_routes(certificate, policy)
     )
+    return (*expiry, *told)
+
+
+def _left_alone(certificate: Certificate) -> str:
+    if certificate.revoked_at is not None:
+        return "revoked"
+    return "archived" if certificate.archived_at is not None else "replaced"
+
+
+def event_routes(certificate: Certificate, policy: RenewalPolicy) -> Iterator[EventRoute]:
+    """Give what happened in this cycle and is still true, through each of its channels, in the order of time."""
+    for occurrence in certificate.happened:
+        severity = occurrence.severity or policy.severity_of_event(occurrence.event)
+        if policy.severity_of_event(occurrence.event) is None or severity is None:
+            continue
+        if why_event_over(occurrence.event, occurrence.expires_at, occurrence.subject, certificate) is not None:
+            continue
+        channels: Sequence[ChannelName | None] = policy.channels_of(severity) or (None,)
+        yield from (EventRoute(occurrence, severity, channel) for channel in channels)
+
+
+def _decide_event(
+    route: EventRoute, certificate: Certificate, marks: Mapping[str, Mark], *, policy: RenewalPolicy, people: People
+) -> Decision:
+    id_ = occurrence_id(certificate.id, route.occurrence, route.channel)
+    mark = marks.get(id_)
+    if mark is not None and mark.kind.is_final:
+        return Duplicate(route, mark)
+    return _told(route, id_, policy, people)
+
+
+def _told(route: AnyRoute, id_: str, policy: RenewalPolicy, people: People) -> Raise | NoChannel | NoRecipient:
+    """Say whom it goes to, or why to nobody."""
+    if route.channel is None:
+        return NoChannel(route, id_)
+    recipient = people.recipient(route.channel)
+    if recipient is None:
+        return NoRecipient(route, id_)
+    return Raise(route, id_, recipient, _fallback(route.channel, policy, people))
 
 
 def _decide(
@@ -152,12 +235,7 @@ def _decide(
         return NotDueBefore(route, planned.at)
     if planned.superseded_by is not None:
         return Superseded(route, id_, planned.superseded_by)
-    if route.channel is None:
-        return NoChannel(route, id_)
-    recipient = people.recipient(route.channel)
-    if recipient is None:
-        return NoRecipient(route, id_)
-    return Raise(route, id_, recipient, _fallback(route.channel, policy, people))
+    return _told(route, id_, policy, people)
 
 
 def _fallback(channel: ChannelName, policy: RenewalPolicy, people: People) -> Target | None:
@@ -176,17 +254,25 @@ def next_due(certificate: Certificate, decisions: tuple[Decision, ...], now: dat
 
 def notification_of(decision: Raise, certificate: Certificate, policy: DeliveryPolicy, now: datetime) -> Notification:
     """Write the alert, true at `now`."""
-    if decision.route.channel is None:
+    route = decision.route
+    if route.channel is None:
         raise ValueError("nothing can be raised without a channel")
+    if isinstance(route, EventRoute):
+        type_: str = route.occurrence.event
+        subject = event_subject(certificate, route.occurrence)
+        message = event_message(certificate, route.occurrence, now)
+    else:
+        type_ = ALERT_TYPE
+        subject, message = subject_text(certificate, now), message_text(certificate, route.threshold, now)
     return Notification(
         id=decision.id,
-        type=ALERT_TYPE,
-        channel=decision.route.channel,
+        type=type_,
+        channel=route.channel,
         recipient=decision.recipient,
         fallback=decision.fallback,
-        subject=subject_text(certificate, now),
-        message=message_text(certificate, decision.route.threshold, now),
-        severity=decision.route.severity,
+        subject=subject,
+        message=message,
+        severity=route.severity,
         certificate_id=certificate.id,
         created_by=ACTOR,
         created_at=now,
@@ -197,12 +283,15 @@ def notification_of(decision: Raise, certificate: Certificate, policy: DeliveryP
 def mark_of(decision: Recorded, certificate: Certificate, now: datetime) -> Mark:
     """Write what shall be recorded of a decision."""
     route = decision.route
+    occurrence = route.occurrence if isinstance(route, EventRoute) else None
     return Mark(
         id=decision.id,
         kind=_KINDS[type(decision)],
         certificate_id=certificate.id,
         expires_at=certificate.expires_at,
         threshold=route.threshold,
+        event=occurrence.event if occurrence else None,
+        subject=occurrence.subject if occurrence else "",
         severity=route.severity,
         channel=route.channel,
         at=now,

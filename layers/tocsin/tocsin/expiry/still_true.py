@@ -8,8 +8,9 @@ from typing import Protocol
 
 from tocsin.delivery.notification import Notification
 from tocsin.delivery.send import NoLongerTrue, Retold, Review, Verdict
-from tocsin.expiry.alert import Mark, message_text, subject_text
+from tocsin.expiry.alert import Mark, event_message, event_subject, message_text, subject_text
 from tocsin.inventory.certificate import Certificate
+from tocsin.inventory.occurrences import CertificateEvent
 from tocsin.text import written
 
 
@@ -54,13 +55,39 @@ def verdict(row: Notification, mark: Mark, certificate: Certificate | None, now:
     reason = why_untrue(mark, certificate)
     if certificate is None or reason is not None:
         return NoLongerTrue(reason or "")
-    subject, message = subject_text(certificate, now), message_text(certificate, mark.threshold, now)
+    if mark.threshold is not None:
+        subject, message = subject_text(certificate, now), message_text(certificate, mark.threshold, now)
+        return Retold(replace(row, subject=subject, message=message))
+    identity = (mark.event, mark.expires_at, mark.subject)
+    occurrence = next((one for one in certificate.happened if one.identity == identity), None)
+    if occurrence is None:
+        return Retold(row)
+    subject, message = event_subject(certificate, occurrence), event_message(certificate, occurrence, now)
     return Retold(replace(row, subject=subject, message=message))
 
 
 def why_untrue(mark: Mark, certificate: Certificate | None) -> str | None:
     """Say why the alert of `mark` is no longer true of what the inventory has now; null: it is."""
+    if mark.event is not None:
+        return why_event_over(mark.event, mark.expires_at, mark.subject, certificate)
     return why_over(mark.expires_at, certificate)
+
+
+def why_event_over(
+    event: CertificateEvent, expires_at: datetime, subject: str, certificate: Certificate | None
+) -> str | None:
+    """Say why it is no longer so that `event` happened in the cycle that ends at `expires_at`; null: it is."""
+    if certificate is None or event is not CertificateEvent.REVOCATION or certificate.archived_at is not None:
+        over = why_over(expires_at, certificate)
+    else:
+        over = _why_other(expires_at, certificate)
+        if over is None and certificate.revoked_at is None:
+            over = "the revocation was taken back"
+    if over is not None or certificate is None:
+        return over
+    if event is CertificateEvent.POLICY_VIOLATION and not any(one.rule_id == subject for one in certificate.violations):
+        return "the certificate keeps the rule now"
+    return None
 
 
 def why_over(expires_at: datetime, certificate: Certificate | None) -> str | None:
@@ -71,6 +98,13 @@ def why_over(expires_at: datetime, certificate: Certificate | None) -> str | Non
         return "the certificate was revoked"
     if certificate.archived_at is not None:
         return "the certificate was archived"
+    if certificate.replaced_at is not None:
+        return f"the certificate was replaced by {certificate.replaced_by}"
+    return _why_other(expires_at, certificate)
+
+
+def _why_other(expires_at: datetime, certificate: Certificate) -> str | None:
+    """Say that it is another certificate now, if it is."""
     if certificate.expires_at != expires_at:
         what = "renewed" if certificate.expires_at > expires_at else "replaced"
         return f"the certificate was {what}: it expires at {written(certificate.expires_at)} now"

@@ -13,6 +13,7 @@ from tocsin.delivery.channel_name import ONE_OF, ChannelName
 from tocsin.delivery.notification import Severity
 from tocsin.errors import FieldProblem, InvalidFieldsError
 from tocsin.inventory.certificate import NAME_LIMIT
+from tocsin.inventory.occurrences import EVENT_SEVERITIES, CertificateEvent
 from tocsin.inventory.thresholds import DEFAULTS, Threshold, Unit, parse_thresholds, read_threshold
 from tocsin.inventory.versioned import Versioned
 from tocsin.text import line_problem
@@ -47,6 +48,8 @@ class RenewalPolicy(Versioned):
     """What an operator chose; the others follow `default_severity`."""
     channels: Mapping[Severity, tuple[ChannelName, ...]] = field(default_factory=dict)
     """What an operator chose; the others go by e-mail. An empty tuple: nobody is told."""
+    events: Mapping[CertificateEvent, Severity | None] = field(default_factory=dict)
+    """How severe an operator finds what happens beside expiry; null: nobody is told. The others: `EVENT_SEVERITIES`."""
     fallbacks: Mapping[ChannelName, ChannelName] = field(default_factory=dict)
     """By which channel goes what another can't deliver. Nobody comes back to where it began."""
     since: Mapping[str, datetime] = field(default_factory=dict)
@@ -60,6 +63,10 @@ class RenewalPolicy(Versioned):
     def severity_of(self, threshold: Threshold) -> Severity:
         """Say how much crossing it matters."""
         return self.severities.get(threshold, default_severity(threshold))
+
+    def severity_of_event(self, event: CertificateEvent) -> Severity | None:
+        """Say how much it matters that this happened; null: nobody is told."""
+        return self.events.get(event, EVENT_SEVERITIES[event])
 
     def channels_of(self, severity: Severity) -> tuple[ChannelName, ...]:
         """Say what carries alerts of this severity."""
@@ -116,6 +123,7 @@ def parse_policy(
     thresholds: Sequence[object] = (),
     severities: Mapping[str, str] | None = None,
     channels: Mapping[str, Sequence[str]] | None = None,
+    events: Mapping[str, str | None] | None = None,
     fallbacks: Mapping[str, str] | None = None,
 ) -> RenewalPolicy:
     """Read a policy as an operator writes it; raise InvalidFieldsError naming every field that is wrong."""
@@ -129,6 +137,7 @@ def parse_policy(
         problems += error.problems
     by_threshold = _parse_severities(severities or {}, problems)
     by_severity = _parse_channels(channels or {}, problems)
+    by_event = _parse_events(events or {}, problems)
     by_channel = _parse_fallbacks(fallbacks or {}, problems)
     if problems:
         raise InvalidFieldsError(problems)
@@ -140,6 +149,7 @@ def parse_policy(
         thresholds=read,
         severities=by_threshold,
         channels=by_severity,
+        events=by_event,
         fallbacks=by_channel,
     ).first_written(now)
 
@@ -155,6 +165,21 @@ def _parse_severities(severities: Mapping[str, str], problems: list[FieldProblem
             problems.append(FieldProblem(f"severities.{text}", _one_of(Severity)))
         else:
             read[threshold] = Severity(severity)
+    return read
+
+
+def _parse_events(
+    events: Mapping[str, str | None], problems: list[FieldProblem]
+) -> dict[CertificateEvent, Severity | None]:
+    """Read e.g. {"RenewalSuccess": null, "Revocation": "critical"}; add to `problems` what can't be read."""
+    read: dict[CertificateEvent, Severity | None] = {}
+    for name, severity in events.items():
+        if name not in set(CertificateEvent):
+            problems.append(FieldProblem(f"events.{name[:NAME_LIMIT]}", _one_of(CertificateEvent)))
+        elif severity is not None and severity not in set(Severity):
+            problems.append(FieldProblem(f"events.{name}", f"{_one_of(Severity)}, or null"))
+        else:
+            read[CertificateEvent(name)] = None if severity is None else Severity(severity)
     return read
 
 
@@ -217,5 +242,5 @@ def _channel_named(text: str) -> ChannelName | None:
         return None
 
 
-def _one_of(choices: type[Severity]) -> str:
+def _one_of(choices: type[Severity] | type[CertificateEvent]) -> str:
     return f"must be one of {', '.join(choices)}"

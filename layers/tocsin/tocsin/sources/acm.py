@@ -123,6 +123,7 @@ def _describe(client: "ACMClient", arn: str, read: AccountRead) -> None:
 
 def _observed(arn: str, detail: "CertificateDetailTypeDef") -> ObservedCertificate:
     names = tuple(detail.get("SubjectAlternativeNames", ()))
+    key_kind, key_size = _key(detail.get("KeyAlgorithm", ""))
     seen = ObservedCertificate(
         source=Source.ACM,
         source_ref=arn,
@@ -133,9 +134,30 @@ def _observed(arn: str, detail: "CertificateDetailTypeDef") -> ObservedCertifica
         not_before=_utc(detail.get("NotBefore")),
         expires_at=detail["NotAfter"].astimezone(UTC),
         renewal_status=_renewal(detail),
+        key_kind=key_kind,
+        key_size=key_size,
+        signature_algorithm=_SIGNATURES.get(signed := detail.get("SignatureAlgorithm", ""), signed),
+        in_use_by=tuple(detail.get("InUseBy", ())),
         revoked_at=_utc(detail.get("RevokedAt")) or (_utc(detail.get("NotBefore")) if _is_revoked(detail) else None),
     )
     return storable(seen)
+
+
+_CURVES = {"EC_prime256v1": 256, "EC_secp384r1": 384, "EC_secp521r1": 521}
+_SIGNATURES = {
+    f"SHA{bits}WITH{family}": f"SHA{bits}-{kind}"
+    for bits in (1, 224, 256, 384, 512)
+    for family, kind in (("RSA", "RSA"), ("ECDSA", "EC"))
+}
+"""ACM's words for what a certificate is signed with, and ours."""
+
+
+def _key(algorithm: str) -> tuple[str, int | None]:
+    """Read e.g. `RSA_2048` and `EC_prime256v1` (API reference, CertificateDetail, KeyAlgorithm)."""
+    kind, _, rest = algorithm.partition("_")
+    if algorithm in _CURVES:
+        return kind, _CURVES[algorithm]
+    return kind, int(rest) if rest.isdecimal() and rest.isascii() else None
 
 
 def _is_revoked(detail: "CertificateDetailTypeDef") -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 from tocsin.errors import ConflictError, NotFoundError, PreconditionFailedError
 from tocsin.expiry.lifecycle import Lifecycle
 from tocsin.inventory.audit import Action
-from tocsin.inventory.certificate import Certificate, Source
+from tocsin.inventory.certificate import INDEXED, Certificate, Source
 from tocsin.sources.observed import ObservedCertificate
 
 _TRIES = 3
@@ -29,6 +29,11 @@ _FACTS = (
     "chain_verified",
     "chain_problem",
     "revoked_at",
+    "key_kind",
+    "key_size",
+    "signature_algorithm",
+    "in_use_by",
+    "ari_id",
 )
 """What a source says, by the names that both records share."""
 
@@ -98,8 +103,11 @@ def first_sight(seen: ObservedCertificate, now: datetime, assignment: Assignment
 
 
 def merged(known: Certificate, seen: ObservedCertificate, now: datetime) -> Certificate:
-    """Give the certificate with what was seen of it; the very same one where that says nothing new."""
-    draft = replace(known, **_facts(seen) | {"revoked_at": _revoked_at(known, seen)})
+    """Give the certificate with what was seen of it; the very same one where that says nothing new.
+
+    One that an earlier release wrote is written anew once, with everything that leads to it.
+    """
+    draft = replace(known, **_facts(seen) | {"revoked_at": _revoked_at(known, seen), "indexed": INDEXED})
     return known if draft == known else known.changed(draft, now)
 
 

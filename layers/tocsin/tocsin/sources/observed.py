@@ -15,6 +15,9 @@ from tocsin.text import bounded
 NOT_CHECKED = "not checked"
 """The chain problem of a certificate whose chain nobody saw: of a PEM file, of ACM."""
 
+USES_LIMIT = 20
+"""Users kept of one certificate; a load balancer or two is what most have."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedCertificate:
@@ -36,6 +39,16 @@ class ObservedCertificate:
     renewal_status: str = ""
     """What the source says of its renewal, in the source's own words."""
     revoked_at: datetime | None = None
+    key_kind: str = ""
+    """`RSA`, `EC`, `Ed25519`, …; empty: not known."""
+    key_size: int | None = None
+    """Bits."""
+    signature_algorithm: str = ""
+    """As in `SHA256-RSA`."""
+    in_use_by: tuple[str, ...] = ()
+    """ARNs."""
+    ari_id: str = ""
+    """What its authority's renewal information knows it by (RFC 9773, 4.1)."""
 
     @property
     def id(self) -> str:
@@ -62,4 +75,5 @@ def storable(seen: ObservedCertificate) -> ObservedCertificate:
         serial=bounded(seen.serial, NAME_LIMIT),
         chain_problem=None if seen.chain_problem is None else bounded(seen.chain_problem, NAME_LIMIT),
         renewal_status=bounded(seen.renewal_status, NAME_LIMIT),
+        in_use_by=tuple(sorted(bounded(arn, LINE_LIMIT) for arn in seen.in_use_by)[:USES_LIMIT]),
     )

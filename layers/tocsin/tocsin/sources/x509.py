@@ -7,12 +7,16 @@ are asked for, and raises only then.
 
 import hashlib
 import warnings
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
 from cryptography import x509
-from cryptography.x509.oid import NameOID
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.x509.oid import NameOID, SignatureAlgorithmOID
 
 from tocsin.errors import TocsinError
 from tocsin.inventory.certificate import FIRST_YEAR, NAME_LIMIT, Source
@@ -34,6 +38,7 @@ def read_der(
     with _quietly():
         certificate = _loaded(der)
         names = _names(certificate)
+        key_kind, key_size = _key(certificate)
         seen = ObservedCertificate(
             source=source,
             source_ref=import_ref(certificate, names) if source_ref is None else source_ref,
@@ -45,6 +50,10 @@ def read_der(
             not_before=_instant(certificate, "not_valid_before_utc"),
             expires_at=_expiry(certificate),
             chain_problem=chain_problem,
+            key_kind=key_kind,
+            key_size=key_size,
+            signature_algorithm=_signature_algorithm(certificate),
+            ari_id=_ari_id(certificate),
         )
     return storable(seen)
 
@@ -90,6 +99,69 @@ def _line(name: x509.Name) -> str:
 
 def _serial(certificate: x509.Certificate) -> str:
     return format(certificate.serial_number, "x")
+
+
+def _key(certificate: x509.Certificate) -> tuple[str, int | None]:
+    """Give the kind of its key and the bits of it; nothing of a key that nobody can read."""
+    try:
+        key = certificate.public_key()
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return "", None
+    kind = _kind_of(key)
+    if isinstance(key, rsa.RSAPublicKey | dsa.DSAPublicKey | ec.EllipticCurvePublicKey):
+        return kind, key.key_size
+    return kind, _ONLY_SIZE.get(kind)
+
+
+_ONLY_SIZE = {"Ed25519": 256, "Ed448": 456}
+"""Bits of keys that have only one size (RFC 8032)."""
+
+
+def _kind_of(key: CertificatePublicKeyTypes) -> str:
+    """Name a kind of key, as in `RSA`, `EC` or `Ed25519`."""
+    kind = type(key).__name__.removesuffix("PublicKey")
+    return {"EllipticCurve": "EC"}.get(kind, kind)
+
+
+def _signature_algorithm(certificate: x509.Certificate) -> str:
+    """Say what it is signed with, e.g. `SHA256-RSA`, `SHA384-EC`, `Ed25519`; or by its object identifier."""
+    oid = certificate.signature_algorithm_oid
+    try:
+        digest = certificate.signature_hash_algorithm
+    except (ValueError, UnsupportedAlgorithm):
+        return oid.dotted_string
+    family = _SIGNED_WITH.get(oid.dotted_string.rpartition(".")[0], "")
+    if digest is None:
+        return _WITHOUT_DIGEST.get(oid, oid.dotted_string)
+    return f"{digest.name.upper()}-{family}" if family else oid.dotted_string
+
+
+_WITHOUT_DIGEST = {SignatureAlgorithmOID.ED25519: "Ed25519", SignatureAlgorithmOID.ED448: "Ed448"}
+_SIGNED_WITH = {
+    "1.2.840.113549.1.1": "RSA",
+    "1.2.840.10045.4": "EC",
+    "1.2.840.10045.4.3": "EC",
+    "1.2.840.10040.4": "DSA",
+    "2.16.840.1.101.3.4.3": "DSA",
+}
+"""By how the object identifiers of signatures begin (RFC 4055, RFC 5758)."""
+
+
+def _ari_id(certificate: x509.Certificate) -> str:
+    """Name it as its authority's renewal information does (RFC 9773, 4.1); empty where its issuer's key has no name."""
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
+    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+        return ""
+    if found.key_identifier is None or len(found.key_identifier) > _KEY_IDENTIFIER_LIMIT:
+        return ""
+    serial = certificate.serial_number
+    octets = serial.to_bytes(serial.bit_length() // 8 + 1, "big", signed=True)
+    return ".".join(urlsafe_b64encode(part).decode().rstrip("=") for part in (found.key_identifier, octets))
+
+
+_KEY_IDENTIFIER_LIMIT = 64
+"""Bytes: a SHA-512. Those in use are SHA-1's 20."""
 
 
 def _names(certificate: x509.Certificate) -> tuple[str, ...]:

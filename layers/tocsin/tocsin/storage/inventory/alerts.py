@@ -58,13 +58,13 @@ class AlertTable:
             "ExpressionAttributeValues": {":superseded": {"S": Status.SUPERSEDED}},
         }
         said = event(
-            Action.ALERT_SENT,
+            Action.ALERT_SENT if mark.event is None else Action.EVENT_ALERTED,
             Kind.CERTIFICATE.resource(certificate.id),
             ACTOR,
             row.created_at,
             result="created",
             notification_id=row.id,
-            threshold=str(mark.threshold),
+            **({"threshold": mark.about} if mark.event is None else {"event": mark.about}),
             severity=mark.severity,
             channel=row.channel,
             recipient=row.recipient,

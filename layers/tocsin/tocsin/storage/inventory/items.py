@@ -14,7 +14,8 @@ Indexes, all KEYS_ONLY. `due`: watched certificates by the instant at which the 
 `by_policy`: what refers to each, certificates by expiry.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -24,8 +25,9 @@ from tocsin.expiry.alert import Mark, MarkKind, cycle_of
 from tocsin.inventory.audit import Kind
 from tocsin.inventory.certificate import Certificate, Source
 from tocsin.inventory.contacts import Owner, Team
+from tocsin.inventory.occurrences import AwaitedDeployment, CertificateEvent, Occurrence, PendingRenewal, Violation
 from tocsin.inventory.policy import RenewalPolicy
-from tocsin.inventory.thresholds import DEFAULTS, Threshold, read_threshold
+from tocsin.inventory.thresholds import DEFAULTS, read_threshold
 from tocsin.storage.codec import (
     EPOCH,
     FLAG,
@@ -63,7 +65,48 @@ _CHANNELS = json_form(
     dict,
     lambda plain: {Severity(severity): tuple(map(ChannelName, names)) for severity, names in plain.items()},
 )
+_EVENTS = json_form(
+    dict,
+    lambda plain: {CertificateEvent(name): severity and Severity(severity) for name, severity in plain.items()},
+)
 _FALLBACKS = json_form(dict, lambda plain: {ChannelName(name): ChannelName(other) for name, other in plain.items()})
+_IN_FIELDS: dict[str, Callable[[Any], Any]] = {
+    "event": CertificateEvent,
+    "severity": lambda text: None if text is None else Severity(text),
+}
+"""How fields of records that are part of another are read, where they are neither texts nor times."""
+
+
+def _plain(record: Any) -> dict[str, Any]:  # noqa: ANN401 - any of the records that are part of another
+    """Write a record of texts and times as JSON has them; what is null or empty is left out."""
+    values = ((field.name, getattr(record, field.name)) for field in fields(record))
+    return {name: timestamp(value) if isinstance(value, datetime) else value for name, value in values if value}
+
+
+def _read_as(make: Callable[..., Any], plain: Mapping[str, Any]) -> Any:  # noqa: ANN401 - what `make` gives
+    """Read what `_plain` wrote, by the names of the fields: times end in `_at`, or are named here."""
+    values = {}
+    for name, value in plain.items():
+        if name.endswith("_at") or name in _TIMES_IN_FIELDS:
+            values[name] = from_timestamp(value)
+        else:
+            values[name] = _IN_FIELDS[name](value) if name in _IN_FIELDS else value
+    return make(**values)
+
+
+_TIMES_IN_FIELDS = frozenset({"at", "since", "until"})
+
+
+def _one(make: Callable[..., Any]) -> Form:
+    """Make a form of one record that is part of another."""
+    return json_form(_plain, lambda plain: _read_as(make, plain))
+
+
+def _several(make: Callable[..., Any]) -> Form:
+    """Make a form of some of them."""
+    return json_form(lambda all_: [*map(_plain, all_)], lambda plain: tuple(_read_as(make, one) for one in plain))
+
+
 _TIMES = (required("created_at", INSTANT, EPOCH), required("updated_at", INSTANT, EPOCH))
 _HEAD = (required("id", TEXT, ""), *_TIMES, required("version", NUMBER, 0))
 
@@ -89,6 +132,21 @@ CERTIFICATE = Codec(
         Column("chain_problem", TEXT, ""),
         Column("archived_at", INSTANT),
         Column("revoked_at", INSTANT),
+        Column("key_kind", TEXT, ""),
+        Column("key_size", NUMBER),
+        Column("signature_algorithm", TEXT, ""),
+        Column("in_use_by", json_form(list, tuple), ()),
+        Column("ari_id", TEXT, ""),
+        Column("environment", TEXT, ""),
+        Column("tags", json_form(dict, dict), {}),
+        Column("replaced_at", INSTANT),
+        Column("replaced_by", TEXT),
+        Column("occurrences", _several(Occurrence), ()),
+        Column("violations", _several(Violation), ()),
+        Column("renewed_from", TEXT, ""),
+        Column("awaited", _one(AwaitedDeployment)),
+        Column("renewal", _one(PendingRenewal)),
+        Column("indexed", NUMBER, 0),
         Column("due_at", INSTANT),
     ),
 )
@@ -104,6 +162,7 @@ POLICY = Codec(
         ),
         Column("severities", _SEVERITIES, {}),
         Column("channels", _CHANNELS, {}),
+        Column("events", _EVENTS, {}),
         Column("fallbacks", _FALLBACKS, {}),
         Column("since", _SINCE, {}),
     ),
@@ -118,10 +177,12 @@ MARK = Codec(
         required("kind", Form("S", str, MarkKind), MarkKind.RAISED),
         required("certificate_id", TEXT, ""),
         required("expires_at", INSTANT, EPOCH),
-        required("threshold", _THRESHOLD, Threshold(0)),
         required("severity", Form("S", str, Severity), Severity.INFORMATIONAL),
         required("at", INSTANT, EPOCH),
         Column("channel", Form("S", str, ChannelName)),
+        Column("threshold", _THRESHOLD),
+        Column("event", Form("S", str, CertificateEvent)),
+        Column("subject", TEXT, ""),
         Column("superseded_by", _THRESHOLD),
     ),
 )
@@ -149,13 +210,20 @@ def cycle_prefix(expires_at: datetime) -> str:
 
 def certificate_item(certificate: Certificate) -> dict[str, Any]:
     """Write a certificate with its index keys."""
-    state = "revoked" if certificate.revoked_at else "archived" if certificate.archived_at else "live"
+    state = _state(certificate)
     shard = shard_of(certificate.id, SHARDS)
     keys = {
         "listed_in": {"S": f"{state}#{shard}"},
         "list_key": {"S": sort_key(certificate.expires_at, certificate.id)},
     }
     return key(Kind.CERTIFICATE, certificate.id) | CERTIFICATE.encode(certificate) | keys | due_keys(certificate)
+
+
+def _state(certificate: Certificate) -> str:
+    """Name the part of `listed` that it is in."""
+    if certificate.revoked_at is not None:
+        return "revoked"
+    return "archived" if certificate.archived_at or certificate.replaced_at else "live"
 
 
 def due_keys(certificate: Certificate) -> dict[str, Any]:

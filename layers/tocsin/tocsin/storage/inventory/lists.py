@@ -24,6 +24,7 @@ _ABOVE_CERTIFICATES = "~"  # sorts after every expiry, and before the other kind
 _STATES = {
     CertificateStatus.ARCHIVED: ("archived",),
     CertificateStatus.REVOKED: ("revoked",),
+    CertificateStatus.REPLACED: ("archived",),
     None: ("live", "archived", "revoked"),
 }
 _WHOLE = 100

@@ -118,7 +118,13 @@ class Records(Generic[Thing]):
         references = self._layout.references(thing)
         guard = unreferenced(self._table, kind, thing.id)
         try:
-            self._commit({"Delete": delete}, *guard, *counting(self._table, references, frozenset()), event=event)
+            self._commit(
+                {"Delete": delete},
+                *guard,
+                *counting(self._table, references, frozenset()),
+                *self._further(thing, None),
+                event=event,
+            )
         except RefusedError as refused:
             if 0 in refused.failed:
                 raise PreconditionFailedError(f"{kind} {thing.id}") from None
@@ -133,8 +139,8 @@ class Records(Generic[Thing]):
     def _commit(self, *actions: Mapping[str, Any], event: AuditEvent) -> None:
         commit(self._client, [*actions, self._audit.appending(event)])
 
-    def _further(self, _before: Thing | None, _after: Thing) -> list[dict[str, Any]]:
-        """Give what else must be written with a thing."""
+    def _further(self, _before: Thing | None, _after: Thing | None) -> list[dict[str, Any]]:
+        """Give what else must be written with a thing; a null `after`: it is deleted."""
         return []
 
     def _replacing(self, before: Thing, after: Thing) -> dict[str, Any]:

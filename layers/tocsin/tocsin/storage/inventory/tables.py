@@ -8,6 +8,7 @@ from tocsin.inventory.contacts import Owner, Team
 from tocsin.inventory.policy import RenewalPolicy
 from tocsin.storage.audit import AuditTrail
 from tocsin.storage.inventory.items import CERTIFICATE, OWNER, POLICY, TEAM, certificate_item, listed_item
+from tocsin.storage.inventory.pointers import pointing
 from tocsin.storage.inventory.records import Layout, Records
 from tocsin.storage.inventory.references import references
 from tocsin.storage.inventory.watchlist import looking_anew
@@ -49,10 +50,17 @@ _TEAMS: Layout[Team] = Layout(
 class _Policies(Records[RenewalPolicy]):
     """Policies: one whose routes change has its certificates looked at anew, by the check."""
 
-    def _further(self, before: RenewalPolicy | None, after: RenewalPolicy) -> list[dict[str, Any]]:
-        if before is not None and before.routes == after.routes:
+    def _further(self, before: RenewalPolicy | None, after: RenewalPolicy | None) -> list[dict[str, Any]]:
+        if after is None or (before is not None and before.routes == after.routes):
             return []
         return [looking_anew(self._table, after)]
+
+
+class _Certificates(Records[Certificate]):
+    """Certificates: what leads to them is written with them."""
+
+    def _further(self, before: Certificate | None, after: Certificate | None) -> list[dict[str, Any]]:
+        return pointing(self._table, before, after)
 
 
 class Inventory:
@@ -60,7 +68,7 @@ class Inventory:
 
     def __init__(self, client: "DynamoDBClient", table: str, audit: AuditTrail) -> None:
         """Use `client` (low-level) and the Inventory `table`; tell `audit` of every change."""
-        self.certificates = Records(client, table, audit, _CERTIFICATES)
+        self.certificates: Records[Certificate] = _Certificates(client, table, audit, _CERTIFICATES)
         self.policies: Records[RenewalPolicy] = _Policies(client, table, audit, _POLICIES)
         self.owners = Records(client, table, audit, _OWNERS)
         self.teams = Records(client, table, audit, _TEAMS)

@@ -69,7 +69,8 @@ class Watchlist:
         return self._updated(
             certificate_id,
             "SET due_shard = :shard, due_key = :key, due_at = :at",
-            "attribute_exists(#version) AND attribute_not_exists(archived_at) AND attribute_not_exists(revoked_at)",
+            "attribute_exists(#version) AND attribute_not_exists(archived_at) AND attribute_not_exists(revoked_at)"
+            " AND attribute_not_exists(replaced_at)",
             _due_values(certificate_id, now),
         )
 
