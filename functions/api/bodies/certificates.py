@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Annotated, Self
 
-from fields import Id, Instant, Line, Name, Says, Shown, Strict, Tags, Text
+from fields import Bits, Id, Instant, Line, Name, Says, Shown, Strict, Tags, Text
 from pydantic import BaseModel, Field
 
 from bodies.notifications import NotificationOut
-from tocsin.inventory.certificate import KEY_SIZE_LIMIT, Certificate, CertificateStatus, Source
+from tocsin.inventory.certificate import Certificate, CertificateStatus, Source
 
 
 class CertificateIn(Strict):
@@ -27,7 +27,7 @@ class CertificateIn(Strict):
     archived_at: Instant | None = None
     revoked_at: Instant | None = None
     key_kind: Annotated[Line, Field(max_length=256)] = ""
-    key_size: Annotated[int, Field(ge=1, le=KEY_SIZE_LIMIT, strict=True)] | None = None
+    key_size: Bits | None = None
     signature_algorithm: Annotated[Line, Field(max_length=256)] = ""
     environment: Annotated[Line, Field(max_length=256)] = ""
     tags: Tags = Field(default_factory=dict)
