@@ -23,6 +23,7 @@ from typing import Self
 from ulid import ULID
 
 from tocsin.errors import FieldProblem, InvalidFieldsError
+from tocsin.inventory.issuer import issuer_id
 from tocsin.inventory.occurrences import AwaitedDeployment, CertificateEvent, Occurrence, PendingRenewal, Violation
 from tocsin.inventory.tags import tag_problems
 from tocsin.inventory.thresholds import Threshold
@@ -144,6 +145,11 @@ class Certificate(Versioned):
         random bits or more (CA/Browser Forum, Baseline Requirements, 7.1). All sources know it; a fingerprint, not all.
         """
         return f"{self.serial}@{int(self.expires_at.timestamp())}" if self.serial else ""
+
+    @property
+    def issuer_id(self) -> str | None:
+        """Name its issuer; null: it is not known."""
+        return issuer_id(self.issuer)
 
     @property
     def happened(self) -> tuple[Occurrence, ...]:

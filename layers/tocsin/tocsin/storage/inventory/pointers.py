@@ -1,8 +1,9 @@
 """What leads to certificates by what they are: an item each, written with the certificate and never without it.
 
-| pk                    | sk                 | leads to                                            |
-|-----------------------|--------------------|-----------------------------------------------------|
-| `identity#<identity>` | `<certificate id>` | every row that has this very certificate            |
+| pk                    | sk                          | leads to                                   |
+|-----------------------|-----------------------------|--------------------------------------------|
+| `identity#<identity>` | `<certificate id>`          | every row that has this very certificate   |
+| `issuer#<id>#<state>` | `<expiry>#<certificate id>` | every row that is of this issuer, by expiry |
 
 An index would cost a write for each certificate too, and a table takes one new index a deployment.
 """
@@ -10,7 +11,10 @@ An index would cost a write for each certificate too, and a table takes one new 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tocsin.inventory.audit import Kind
 from tocsin.inventory.certificate import INDEXED, Certificate
+from tocsin.storage.codec import Item, sort_key
+from tocsin.storage.inventory.items import key, state_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -38,6 +42,19 @@ def pointers(certificate: Certificate | None) -> frozenset[Pointer]:
 def _pointers(certificate: Certificate) -> Iterator[Pointer]:
     if certificate.identity:
         yield Pointer(f"identity#{certificate.identity}", certificate.id)
+    if certificate.issuer_id is not None:
+        partition = issuer_partition(certificate.issuer_id, state_of(certificate))
+        yield Pointer(partition, sort_key(certificate.expires_at, certificate.id))
+
+
+def issuer_partition(issuer_id: str, state: str) -> str:
+    """Name the partition that leads to the certificates of an issuer that are in `state`."""
+    return f"issuer#{issuer_id}#{state}"
+
+
+def pointed_at(item: Item) -> dict[str, Any]:
+    """Give the key of the certificate that an item of such a partition leads to."""
+    return key(Kind.CERTIFICATE, item["sk"]["S"].partition("#")[2])
 
 
 def pointing(table: str, before: Certificate | None, after: Certificate | None) -> list[dict[str, Any]]:
