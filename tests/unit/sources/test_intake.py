@@ -23,7 +23,14 @@ LATER = T0 + timedelta(days=3)
 SEEN = a_sight()
 RENEWED = a_sight(expires_at=NOT_AFTER + 60 * DAY, not_before=NOT_AFTER - 30 * DAY, serial="def")
 NOBODYS = Assignment()
-OPERATORS = {"owner_id": "o1", "team_id": "t1", "policy_id": "p1", "archived_at": T0}
+OPERATORS = {
+    "owner_id": "o1",
+    "team_id": "t1",
+    "policy_id": "p1",
+    "environment": "production",
+    "tags": {"cost-center": "12"},
+    "archived_at": T0,
+}
 
 
 def known(**fields: Any) -> Certificate:
