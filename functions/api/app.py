@@ -34,6 +34,7 @@ ROUTES = {
     "metrics": "stats",
     "channels": "channels",
     "certificates": "certificates",
+    "issuers": "issuers",
     "renewal-policies": "policies",
     "owners": "contacts",
     "teams": "contacts",

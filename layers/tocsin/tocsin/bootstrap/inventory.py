@@ -13,6 +13,7 @@ from tocsin.expiry.stores import Stores
 from tocsin.inventory.certificate import Certificate
 from tocsin.inventory.lookup import Resolver
 from tocsin.storage.inventory.endings import EndingTable
+from tocsin.storage.inventory.issuers import Issuers
 from tocsin.storage.inventory.lists import InventoryLists
 from tocsin.storage.inventory.source_states import SourceStates
 from tocsin.storage.inventory.tables import Inventory
@@ -38,6 +39,12 @@ def records() -> Inventory:
 def lists() -> InventoryLists:
     """Open the inventory's lists."""
     return InventoryLists(resources.dynamodb(), resources.settings().inventory_table)
+
+
+@cache
+def issuers() -> Issuers:
+    """Open the issuers of certificates."""
+    return Issuers(resources.dynamodb(), resources.settings().inventory_table)
 
 
 @cache

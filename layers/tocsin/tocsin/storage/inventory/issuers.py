@@ -91,7 +91,7 @@ class Issuers:
             KeyConditionExpression="pk = :pk AND sk > :now",
             ExpressionAttributeValues={
                 ":pk": {"S": issuer_partition(issuer.id, LIVE)},
-                ":now": {"S": timestamp(now)},
+                ":now": {"S": f"{timestamp(now)}~"},
             },
             Limit=1,
         )
