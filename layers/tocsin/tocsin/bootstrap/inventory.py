@@ -13,6 +13,7 @@ from tocsin.expiry.stores import Stores
 from tocsin.inventory.certificate import Certificate
 from tocsin.inventory.lookup import Resolver
 from tocsin.storage.inventory.endings import EndingTable
+from tocsin.storage.inventory.indexing import IndexingTable
 from tocsin.storage.inventory.issuers import Issuers
 from tocsin.storage.inventory.lists import InventoryLists
 from tocsin.storage.inventory.source_states import SourceStates
@@ -115,6 +116,7 @@ def run_expiry_check(context: resources.LambdaContext) -> Checked | None:
             created=resources.recorder().created,
             end_again=lifecycle().end_again,
             each=threads.map,
+            indexer=IndexingTable(resources.dynamodb(), resources.settings().inventory_table, records().certificates),
         )
 
 

@@ -29,7 +29,7 @@ from tocsin.expiry.plan import (
     notification_of,
 )
 from tocsin.expiry.policy_changes import look_anew
-from tocsin.expiry.stores import DueCertificate, EndedCycle, Raised, Stores
+from tocsin.expiry.stores import DueCertificate, EndedCycle, Indexer, Indexing, Raised, Stores
 from tocsin.inventory.audit import Kind
 from tocsin.inventory.certificate import Certificate
 from tocsin.inventory.lookup import Found, Problem, Resolved, Resolver
@@ -82,6 +82,8 @@ class Seen(StrEnum):
     LOOKED_AT = "looked_at"
     POLICY_CHANGED = "policy_changed"
     """It is due because its policy changed."""
+    INDEXED = "indexed"
+    """An earlier release wrote it, and it was written anew with all that leads to it."""
     ENDED_AGAIN = "ended_again"
     """The end of one of its cycles was interrupted, and is finished."""
 
@@ -110,19 +112,20 @@ def expiry_check(  # noqa: PLR0913 - a use case takes its collaborators as argum
     end_again: Callable[[EndedCycle, datetime], None] = lambda _cycle, _now: None,
     each: Each = map,
     watches: Sequence[Watch] = (),
+    indexer: Indexer | None = None,
 ) -> Checked | None:
     """Raise what is due, or do nothing (and return None) while another check is at it.
 
     `remaining` gives the seconds left; `created` hears of each alert that was raised; `end_again` finishes the end of a
     cycle that was interrupted; `each` looks at the certificates of a page, each of which waits for storage three times;
-    `watches` look at each before it is decided what it owes.
+    `watches` look at each before it is decided what it owes; `indexer` writes anew what an earlier release wrote.
     A failure to read what is due raises nothing and fails the check (ClientError).
     """
     now = clock()
     if not lease.take(now, now + timedelta(seconds=remaining())):
         return None
     try:
-        return _Check(stores, resolver, policy, clock, remaining, created, end_again, each, watches).run()
+        return _Check(stores, resolver, policy, clock, remaining, created, end_again, each, watches, indexer).run()
     finally:
         lease.release()
 
@@ -149,6 +152,7 @@ class _Check:
     end_again: Callable[[EndedCycle, datetime], None]
     each: Each
     watches: Sequence[Watch]
+    indexer: Indexer | None
     counts: Counter[Seen] = field(default_factory=Counter)
     problems: dict[Problem, None] = field(default_factory=dict)
     oldest: datetime | None = None
@@ -163,6 +167,8 @@ class _Check:
             made_due = look_anew(self.stores.watchlist, changed, now, lambda: self.remaining() > keep)
             self.counts[Seen.POLICY_CHANGED] += made_due
         is_complete = self._look_at_due(now, left_over.position)
+        if is_complete:
+            self._index(left_over.indexing)
         age = (now - self.oldest).total_seconds() if self.oldest else 0.0
         return Checked(self.counts, tuple(self.problems), max(0.0, age), is_complete)
 
@@ -178,6 +184,16 @@ class _Check:
                 logging.getLogger(__name__).exception("the end of a cycle of %s failed", cycle.certificate_id)
             else:
                 self.counts[Seen.ENDED_AGAIN] += 1
+
+    def _index(self, indexing: Indexing) -> None:
+        """Write anew what an earlier release wrote, when all that is due is looked at: nobody waits for it."""
+        if self.indexer is None or indexing.is_done:
+            return
+        try:
+            self.counts[Seen.INDEXED] += self.indexer.go_on(indexing, lambda: self.remaining() > STOP_BEFORE)
+        except Exception:  # what was to be alerted is; the next check goes on with this
+            self.counts[Seen.FAILED] += 1
+            logging.getLogger(__name__).exception("certificates of an earlier release can't be written anew")
 
     def _look_at_due(self, now: datetime, start: str | None) -> bool:
         """Go on behind the key `start`, then from the beginning; tell whether time sufficed."""
