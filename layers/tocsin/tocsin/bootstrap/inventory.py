@@ -8,12 +8,14 @@ from tocsin.bootstrap import resources
 from tocsin.delivery.record import Event
 from tocsin.expiry.alert import Mark, MarkKind
 from tocsin.expiry.check import Checked, expiry_check
+from tocsin.expiry.deployment import DeploymentWatch
 from tocsin.expiry.lifecycle import Lifecycle
 from tocsin.expiry.stores import Stores
 from tocsin.inventory.certificate import Certificate
 from tocsin.inventory.lookup import Resolver
 from tocsin.storage.inventory.endings import EndingTable
 from tocsin.storage.inventory.lists import InventoryLists
+from tocsin.storage.inventory.pointers import Pointers
 from tocsin.storage.inventory.source_states import SourceStates
 from tocsin.storage.inventory.tables import Inventory
 from tocsin.storage.inventory.watchlist import Watchlist
@@ -108,7 +110,14 @@ def run_expiry_check(context: resources.LambdaContext) -> Checked | None:
             created=resources.recorder().created,
             end_again=lifecycle().end_again,
             each=threads.map,
+            watches=[_deployments(watchlist)],
         )
+
+
+def _deployments(watchlist: Watchlist) -> DeploymentWatch:
+    """Open what watches that renewed certificates are served."""
+    pointers = Pointers(resources.dynamodb(), resources.settings().inventory_table)
+    return DeploymentWatch(pointers, records().certificates, watchlist, lifecycle())
 
 
 def lease(job: str, context: resources.LambdaContext) -> Lease:

@@ -48,10 +48,10 @@ _TEAMS: Layout[Team] = Layout(
 
 
 class _Policies(Records[RenewalPolicy]):
-    """Policies: one whose routes change has its certificates looked at anew, by the check."""
+    """Policies: one that tells by other ways has its certificates looked at anew, by the check."""
 
     def _further(self, before: RenewalPolicy | None, after: RenewalPolicy | None) -> list[dict[str, Any]]:
-        if after is None or (before is not None and before.routes == after.routes):
+        if after is None or (before is not None and (before.routes, before.keys) == (after.routes, after.keys)):
             return []
         return [looking_anew(self._table, after)]
 
