@@ -71,6 +71,7 @@ def resolver() -> Resolver:
 
 def explanation_of(certificate: Certificate) -> "Explanation":
     """Say whether anybody was alerted about a certificate, and whether it arrived; what comes next; and why not."""
+    from tocsin.bootstrap.renewals import job_of  # noqa: PLC0415 - it is wired of this
     from tocsin.expiry.explanation import explain  # noqa: PLC0415 - the API rarely asks
 
     resolved = resolver().resolve(certificate)
@@ -85,6 +86,7 @@ def explanation_of(certificate: Certificate) -> "Explanation":
         notifications=rows,
         now=resources.now(),
         problems=[f"{problem.kind} {problem.id} {problem.detail}" for problem in resolved.problems],
+        renewal=job_of(certificate),
     )
 
 
