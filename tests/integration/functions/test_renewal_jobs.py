@@ -417,7 +417,8 @@ def test_an_earlier_certificate_takes_the_place_of_the_one_that_was_to_be_renewe
 
     def shows(days: int) -> list[tuple[str, int, str]]:
         body = body_of(CERTIFICATES, policy_id=policy, expires_at=text_of(T0 + days * DAY))
-        put(f"{CERTIFICATES}/{certificate_id}", body)
+        clock.now += timedelta(minutes=1)
+        assert put(f"{CERTIFICATES}/{certificate_id}", body).status == 200
         check()
         jobs = read(f"{JOBS}?certificate_id={certificate_id}")["items"]
         return [(job["expires_at"], job["attempts"], job["state"]) for job in jobs]
