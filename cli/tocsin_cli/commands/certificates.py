@@ -93,6 +93,7 @@ def show(api: Api, /, *, certificate: str, as_json: bool) -> None:
             ("Tags", ", ".join(f"{key}={value}" for key, value in sorted(found.get("tags", {}).items()))),
             ("In use by", ", ".join(found.get("in_use_by", ()))),
             ("Renewal", found["renewal_status"]),
+            ("Renewal job", (found.get("renewal") or {}).get("job_id")),
             ("Archived", told(found["archived_at"], at)),
             ("Revoked", told(found["revoked_at"], at)),
             ("Replaced", told(found.get("replaced_at"), at)),

@@ -62,9 +62,19 @@ def show(api: Api, /, *, id_: str, as_json: bool) -> None:
             *((event, severity or "nobody is told") for event, severity in policy.get("events", {}).items()),
             ("A server has", f"{policy.get('deployment_grace_hours', 6)} hours for a renewed certificate"),
             *((f"If {one} fails", other) for one, other in policy["fallbacks"].items()),
+            ("Renew before", _renewed(policy)),
             ("Changed", clock(policy["updated_at"])),
         ]
     )
+
+
+def _renewed(policy: Row) -> str:
+    """Say when it asks for renewals. A stack of an earlier release never does."""
+    before = policy.get("renew_before")
+    if before is None:
+        return ""
+    what = {str: before, int: f"{before} days"}[type(before)]
+    return f"{what}, to be seen within {policy['renewal_deadline_hours']} h"
 
 
 _SIMULATED = example(

@@ -10,7 +10,14 @@ from tocsin.delivery.channel_name import CHANNEL_PATTERN, ChannelName
 from tocsin.delivery.notification import Severity
 from tocsin.expiry.simulation import SimulatedAlert
 from tocsin.inventory.occurrences import CertificateEvent
-from tocsin.inventory.policy import DEPLOYMENT_GRACE, GRACE_LIMIT, RenewalPolicy, parse_policy
+from tocsin.inventory.policy import (
+    DEPLOYMENT_GRACE,
+    GRACE_LIMIT,
+    RENEWAL_DEADLINE_HOURS,
+    RENEWAL_DEADLINE_LIMIT,
+    RenewalPolicy,
+    parse_policy,
+)
 from tocsin.inventory.thresholds import COUNT_LIMIT, DAYS_LIMIT, Threshold, Unit
 
 _HOUR = timedelta(hours=1)
@@ -72,6 +79,18 @@ Events = Annotated[
 Fallbacks = Annotated[
     dict[str, str], Field(max_length=_CHOICES), Says({"propertyNames": _CHANNEL, "additionalProperties": _CHANNEL})
 ]
+RenewBefore = Annotated[
+    JsonValue,
+    Says(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": DAYS_LIMIT},
+                {"type": "string", "pattern": f"^({_PERCENT}|ari)$"},
+                {"type": "null"},
+            ]
+        }
+    ),
+]
 
 
 class PolicyIn(Strict):
@@ -90,6 +109,11 @@ class PolicyIn(Strict):
     fallbacks: Fallbacks = Field(default_factory=dict)
     """By channel, e.g. {"Slack:payments": "Email"}: what can't be delivered by the one goes by the other."""
 
+    renew_before: RenewBefore = None
+    """When a renewal is asked for: days before expiry, percent of the validity period, or "ari"; null: never."""
+    renewal_deadline_hours: Annotated[int, Field(ge=1, le=RENEWAL_DEADLINE_LIMIT, strict=True)] = RENEWAL_DEADLINE_HOURS
+    """How long it may take until a source sees the renewed certificate."""
+
     def parsed(self, id: str, now: datetime) -> RenewalPolicy:
         """Read it; raise InvalidFieldsError."""
         return parse_policy(
@@ -102,6 +126,8 @@ class PolicyIn(Strict):
             events=self.events,
             deployment_grace_hours=self.deployment_grace_hours,
             fallbacks=self.fallbacks,
+            renew_before=self.renew_before,
+            renewal_deadline_hours=self.renewal_deadline_hours,
         )
 
 
@@ -116,6 +142,8 @@ class PolicyOut(BaseModel):
     events: dict[CertificateEvent, Severity | None]
     deployment_grace_hours: int
     fallbacks: dict[ChannelName, ChannelName]
+    renew_before: int | str | None
+    renewal_deadline_hours: int
     created_at: datetime
     updated_at: datetime
     version: int
@@ -132,10 +160,16 @@ class PolicyOut(BaseModel):
             events={event: policy.severity_of_event(event) for event in CertificateEvent},
             deployment_grace_hours=policy.deployment_grace // _HOUR,
             fallbacks=dict(policy.fallbacks),
+            renew_before=_written(policy.renew_before) if isinstance(policy.renew_before, Threshold) else _ari(policy),
+            renewal_deadline_hours=policy.renewal_deadline_hours,
             created_at=policy.created_at,
             updated_at=policy.updated_at,
             version=policy.version,
         )
+
+
+def _ari(policy: RenewalPolicy) -> str | None:
+    return None if policy.renew_before is None else str(policy.renew_before)
 
 
 def _written(threshold: Threshold) -> int | str:
