@@ -8,6 +8,7 @@ from tocsin.bootstrap import resources
 from tocsin.delivery.record import Event
 from tocsin.expiry.alert import Mark, MarkKind
 from tocsin.expiry.check import Checked, expiry_check
+from tocsin.expiry.compliance import Compliance
 from tocsin.expiry.lifecycle import Lifecycle
 from tocsin.expiry.stores import Stores
 from tocsin.inventory.certificate import Certificate
@@ -30,7 +31,7 @@ _LOOKS = 8
 
 @cache
 def records() -> Inventory:
-    """Open the records of the inventory: certificates, policies, owners, teams."""
+    """Open the records of the inventory: certificates, renewal policies, rules, owners, teams."""
     return Inventory(resources.dynamodb(), resources.settings().inventory_table, resources.audit_trail())
 
 
@@ -96,6 +97,7 @@ def _marks(certificate: Certificate) -> list[Mark]:
 
 def run_expiry_check(context: resources.LambdaContext) -> Checked | None:
     """Check once, unless another check is at it."""
+    rules = Compliance(records().rules, lifecycle())
     watchlist = Watchlist(resources.dynamodb(), resources.settings().inventory_table)
     with ThreadPoolExecutor(_LOOKS) as threads:
         return expiry_check(
@@ -108,6 +110,7 @@ def run_expiry_check(context: resources.LambdaContext) -> Checked | None:
             created=resources.recorder().created,
             end_again=lifecycle().end_again,
             each=threads.map,
+            rules=rules,
         )
 
 

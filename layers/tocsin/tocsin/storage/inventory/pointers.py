@@ -3,6 +3,7 @@
 | pk                    | sk                 | leads to                                            |
 |-----------------------|--------------------|-----------------------------------------------------|
 | `identity#<identity>` | `<certificate id>` | every row that has this very certificate            |
+| `policy#<rule id>`    | `violation#<certificate id>` | every certificate that violates the rule  |
 
 An index would cost a write for each certificate too, and a table takes one new index a deployment.
 """
@@ -10,10 +11,15 @@ An index would cost a write for each certificate too, and a table takes one new 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tocsin.inventory.audit import Kind
 from tocsin.inventory.certificate import INDEXED, Certificate
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+
+VIOLATION = "violation#"
+"""What the sort keys of those to certificates that violate a rule begin with."""
 
 
 class Pointer(NamedTuple):
@@ -38,13 +44,15 @@ def pointers(certificate: Certificate | None) -> frozenset[Pointer]:
 def _pointers(certificate: Certificate) -> Iterator[Pointer]:
     if certificate.identity:
         yield Pointer(f"identity#{certificate.identity}", certificate.id)
+    for violation in certificate.violations:
+        yield Pointer(f"{Kind.RULE}#{violation.rule_id}", f"{VIOLATION}{certificate.id}")
 
 
 def pointing(table: str, before: Certificate | None, after: Certificate | None) -> list[dict[str, Any]]:
-    """Give the actions that remove what leads there no more, and write what newly does."""
+    """Give the actions that write what newly leads there, and then those that remove what does no more."""
     old, new = pointers(before), pointers(after)
     gone = [{"Delete": {"TableName": table, "Key": one.key}} for one in sorted(old - new)]
-    return gone + [{"Put": {"TableName": table, "Item": one.key}} for one in sorted(new - old)]
+    return [{"Put": {"TableName": table, "Item": one.key}} for one in sorted(new - old)] + gone
 
 
 class Pointers:
