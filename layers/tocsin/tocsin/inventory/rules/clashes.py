@@ -29,11 +29,11 @@ def warnings_of(rule: Rule, others: Iterable[Rule], now: datetime) -> Iterator[s
             yield f"No certificate can keep both this and {other.name} ({other.id}). {clash}"
 
 
-def unknown_issuers(rule: Rule, seen: Collection[str], how_many: str) -> Iterator[str]:
-    """Say which issuers that `rule` allows none of `seen` is; `how_many` certificates those are of, in words."""
+def unknown_issuers(rule: Rule, seen: Collection[str], of: str = "") -> Iterator[str]:
+    """Say which of the issuers that `rule` allows nobody of `seen` is; `of` says of which certificates those are."""
     allowed = rule.requirement
     if not isinstance(allowed, AllowedIssuers):
         return
     unknown = [one for one in allowed.issuers if not any(allowed.names(one, name) for name in seen)]
     if unknown:
-        yield f"No certificate {how_many}is from {quoted(unknown)}."
+        yield f"No certificate {of + ' ' if of else ''}is from {quoted(unknown)}."

@@ -90,7 +90,7 @@ def normal(name: str) -> str:
 
     What is no name is written in lower case, and matches only itself.
     """
-    lower = name.strip().casefold().removesuffix(".")
+    lower = name.strip().lower().removesuffix(".")  # a casefolded "ß" would be another name (RFC 5894, 7.2)
     if lower.isascii():
         return lower
     import idna  # noqa: PLC0415 - most names are ASCII, and need none of its tables
