@@ -22,6 +22,7 @@ from tocsin.errors import (
     PreconditionFailedError,
     SenderUnavailableError,
     TocsinError,
+    TooManyError,
     TransitionRefusedError,
 )
 
@@ -38,6 +39,7 @@ _STATUS: dict[type[TocsinError], HTTPStatus] = {
     TransitionRefusedError: HTTPStatus.CONFLICT,
     IdempotencyMismatchError: HTTPStatus.UNPROCESSABLE_ENTITY,
     PreconditionFailedError: HTTPStatus.PRECONDITION_FAILED,
+    TooManyError: HTTPStatus.CONFLICT,
     InUseError: HTTPStatus.CONFLICT,
     CursorError: HTTPStatus.BAD_REQUEST,
     PausedError: HTTPStatus.CONFLICT,

@@ -7,6 +7,7 @@ from fields import Bits, Id, Instant, Line, Name, Says, Shown, Strict, Tags, Tex
 from pydantic import BaseModel, Field
 
 from bodies.notifications import NotificationOut
+from bodies.rules import ViolationOut
 from tocsin.inventory.certificate import Certificate, CertificateStatus, Source
 
 
@@ -63,6 +64,8 @@ class CertificateOut(Shown):
     in_use_by: list[str]
     replaced_at: datetime | None
     replaced_by: str | None
+    violations: list[ViolationOut]
+    """The rules that it violates, as the last check saw it."""
     created_at: datetime
     updated_at: datetime
     version: int
@@ -70,7 +73,10 @@ class CertificateOut(Shown):
     @classmethod
     def of(cls, certificate: Certificate, status: CertificateStatus) -> Self:
         """Show `certificate`."""
-        return cls(**{name: getattr(certificate, name) for name in cls.model_fields if name != "status"}, status=status)
+        apart = {"status", "violations"}
+        said = {name: getattr(certificate, name) for name in cls.model_fields if name not in apart}
+        violations = [ViolationOut.model_validate(one) for one in certificate.violations]
+        return cls(**said, violations=violations, status=status)
 
 
 class CertificateList(BaseModel):

@@ -6,6 +6,7 @@ from typing import Self
 from fields import Shown, ThresholdText
 from pydantic import BaseModel
 
+from bodies.rules import ViolationOut
 from tocsin.delivery.channel_name import ChannelName
 from tocsin.delivery.notification import Severity
 from tocsin.expiry.explanation import Explanation
@@ -58,6 +59,8 @@ class ExplanationOut(BaseModel):
     told: list[ToldOut]
     findings: list[FindingOut]
     next: NextOut | None
+    violations: list[ViolationOut]
+    """The rules that it violates, as the last check saw it."""
 
     @classmethod
     def of(cls, explanation: Explanation) -> Self:
@@ -79,4 +82,5 @@ class ExplanationOut(BaseModel):
                 for one in explanation.findings
             ],
             next=NextOut.model_validate(explanation.next) if explanation.next else None,
+            violations=[ViolationOut.model_validate(one) for one in explanation.violations],
         )

@@ -209,7 +209,7 @@ def test_what_foreign_names_say_is_bounded() -> None:
             {f"config.domains.{n}" for n in range(5)},
         ),
         ("RequiredMetadata", {"owner": 1, "team": "yes", "tags": {}}, {"config.owner", "config.team", "config.tags"}),
-        ("RequiredMetadata", {"tags": ["x" * 129]}, {"config.tags.0"}),
+        ("RequiredMetadata", {"tags": ["x" * 129, "aws:x", "a,b"]}, {f"config.tags.{n}" for n in range(3)}),
         ("AllowedEnvironments", {"environments": None}, {"config.environments"}),
         ("RenewalLeadTime", {}, {"config.lead_time"}),
         ("RenewalLeadTime", {"lead_time": "0%"}, {"config.lead_time"}),
@@ -241,7 +241,7 @@ def test_all_parts_of_a_rule_are_looked_at_at_once() -> None:
     with pytest.raises(InvalidFieldsError) as refused:
         a_rule("Unknown", {}, name="", scope=scope)
     assert {one.field for one in refused.value.problems} == {
-        *("name", "type", "scope.team_id", "scope.environment", "scope.tags.k", "scope.tags"),
+        *("name", "type", "scope.team_id", "scope.environment", "scope.tags.k", "scope.tags."),
     }
 
 

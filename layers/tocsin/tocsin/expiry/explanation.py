@@ -25,6 +25,7 @@ from tocsin.expiry.plan import (
 )
 from tocsin.inventory.certificate import Certificate, CertificateStatus
 from tocsin.inventory.contacts import People
+from tocsin.inventory.occurrences import Violation
 from tocsin.inventory.policy import RenewalPolicy
 from tocsin.inventory.thresholds import Threshold
 from tocsin.text import written
@@ -86,6 +87,8 @@ class Explanation:
     told: tuple[Told, ...]
     findings: tuple[Finding, ...]
     next: Next | None
+    violations: tuple[Violation, ...] = ()
+    """The rules that it violates, as the last check saw it."""
 
 
 def explain(
@@ -108,14 +111,16 @@ def explain(
     )
     findings = (*_recorded_negatives(recorded.values()), *_present_negatives(decisions, recorded.values()))
     following = _next(decisions)
+    of_this_cycle = [one for one in told if one.expires_at == certificate.expires_at]
     return Explanation(
         status=certificate.status(now, policy.thresholds),
         policy=policy.name,
         problems=tuple(problems),
-        summary=_summary([one for one in told if one.expires_at == certificate.expires_at], findings, following),
+        summary=_summary(of_this_cycle, findings, following) + _violated(certificate),
         told=told,
         findings=findings,
         next=following,
+        violations=certificate.violations,
     )
 
 
@@ -231,6 +236,11 @@ def _next(decisions: Iterable[Decision]) -> Next | None:
         if isinstance(decision, NotDueBefore)
     ]
     return min(coming, key=lambda one: one.at, default=None)
+
+
+def _violated(certificate: Certificate) -> str:
+    names = ", ".join(one.rule for one in certificate.violations)
+    return f" Rules that it violates: {names}." if names else ""
 
 
 def _summary(told: Sequence[Told], findings: Sequence[Finding], following: Next | None) -> str:

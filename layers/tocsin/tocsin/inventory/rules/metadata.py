@@ -6,9 +6,7 @@ from typing import ClassVar, Self
 
 from tocsin.inventory.certificate import Certificate
 from tocsin.inventory.rules.requirement import Reading, Requirement, RuleType, quoted
-
-_TAG_KEY_LIMIT = 128
-"""Characters in a tag's key (AWS General Reference, "Tag naming limits and requirements")."""
+from tocsin.inventory.tags import KEY_LIMIT, tag_problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +23,7 @@ class RequiredMetadata(Requirement):
     @classmethod
     def read(cls, config: Reading) -> Self:
         """Read `tags`, `owner`, `team` and `environment`."""
-        tags = config.texts("tags", limit=_TAG_KEY_LIMIT)
+        tags = config.texts("tags", limit=KEY_LIMIT, problem=_key_problem)
         return cls(tags, config.flag("owner"), config.flag("team"), config.flag("environment"))
 
     @property
@@ -52,6 +50,10 @@ class RequiredMetadata(Requirement):
         """Say that nothing is demanded."""
         is_empty = not (self.tags or self.has_owner or self.has_team or self.has_environment)
         return "It demands nothing: every certificate keeps it." if is_empty else None
+
+
+def _key_problem(key: str) -> str | None:
+    return next((one.detail for one in tag_problems({key: ""})), None)
 
 
 @dataclass(frozen=True, slots=True)

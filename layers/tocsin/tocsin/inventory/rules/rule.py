@@ -10,13 +10,12 @@ from tocsin.errors import FieldProblem, InvalidFieldsError
 from tocsin.inventory.certificate import NAME_LIMIT, Certificate
 from tocsin.inventory.rules.kinds import read_requirement
 from tocsin.inventory.rules.requirement import Requirement
+from tocsin.inventory.tags import tag_problems
 from tocsin.inventory.versioned import Versioned
 from tocsin.text import line_problem
 
 RULES_LIMIT = 200
 """Rules of one stack: each certificate is held against all of them."""
-SCOPE_TAGS_LIMIT = 10
-"""Tags in a scope."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,16 +108,11 @@ def parse_rule(
 
 
 def _scope_problems(scope: Mapping[str, Any]) -> list[FieldProblem]:
-    texts = [(name, scope.get(name)) for name in _SCOPED]
-    tags = scope.get("tags") or {}
-    texts += [(f"tags.{key[:NAME_LIMIT]}", value) for key, value in tags.items()]
-    texts += [("tags", key) for key in tags]
+    texts = [(name, text) for name in _SCOPED if (text := scope.get(name)) is not None]
     found = [
-        FieldProblem(f"scope.{name}", problem)
+        FieldProblem(name, problem)
         for name, text in texts
-        if text is not None
-        and (problem := line_problem(text, NAME_LIMIT) or (None if text or name.startswith("tags.") else "is empty"))
+        if (problem := line_problem(text, NAME_LIMIT) or (None if text else "is empty"))
     ]
-    if len(tags) > SCOPE_TAGS_LIMIT:
-        found.append(FieldProblem("scope.tags", f"has more than {SCOPE_TAGS_LIMIT} entries"))
-    return found
+    found += tag_problems(scope.get("tags") or {})
+    return [FieldProblem(f"scope.{one.field}", one.detail) for one in found]
