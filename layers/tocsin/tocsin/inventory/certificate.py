@@ -159,7 +159,7 @@ class Certificate(Versioned):
         """Give all that is to be told of it: what occurred, and the rules that it does not keep."""
         violated = (
             Occurrence(
-                CertificateEvent.POLICY_VIOLATION, self.expires_at, one.since, one.detail, one.rule_id, one.severity
+                CertificateEvent.POLICY_VIOLATION, self.expires_at, one.since, one.told, one.rule_id, one.severity
             )
             for one in self.violations
         )
@@ -217,6 +217,8 @@ class Certificate(Versioned):
             after = replace(after, occurrences=())
         if after.revoked_at is None:
             after = after.without(CertificateEvent.REVOCATION)
+        if not after.is_watched:
+            after = replace(after, violations=())
         if after.identity != self.identity:
             after = replace(after, renewed_from=self.identity)
         for occurrence in _occurred(self, after, now):

@@ -5,6 +5,7 @@
 | `identity#<identity>` | `<certificate id>`            | every row that has this very certificate            |
 | `renewed#<identity>`  | `<identity>#<certificate id>` | every row that had it, by what it has now, but for  |
 |                       |                               | places: what is renewed there, servers are to serve |
+| `policy#<rule id>`    | `violation#<certificate id>`  | every certificate that violates the rule            |
 
 An index would cost a write for each certificate too, and a table takes one new index a deployment.
 """
@@ -12,6 +13,7 @@ An index would cost a write for each certificate too, and a table takes one new 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tocsin.inventory.audit import Kind
 from tocsin.inventory.certificate import INDEXED, Certificate
 from tocsin.storage.paging import LOWEST
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 PAGE = 100
 """Rows that one question gives."""
+VIOLATION = "violation#"
+"""What the sort keys of those to certificates that violate a rule begin with."""
 
 
 class Pointer(NamedTuple):
@@ -47,13 +51,15 @@ def _pointers(certificate: Certificate) -> Iterator[Pointer]:
         yield Pointer(f"identity#{certificate.identity}", certificate.id)
     if certificate.renews and not certificate.source.is_place:
         yield Pointer(f"renewed#{certificate.renews}", f"{certificate.identity}#{certificate.id}")
+    for violation in certificate.violations:
+        yield Pointer(f"{Kind.RULE}#{violation.rule_id}", f"{VIOLATION}{certificate.id}")
 
 
 def pointing(table: str, before: Certificate | None, after: Certificate | None) -> list[dict[str, Any]]:
-    """Give the actions that remove what leads there no more, and write what newly does."""
+    """Give the actions that write what newly leads there, and then those that remove what does no more."""
     old, new = pointers(before), pointers(after)
     gone = [{"Delete": {"TableName": table, "Key": one.key}} for one in sorted(old - new)]
-    return gone + [{"Put": {"TableName": table, "Item": one.key}} for one in sorted(new - old)]
+    return [{"Put": {"TableName": table, "Item": one.key}} for one in sorted(new - old)] + gone
 
 
 class Pointers:
