@@ -48,8 +48,11 @@ class CertificateOut(Shown):
     renewal_status: str
     chain_verified: bool | None
     chain_problem: str
+    in_use_by: list[str]
     archived_at: datetime | None
     revoked_at: datetime | None
+    replaced_at: datetime | None
+    replaced_by: str | None
     created_at: datetime
     updated_at: datetime
     version: int
