@@ -15,7 +15,7 @@ from moto import mock_aws
 from tests.support.certificates import NOT_AFTER, NOT_BEFORE, Authority, Made, a_key, an_rsa_key
 from tocsin.inventory.certificate import NAME_LIMIT, Source
 from tocsin.sources.account import AccountRead, Visit
-from tocsin.sources.acm import PAGE, SEARCH_PAGE, read_account
+from tocsin.sources.acm import PAGE, read_account
 from tocsin.sources.failure import FailureKind
 from tocsin.sources.observed import NOT_CHECKED
 
