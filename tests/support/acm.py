@@ -36,6 +36,8 @@ class Acm:
     held: dict[str, Held] = field(default_factory=dict)
     failing: dict[str, str] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
+    left_out: set[str] = field(default_factory=set)
+    """What a search does not find."""
     page: int = 1000
     """Certificates on a page, of the list and of a search."""
 
@@ -49,18 +51,18 @@ class Acm:
             refusal = {"__type": self.failing[subject], "message": "s3cret"}
             await answers(400, json.dumps(refusal).encode())(exchange)
             return
-        answer = {
-            "ListCertificates": lambda: self._page(
-                asked, "CertificateSummaryList", lambda arn: {"CertificateArn": arn}
-            ),
-            "SearchCertificates": lambda: self._page(asked, "Results", self._found),
-            "DescribeCertificate": lambda: {"Certificate": self._detail(subject)},
-        }[action]()
+        match action:
+            case "ListCertificates":
+                answer = self._page(asked, "CertificateSummaryList", lambda arn: {"CertificateArn": arn})
+            case "SearchCertificates":
+                answer = self._page(asked, "Results", self._found)
+            case _:
+                answer = {"Certificate": self._detail(subject)}
         await answers(200, json.dumps(answer).encode())(exchange)
 
     def _page(self, asked: dict[str, Any], of_page: str, write: Any) -> dict[str, Any]:
         begin = int(asked.get("NextToken", 0))
-        arns = list(self.held)
+        arns = [arn for arn in self.held if of_page != "Results" or arn not in self.left_out]
         rest = {"NextToken": str(begin + self.page)} if len(arns) > begin + self.page else {}
         return {of_page: [write(arn) for arn in arns[begin : begin + self.page]], **rest}
 

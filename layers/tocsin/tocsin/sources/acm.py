@@ -185,7 +185,7 @@ class _Reading:
 
     def _is_known(self, sight: _Sight, row: Certificate | None) -> bool:
         """Tell whether a description would say nothing new of it."""
-        if row is None or not is_settled(row, sight.arn, sight.expires_at) or _is_turn(sight.arn, self.visit.now):
+        if row is None or not is_settled(row, sight.arn, sight.expires_at) or is_turn(sight.arn, self.visit.now):
             return False
         return (
             row.serial == sight.serial
@@ -277,7 +277,7 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _is_turn(arn: str, now: datetime) -> bool:
+def is_turn(arn: str, now: datetime) -> bool:
     """Tell whether this is the hour of the day at which one is described whatever a search says."""
     return hashlib.sha256(arn.encode()).digest()[0] % LOOKS == now.hour
 

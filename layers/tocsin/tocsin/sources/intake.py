@@ -128,8 +128,8 @@ def continuing(before: Certificate, seen: ObservedCertificate, now: datetime) ->
     if before.is_watched and seen.expires_at > before.expires_at:
         base = replace(before, id=seen.id, created_at=now, version=0, due_at=None)
         return base.changed(replace(base, source=seen.source, **_facts(seen)), now)
-    new = first_sight(seen, now, Assignment(before.owner_id, before.team_id, before.policy_id))
-    return replace(new, environment=before.environment, tags=before.tags)
+    said = Assignment(before.owner_id, before.team_id, before.policy_id, before.environment, before.tags)
+    return first_sight(seen, now, said)
 
 
 def replaced(known: Certificate, by: str, now: datetime) -> Certificate:
