@@ -49,6 +49,7 @@ def list_certificates(  # noqa: PLR0913, PLR0917 - one argument for each paramet
     expires_after: Annotated[Instant | None, Query()] = None,
     expires_before: Annotated[Instant | None, Query()] = None,
     violating: Annotated[bool | None, Query()] = None,
+    in_use: Annotated[bool | None, Query()] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> CertificateList:
@@ -61,6 +62,7 @@ def list_certificates(  # noqa: PLR0913, PLR0917 - one argument for each paramet
         expires_after=expires_after,
         expires_before=expires_before,
         violating=violating,
+        in_use=in_use,
     )
     resolver = inventory.resolver()
     now = resources.now()

@@ -180,6 +180,8 @@ def _action(before: Certificate, after: Certificate) -> Action:
         return Action.CERTIFICATE_REVOKED
     if after.archived_at is not None and before.archived_at is None:
         return Action.CERTIFICATE_ARCHIVED
+    if after.replaced_at is not None and before.replaced_at is None:
+        return Action.CERTIFICATE_REPLACED
     if after.expires_at != before.expires_at:
         return Action.CERTIFICATE_RENEWED
     if {one.rule_id for one in after.violations} != {one.rule_id for one in before.violations}:

@@ -25,6 +25,8 @@ class CertificateFilters:
     expires_before: datetime | None = None
     violating: bool | None = None
     """Whether it violates a rule."""
+    in_use: bool | None = None
+    """Whether a service of AWS uses it, where its source knows (ACM)."""
 
     @property
     def digest(self) -> str:
@@ -40,5 +42,6 @@ class CertificateFilters:
             and self.violating in (None, bool(certificate.violations))
             and (self.expires_after is None or certificate.expires_at >= self.expires_after)
             and (self.expires_before is None or certificate.expires_at < self.expires_before)
+            and self.in_use in (None, bool(certificate.in_use_by))
             and (self.status is None or certificate.status(now, thresholds_of(certificate)) is self.status)
         )
