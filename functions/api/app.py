@@ -34,6 +34,7 @@ ROUTES = {
     "metrics": "stats",
     "channels": "channels",
     "certificates": "certificates",
+    "issuers": "issuers",
     "renewal-policies": "policies",
     "renewal-jobs": "renewal_jobs",
     "policies": "rules",

@@ -77,16 +77,24 @@ PARAMETERS: dict[str, str] = {
     "team_id": "Equal to this.",
     "policy_id": "Equal to this.",
     "violating": "True: those that violate a rule. False: all others.",
+    "environment": "Equal to this.",
+    "tag": "A tag, `key:value`, or its key alone. It may be repeated: all of them must hold.",
+    "key_kind": "Equal to this, in upper or lower case: `RSA`, `EC`.",
+    "key_size_below": "Its key has fewer bits; a key whose size is not known is none of these.",
+    "signature_algorithm": "Equal to this, in upper or lower case: `SHA1-RSA`.",
+    "issuer_id": "The id of an issuer of `GET /issuers`.",
+    "source": "Equal to this.",
     "resource": "Such as `certificate/01JZ8W3T5N6V0QJ4X2M7C9K1RB`.",
     "action": "Such as `notification_requeued`.",
     "after": "At or after this time.",
     "before": "Before this time.",
     "id": "Its id.",
+    "name in query": "In its common name or one of the others, in upper or lower case.",
     "name": "Its name. The colon may be written as `%3A`, or as a dot.",
     "Idempotency-Key": "Repeat a request with the same key when you don't know whether it arrived.",
     "If-Match": "The `ETag` of what you have read, or `*`.",
 }
-"""What each parameter is, wherever it is taken."""
+"""What each parameter is, wherever it is taken; or in one place, such as `name in query`."""
 
 IDS: dict[str, dict[str, object]] = {
     "/notifications/": {"type": "string", "pattern": ULID_PATTERN},
@@ -270,6 +278,10 @@ OPERATIONS: dict[str, Operation] = {
         conflict=f"It succeeded, or is cancelled. {_RACE}",
         examples={"failed": {"state": "failed", "detail": "the DNS challenge was not answered"}},
     ),
+    "GET /certificates/{id}/versions": Operation(
+        id="listCertificateVersions", tag="Certificates", summary="List the certificates that were seen at a place"
+    ),
+    "GET /issuers": Operation(id="listIssuers", tag="Certificates", summary="List who issued what is watched"),
     **_collection("/renewal-policies", "policy", "policies", "Renewal policies", _DRAFT),
     "POST /renewal-policies/{id}/simulate": Operation(
         id="simulatePolicy",

@@ -16,6 +16,8 @@ from tocsin.expiry.stores import Stores
 from tocsin.inventory.certificate import Certificate
 from tocsin.inventory.lookup import Resolver
 from tocsin.storage.inventory.endings import EndingTable
+from tocsin.storage.inventory.indexing import IndexingTable
+from tocsin.storage.inventory.issuers import Issuers
 from tocsin.storage.inventory.lists import InventoryLists
 from tocsin.storage.inventory.pointers import Pointers
 from tocsin.storage.inventory.source_states import SourceStates
@@ -42,6 +44,12 @@ def records() -> Inventory:
 def lists() -> InventoryLists:
     """Open the inventory's lists."""
     return InventoryLists(resources.dynamodb(), resources.settings().inventory_table)
+
+
+@cache
+def issuers() -> Issuers:
+    """Open the issuers of certificates."""
+    return Issuers(resources.dynamodb(), resources.settings().inventory_table)
 
 
 @cache
@@ -120,6 +128,7 @@ def run_expiry_check(context: resources.LambdaContext) -> Checked | None:
             each=threads.map,
             watches=[_deployments(watchlist), renewals(handed_off.append)],
             rules=rules,
+            indexer=IndexingTable(resources.dynamodb(), resources.settings().inventory_table, records().certificates),
         )
     for row in handed_off:
         resources.recorder().created(row)
