@@ -168,7 +168,7 @@ def _action(before: Certificate, after: Certificate) -> Action:
         return Action.CERTIFICATE_ARCHIVED
     if after.expires_at != before.expires_at:
         return Action.CERTIFICATE_RENEWED
-    if {one.rule_id for one in after.violations} != {one.rule_id for one in before.violations}:
+    if after.violations != before.violations:
         return Action.CERTIFICATE_JUDGED
     return Action.CERTIFICATE_UPDATED
 
