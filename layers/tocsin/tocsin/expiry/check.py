@@ -269,12 +269,17 @@ class _Check:
         """Carry out what is decided of one certificate, then say when to look at it next."""
         resolved = self.resolver.resolve(certificate)
         look.problems += resolved.problems
-        try:
-            for watch in self.watches:
+        is_whole = True
+        for watch in self.watches:
+            try:
                 certificate = watch.look(certificate, resolved, now)
-        except PreconditionFailedError:
-            look.counts[Seen.STALE] += 1
-            return
+            except PreconditionFailedError:
+                look.counts[Seen.STALE] += 1
+                return
+            except Exception:  # its expiry must be told of whatever else can't be said of it
+                is_whole = False
+                look.counts[Seen.FAILED] += 1
+                logging.getLogger(__name__).exception("a watch over certificate %s failed", certificate.id)
         marks = self.stores.alerts.marks_of_cycle(certificate)
         decisions = decide(certificate, resolved.policy, resolved.people, marks, now)
         for decision in decisions:
@@ -282,6 +287,8 @@ class _Check:
             look.counts.update(() if seen is None else (seen,))
             if seen is Seen.STALE:
                 return
+        if not is_whole:
+            return  # it stays due
         looks = (watch.next_look(certificate, resolved, now) for watch in self.watches)
         due_at = min(filter(None, (next_due(certificate, decisions, now), *looks)), default=None)
         if due_at != certificate.due_at and not self.stores.watchlist.look_again(certificate, due_at):

@@ -184,7 +184,7 @@ def _action(before: Certificate, after: Certificate) -> Action:
         return Action.CERTIFICATE_REPLACED
     if after.expires_at != before.expires_at:
         return Action.CERTIFICATE_RENEWED
-    if {one.rule_id for one in after.violations} != {one.rule_id for one in before.violations}:
+    if after.violations != before.violations:
         return Action.CERTIFICATE_JUDGED
     return Action.CERTIFICATE_UPDATED
 
