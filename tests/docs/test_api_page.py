@@ -73,6 +73,7 @@ def test_filters(heading: str, table: int, column: str, path: str) -> None:
         ("Certificates", "CertificateIn"),
         ("Renewal policies", "PolicyIn"),
         ("Owners and teams", "OwnerIn"),
+        ("Agents", "ReportIn"),
     ],
 )
 def test_fields_of_bodies(heading: str, schema: str) -> None:
@@ -125,6 +126,19 @@ def test_fields_of_imports_and_sources() -> None:
     shown = tables(page("docs/sources.md"), "When a source can't be read")[0]
     assert {name for row in sent for name in codes(row["field"])} == set(properties("ImportIn"))
     assert {name for row in shown for name in codes(row["field"])} == set(properties("SourceOut"))
+
+
+def test_fields_of_agents() -> None:
+    assert described("Agents", "part of an agent", 1) == [*_in_order(properties("AgentDetailOut"))]
+    text = API.read_text()
+    assert all(f"`{name}`" in text for name in properties("ReportedOut"))
+
+
+def _in_order(shown: dict[str, Any]) -> list[str]:
+    """Give the fields of an agent as the page has them: its problems beside their number."""
+    names = [name for name in shown if name != "problems"]
+    names.insert(names.index("problem_count") + 1, "problems")
+    return names
 
 
 def test_values_of_fields() -> None:

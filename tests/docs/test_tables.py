@@ -119,7 +119,7 @@ def test_traces_are_written_by_every_function_that_makes_some_and_only_on_reques
     assert all(f"`{action}`" in REFERENCE.read_text() for action in writes)
 
 
-ROLES = ("producer", "reader", "operator", "administrator")
+ROLES = ("producer", "agent", "reader", "operator", "administrator")
 
 
 def test_who_may_call_which_route() -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 from build.template import template
 
-POLICIES = PRODUCER, READER, OPERATOR, ADMINISTRATOR = (
+POLICIES = PRODUCER, AGENT, READER, OPERATOR, ADMINISTRATOR = (
     "ProducerPolicy",
+    "AgentPolicy",
     "ReaderPolicy",
     "OperatorPolicy",
     "AdministratorPolicy",
