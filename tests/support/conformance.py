@@ -155,6 +155,8 @@ def _make_sense(body: dict[str, Any], channel: str) -> None:
         body["fallbacks"] = dict([pair for pair in body["fallbacks"].items() if pair[0] != pair[1]][:1])
     if isinstance(body.get("template"), dict):  # what is no Jinja, or says nothing, is refused
         body["template"] = {name: text and "{{ subject }}" for name, text in body["template"].items()}
+        if not channel.startswith("Email"):  # only mail has a second form
+            body["template"].pop("html", None)
     if "about" in body:
         body |= {"act": "trigger", "about": None}
     if channel and "message" not in body and "template" not in body:

@@ -57,8 +57,8 @@ def jks(*entries: KeyEntry | Trusted, magic: int = 0xFEEDFEED, version: int = 2)
             secret = key_der(entry.chain[0])
             parts.append(struct.pack(">I", len(secret)) + secret + struct.pack(">I", len(entry.chain)))
         chain = entry.chain if isinstance(entry, KeyEntry) else [entry.certificate]
-        for made in chain:
-            parts.append((_text("X.509") if version == 2 else b"") + struct.pack(">I", len(made.der)) + made.der)
+        kind = _text("X.509") if version == 2 else b""
+        parts += [kind + struct.pack(">I", len(made.der)) + made.der for made in chain]
     return b"".join(parts) + bytes(20)
 
 
@@ -90,7 +90,7 @@ def older_encryption() -> KeySerializationEncryption:
         PrivateFormat.PKCS12.encryption_builder()
         .kdf_rounds(2_000)
         .key_cert_algorithm(pkcs12.PBES.PBESv1SHA1And3KeyTripleDESCBC)
-        .hmac_hash(hashes.SHA1())
+        .hmac_hash(hashes.SHA256())
         .build(PASSWORD.encode())
     )
 
@@ -100,7 +100,7 @@ def by_openssl(to: Path, made: Made, *options: str) -> bytes:
     assert OPENSSL
     pem = to.with_suffix(".both.pem")
     pem.write_text(made.key_pem + made.pem)
-    command = [OPENSSL, "pkcs12", "-export", "-in", pem, "-out", to, "-passout", f"pass:{PASSWORD}", *options]
+    command = [OPENSSL, "pkcs12", "-export", "-in", str(pem), "-out", str(to), "-passout", f"pass:{PASSWORD}", *options]
     subprocess.run(command, check=True, capture_output=True)
     pem.unlink()
     return to.read_bytes()

@@ -71,11 +71,10 @@ def shown(path: str) -> str:
 def reported(path: str, contents: Contents, *, with_authorities: bool) -> Iterator[Found | Problem]:
     """Give what is reported of a file: servers' own certificates; with the others those of authorities behind them."""
     where = shown(path)
-    for problem in contents.problems:
-        yield Problem(where, problem)
     read, unreadable = _read(contents.held)
-    for _ in range(unreadable):
-        yield Problem(where, "a certificate in it can't be read")
+    said = Counter(contents.problems) + Counter({"a certificate in it can't be read": unreadable})
+    for problem, count in said.items():
+        yield Problem(where, problem if count == 1 else f"{problem} ({count:,} times)")
     chosen = [one for one in read if one.is_leaf] + [one for one in read if with_authorities and not one.is_leaf]
     seen: Counter[str] = Counter()
     for one in chosen:

@@ -16,24 +16,24 @@ def read_pem(lines: Iterable[str]) -> Contents:
     contents = Contents()
     block: list[str] | None = None
     for line in lines:
-        rest = line
-        while rest:
+        at = 0
+        while at < len(line):
             if block is None:
-                found = _BEGIN.search(rest)
-                if found is None:
+                begin = _BEGIN.search(line, at)
+                if begin is None:
                     break
-                block, rest = [], rest[found.end() :]
-            elif (mark := rest.find(_DASHES)) < 0:
-                block.append(rest)
+                block, at = [], begin.end()
+            elif (mark := line.find(_DASHES, at)) < 0:
+                block.append(line[at:])
                 break
             else:
-                block.append(rest[:mark])
-                end = _END.match(rest, mark)
+                block.append(line[at:mark])
+                end = _END.match(line, mark)
                 _take(block if end else None, contents)
                 # What cuts a certificate off may itself be the beginning of one.
-                block, rest = None, rest[end.end() if end else mark :]
-                if end is None and not _BEGIN.match(rest):
-                    rest = rest[len(_DASHES) :]
+                block, at = None, end.end() if end else mark
+                if end is None and not _BEGIN.match(line, mark):
+                    at += len(_DASHES)
     if block is not None:
         _take(None, contents)
     return contents

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Self
 
 from fields import Id, Line, Says, Shown, Strict
-from pydantic import AfterValidator, BaseModel, Field, StrictBool, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StrictBool, StringConstraints
 
 from tocsin.inventory.certificate import Certificate
 from tocsin.sources.agents import LONGEST, PROBLEMS_LIMIT, SHORTEST, Agent, AgentProblem, Report
@@ -29,9 +29,16 @@ def _no_key(text: str) -> str:
     return text
 
 
+def _number(value: object) -> object:
+    """Refuse what pydantic would take for a number: a text, and yes or no."""
+    if isinstance(value, str | bool):
+        raise ValueError("must be a whole number")  # noqa: TRY004 - pydantic's validators raise this
+    return value
+
+
 Path = Annotated[Line, Field(min_length=1, max_length=_PATH_LIMIT)]
 Pem = Annotated[str, Field(min_length=1, max_length=_PEM_LIMIT), AfterValidator(_no_key), Says({"format": "pem"})]
-Count = Annotated[int, Field(strict=True, ge=0, le=_COUNT_LIMIT)]
+Count = Annotated[int, BeforeValidator(_number), Field(ge=0, le=_COUNT_LIMIT)]
 TagKey = Annotated[Line, Field(min_length=1, max_length=128)]
 TagValue = Annotated[Line, Field(max_length=256)]
 
@@ -54,7 +61,7 @@ class ReportIn(Strict):
     """A part of a report. The last one says how it ended, and is the agent's heartbeat."""
 
     report_id: Annotated[str, StringConstraints(pattern="^[A-Za-z0-9_-]{8,64}$")]
-    period_seconds: Annotated[int, Field(strict=True, ge=_SHORTEST, le=_LONGEST)]
+    period_seconds: Annotated[int, BeforeValidator(_number), Field(ge=_SHORTEST, le=_LONGEST)]
     last: StrictBool
     certificates: list[ReportedIn] = Field(max_length=CERTIFICATES_LIMIT, default_factory=list)
     found: Count = 0
