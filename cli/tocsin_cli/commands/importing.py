@@ -13,7 +13,7 @@ from tocsin_cli import screen
 from tocsin_cli.api import Api, ApiError
 from tocsin_cli.exits import Exit, exit_of, explained
 from tocsin_cli.foreign import json_of, line_of
-from tocsin_cli.options import as_json, example, pass_api
+from tocsin_cli.options import as_json, example, pass_api, tags_of
 from tocsin_cli.times import clock
 
 _BEGIN = re.compile(r"-----BEGIN (?:X509 )?CERTIFICATE-----")
@@ -35,13 +35,15 @@ _EXAMPLES = example(
 @click.option("--owner", "owner_id", help="Who is told: an owner, by its id.")
 @click.option("--team", "team_id", help="Or a team, by its id.")
 @click.option("--policy", "policy_id", help="By which renewal policy.")
+@click.option("--environment", help="Where they are used, like production.")
+@click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", callback=tags_of, help="A tag; may be repeated.")
 @as_json
 @pass_api
 def import_(api: Api, /, *, files: tuple[str, ...], as_json: bool, **assigned: object) -> None:
     """Watch every certificate in the PEM FILEs; `-` is the standard input.
 
-    A renewed certificate updates the one that was imported before. Only certificates are sent: private keys in the
-    files are not. In a pipe: tab-separated: file, result, id, name, expiry.
+    A renewed certificate updates the one that was imported before, which keeps its owner, environment and tags. Only
+    certificates are sent: private keys in the files are not. In a pipe: tab-separated: file, result, id, name, expiry.
     """
     said = {name: value for name, value in assigned.items() if value is not None}
     counts: Counter[str] = Counter()

@@ -15,7 +15,7 @@ from tocsin_cli.agent.walk import MOST_FILES, Walk
 from tocsin_cli.api import Api
 from tocsin_cli.exits import Exit
 from tocsin_cli.foreign import json_of, line_of
-from tocsin_cli.options import as_json, example, pass_api
+from tocsin_cli.options import as_json, example, pass_api, tags_of
 from tocsin_cli.screen import singular
 from tocsin_cli.times import Stretch, clock, written
 
@@ -37,13 +37,6 @@ def _refuse_password(_ctx: click.Context, _option: click.Parameter, value: objec
             "A password is not taken from the command line, where everybody on this host can read it: put it into a "
             f"file, and say --password-file; or into the variable {_PASSWORD_VARIABLE}."
         )
-
-
-def _pairs(_ctx: click.Context, _option: click.Parameter, value: tuple[str, ...]) -> dict[str, str]:
-    parts = [text.partition("=") for text in value]
-    if not all(name and equals for name, equals, _ in parts):
-        raise click.BadParameter("must be NAME=VALUE")
-    return {name: said for name, _, said in parts}
 
 
 @click.command(epilog=_EXAMPLES)
@@ -69,7 +62,7 @@ def _pairs(_ctx: click.Context, _option: click.Parameter, value: tuple[str, ...]
 @click.option("--team", "team_id", help="Or a team, by its id.")
 @click.option("--policy", "policy_id", help="By which renewal policy.")
 @click.option("--environment", help="Of new certificates, like production.")
-@click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", callback=_pairs, help="Of new certificates.")
+@click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", callback=tags_of, help="Of new certificates.")
 @click.option("--dry-run", is_flag=True, help="Show what would be sent, and send nothing.")
 @click.option("-q", "--quiet", is_flag=True, help="Say only what is wrong.")
 @as_json

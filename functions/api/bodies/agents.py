@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Self
 
-from fields import Id, Line, Says, Shown, Strict
+from fields import Id, Line, Says, Shown, Strict, Tags
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StrictBool, StringConstraints
 
 from tocsin.inventory.certificate import Certificate
@@ -18,7 +18,6 @@ _PATH_LIMIT = 880
 _PEM_LIMIT = 100_000
 """Characters: of the usual certificate, fifty times as much."""
 _COUNT_LIMIT = 1_000_000
-_TAGS_LIMIT = 50
 _SHORTEST, _LONGEST = int(SHORTEST.total_seconds()), int(LONGEST.total_seconds())
 
 
@@ -39,8 +38,6 @@ def _number(value: object) -> object:
 Path = Annotated[Line, Field(min_length=1, max_length=_PATH_LIMIT)]
 Pem = Annotated[str, Field(min_length=1, max_length=_PEM_LIMIT), AfterValidator(_no_key), Says({"format": "pem"})]
 Count = Annotated[int, BeforeValidator(_number), Field(ge=0, le=_COUNT_LIMIT)]
-TagKey = Annotated[Line, Field(min_length=1, max_length=128)]
-TagValue = Annotated[Line, Field(max_length=256)]
 
 
 class ReportedIn(Strict):
@@ -74,7 +71,7 @@ class ReportIn(Strict):
     team_id: Id | None = None
     policy_id: Id | None = None
     environment: Annotated[Line, Field(max_length=256)] = ""
-    tags: dict[TagKey, TagValue] = Field(max_length=_TAGS_LIMIT, default_factory=dict)
+    tags: Tags = Field(default_factory=dict)
 
     @property
     def assignment(self) -> Assignment:

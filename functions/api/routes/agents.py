@@ -12,6 +12,7 @@ from versioned import nothing
 from tocsin.bootstrap import inventory, resources
 from tocsin.errors import FieldProblem, InvalidFieldsError
 from tocsin.inventory.certificate import Source
+from tocsin.inventory.tags import tag_problems
 from tocsin.sources.agents import checked_name
 from tocsin.sources.intake import ingest
 from tocsin.sources.observed import ObservedCertificate
@@ -59,7 +60,7 @@ def _read(agent: str, body: ReportIn) -> list[ObservedCertificate]:
     """Read all certificates of a part; raise InvalidFieldsError naming each that can't be, or is in another's place."""
     read: list[ObservedCertificate] = []
     at: dict[str, str] = {}
-    problems = []
+    problems = [*tag_problems(body.tags)]
     for number, (path, found) in enumerate(_each(agent, body)):
         if isinstance(found, str):
             problems.append(FieldProblem(f"certificates.{number}.pem", found))

@@ -1,7 +1,7 @@
 """What a source has seen is brought into the inventory.
 
-The operator's part of a certificate (owner, team, policy, archived) is never touched; everything else is the source's
-to say.
+The operator's part of a certificate (owner, team, policy, environment, tags, archived) is never touched; everything
+else is the source's to say.
 """
 
 from collections.abc import Mapping
