@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support.certificates import Authority, Made
-from tests.support.cli_api import ID, OTHER, RecordedApi, a_page
+from tests.support.cli_api import AGENT, ID, OTHER, RecordedApi, a_page
 from tests.support.stores import PASSWORD, p12
 from tocsin_cli.agent import sending
 from tocsin_cli.agent.contents import Found, Problem
@@ -23,17 +23,6 @@ from tocsin_cli.times import now
 CA = Authority()
 LEAF = CA.issued(common_name="shop.example.com", names=["shop.example.com"])
 REPORTS = "POST /agents/web-1/reports"
-AGENT = {
-    "name": "web-1",
-    "first_seen_at": "2026-03-01T12:00:00Z",
-    "last_report_at": "2026-03-02T12:00:00Z",
-    "period_seconds": 3600,
-    "certificates": 2,
-    "problem_count": 1,
-    "reported_by": "arn:aws:sts::123456789012:assumed-role/web/i-0abc",
-    "version": "0.4.0",
-    "silent_since": "2026-03-02T14:00:00Z",
-}
 
 
 def item(path: object, result: str = "created") -> dict[str, Any]:
