@@ -182,3 +182,14 @@ def test_a_directory_that_can_not_be_read_is_said(tree: Path, monkeypatch: pytes
     assert [(one.path, one.problem) for one in walk.problems] == [
         (str(tree / "closed"), "can't be read: Permission denied")
     ]
+
+
+def test_ten_thousand_files_are_looked_at_and_no_more(tree: Path) -> None:
+    """Contract 4.15 [T]: by default."""
+    for number in range(10_050):
+        (tree / f"{number}.pem").touch()
+    walk = Walk()
+    assert len(list(walk.files([str(tree)]))) == 10_000
+    assert [one.problem for one in walk.problems] == [
+        "more than 10,000 files and directories: the others were not looked at"
+    ]
