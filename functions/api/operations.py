@@ -10,6 +10,7 @@ from http import HTTPStatus
 from fields import ULID_PATTERN
 
 from tocsin.delivery.channel_name import ChannelKind
+from tocsin.sources.agents import NAME_PATTERN
 
 _LABELLED = "[:.][A-Za-z0-9_-]{1,32}"
 
@@ -18,8 +19,11 @@ TAGS = {
     "Dead letters": "What could not be delivered, in groups, and its requeue in bulk.",
     "Channels": "The ways out: how they do, and whether one works.",
     "Certificates": "What is watched, and whom it alerts.",
+    "Renewals": "Renewals that were asked for, and what is seen of them.",
     "Renewal policies": "When certificates alert, how severely, and by which channels.",
+    "Rules": "What certificates must keep, beside their expiry, and which ones do not.",
     "People": "Owners and teams: whom alerts go to.",
+    "Agents": "Hosts that report the certificates beside their servers.",
     "Audit": "Who did what to which thing.",
     "State": "Counts, and where certificates come from.",
 }
@@ -64,6 +68,7 @@ PARAMETERS: dict[str, str] = {
     "severity": "Equal to this.",
     "certificate_id": "Equal to this.",
     "contains": "In the message, in upper or lower case.",
+    "state": "Equal to this.",
     "deferred": "True: those that wait with no attempt spent. False: all others.",
     "error_group": "The id of a group of `GET /dead-letter-groups`.",
     "created_after": "Created at or after this time.",
@@ -73,6 +78,8 @@ PARAMETERS: dict[str, str] = {
     "owner_id": "Equal to this.",
     "team_id": "Equal to this.",
     "policy_id": "Equal to this.",
+    "in_use": "Whether a service of AWS uses it, where its source knows that (ACM).",
+    "violating": "True: those that violate a rule. False: all others.",
     "environment": "Equal to this.",
     "tag": "A tag, `key:value`, or its key alone. It may be repeated: all of them must hold.",
     "key_kind": "Equal to this, in upper or lower case: `RSA`, `EC`.",
@@ -96,6 +103,8 @@ IDS: dict[str, dict[str, object]] = {
     "/notifications/": {"type": "string", "pattern": ULID_PATTERN},
     "/channels/": {"type": "string", "pattern": f"^({'|'.join(ChannelKind)})({_LABELLED})?$"},
     "/requeue-jobs/": {"type": "string", "pattern": ULID_PATTERN},
+    "/renewal-jobs/": {"type": "string", "pattern": ULID_PATTERN},
+    "/agents/": {"type": "string", "pattern": NAME_PATTERN},
     "/": {"type": "string", "minLength": 1, "maxLength": 256},
 }
 """What stands for the parameter in a path, by how the path begins."""
@@ -117,6 +126,15 @@ _DRAFT = {
     "severities": {"7": "critical"},
     "channels": {"critical": ["Email", "PagerDuty"]},
     "fallbacks": {"Slack:payments": "Email"},
+    "renew_before": "33%",
+}
+
+_RULE = {
+    "name": "Keys of payments",
+    "type": "MinimumKey",
+    "config": {"rsa_bits": 3072, "ec_bits": 256, "forbidden_signatures": ["SHA1-*"]},
+    "severity": "critical",
+    "scope": {"team_id": "01JZ8W3T5N6V0QJ4X2M7C9K1RB", "environment": "production"},
 }
 
 
@@ -239,6 +257,31 @@ OPERATIONS: dict[str, Operation] = {
     "GET /certificates/{id}/explain": Operation(
         id="explainCertificate", tag="Certificates", summary="Explain what was and will be alerted"
     ),
+    "POST /certificates/{id}/renew": Operation(
+        id="renewCertificate",
+        tag="Renewals",
+        summary="Ask for the renewal of a certificate",
+        status=HTTPStatus.ACCEPTED,
+        headers=("Location",),
+        conflict=f"It is archived, or another certificate took its part. {_RACE}",
+        examples={"reason": {"reason": "the key was on a laptop that is gone"}},
+    ),
+    "GET /renewal-jobs": Operation(id="listRenewalJobs", tag="Renewals", summary="List renewal jobs"),
+    "GET /renewal-jobs/{id}": Operation(id="getRenewalJob", tag="Renewals", summary="Read a renewal job"),
+    "POST /renewal-jobs/{id}/cancel": Operation(
+        id="cancelRenewalJob",
+        tag="Renewals",
+        summary="Cancel a renewal job",
+        conflict=f"It is over. {_RACE}",
+        examples={"reason": {"reason": "the service is retired"}},
+    ),
+    "POST /renewal-jobs/{id}/report": Operation(
+        id="reportRenewal",
+        tag="Renewals",
+        summary="Report how a renewal goes",
+        conflict=f"It succeeded, or is cancelled. {_RACE}",
+        examples={"failed": {"state": "failed", "detail": "the DNS challenge was not answered"}},
+    ),
     "GET /certificates/{id}/versions": Operation(
         id="listCertificateVersions", tag="Certificates", summary="List the certificates that were seen at a place"
     ),
@@ -250,8 +293,28 @@ OPERATIONS: dict[str, Operation] = {
         summary="Say what a draft would raise",
         examples={"quarter": _DRAFT | {"start": "2027-01-01T00:00:00Z", "end": "2027-04-01T00:00:00Z"}},
     ),
+    **_collection("/policies", "rule", "rules", "Rules", _RULE),
+    "GET /policies/{id}/violations": Operation(
+        id="listRuleViolations", tag="Rules", summary="List the certificates that violate a rule"
+    ),
     **_collection("/owners", "owner", "owners", "People", {"name": "Ada", "email": "ada@example.com"}),
     **_collection("/teams", "team", "teams", "People", {"name": "Platform", "email": "platform@example.com"}),
+    "POST /agents/{name}/reports": Operation(
+        id="reportCertificates",
+        tag="Agents",
+        summary="Report what an agent found",
+        conflict=_RACE,
+        examples={"nothing found": {"report_id": "01JZ8W3T5N6V0QJ4X2M7C9K1RB", "period_seconds": 86400, "last": True}},
+    ),
+    "GET /agents": Operation(id="listAgents", tag="Agents", summary="List agents"),
+    "GET /agents/{name}": Operation(id="getAgent", tag="Agents", summary="Read an agent"),
+    "DELETE /agents/{name}": Operation(
+        id="deleteAgent",
+        tag="Agents",
+        summary="Wait for an agent no longer",
+        status=HTTPStatus.NO_CONTENT,
+        conflict="It reports at the same moment.",
+    ),
     "GET /audit-events": Operation(id="listAuditEvents", tag="Audit", summary="List who did what"),
 }
 """By method, and the path below /api/v1. A test refuses a route that is not here."""

@@ -6,8 +6,10 @@ from typing import Any
 
 from build.template import template
 
-POLICIES = PRODUCER, READER, OPERATOR, ADMINISTRATOR = (
+POLICIES = PRODUCER, AGENT, RENEWER, READER, OPERATOR, ADMINISTRATOR = (
     "ProducerPolicy",
+    "AgentPolicy",
+    "RenewerPolicy",
     "ReaderPolicy",
     "OperatorPolicy",
     "AdministratorPolicy",

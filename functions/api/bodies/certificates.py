@@ -7,6 +7,7 @@ from fields import Bits, Id, Instant, Line, Name, Says, Shown, Strict, Tags, Tex
 from pydantic import BaseModel, Field
 
 from bodies.notifications import NotificationOut
+from bodies.rules import ViolationOut
 from tocsin.inventory.certificate import Certificate, CertificateStatus, Source
 
 
@@ -31,6 +32,14 @@ class CertificateIn(Strict):
     signature_algorithm: Annotated[Line, Field(max_length=256)] = ""
     environment: Annotated[Line, Field(max_length=256)] = ""
     tags: Tags = Field(default_factory=dict)
+
+
+class PendingRenewalOut(Shown):
+    """The renewal job of a certificate's cycle. `look_at`: when the check does something for it next."""
+
+    job_id: str
+    expires_at: datetime
+    look_at: datetime | None
 
 
 class CertificateOut(Shown):
@@ -64,6 +73,9 @@ class CertificateOut(Shown):
     in_use_by: list[str]
     replaced_at: datetime | None
     replaced_by: str | None
+    renewal: PendingRenewalOut | None
+    violations: list[ViolationOut]
+    """The rules that it violates, as the last check saw it."""
     created_at: datetime
     updated_at: datetime
     version: int
@@ -71,7 +83,8 @@ class CertificateOut(Shown):
     @classmethod
     def of(cls, certificate: Certificate, status: CertificateStatus) -> Self:
         """Show `certificate`."""
-        return cls(**{name: getattr(certificate, name) for name in cls.model_fields if name != "status"}, status=status)
+        facts = {name: getattr(certificate, name) for name in cls.model_fields if name != "status"}
+        return cls.model_validate({**facts, "status": status})
 
 
 class CertificateList(BaseModel):

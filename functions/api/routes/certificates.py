@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler import Response, content_types
 from aws_lambda_powertools.event_handler.api_gateway import Router
-from aws_lambda_powertools.event_handler.openapi.params import Query
+from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 from bodies.certificates import (
     CertificateIn,
     CertificateList,
@@ -21,6 +21,7 @@ from bodies.certificates import (
 )
 from bodies.explanation import ExplanationOut
 from bodies.notifications import NotificationOut
+from bodies.renewal_jobs import RenewalJobOut, RenewIn
 from fields import Instant
 from identity import actor_of
 from paging import Cursor, Limit, turn
@@ -28,7 +29,7 @@ from pydantic import Field
 from ulid import ULID
 from versioned import IfMatch, check_version, nothing, shown
 
-from tocsin.bootstrap import inventory, resources
+from tocsin.bootstrap import inventory, renewals, resources
 from tocsin.delivery.notification import Notification
 from tocsin.errors import FieldProblem, InvalidFieldsError
 from tocsin.expiry.alert import MarkKind
@@ -59,6 +60,8 @@ def list_certificates(  # noqa: PLR0913, PLR0917 - one argument for each paramet
     policy_id: Annotated[str | None, Query(min_length=1, max_length=256)] = None,
     expires_after: Annotated[Instant | None, Query()] = None,
     expires_before: Annotated[Instant | None, Query()] = None,
+    violating: Annotated[bool | None, Query()] = None,
+    in_use: Annotated[bool | None, Query()] = None,
     environment: Annotated[str | None, Query(min_length=1, max_length=NAME_LIMIT)] = None,
     tag: Annotated[list[TagFilter] | None, Query(max_length=TAGS_LIMIT)] = None,
     key_kind: Annotated[str | None, Query(min_length=1, max_length=NAME_LIMIT)] = None,
@@ -78,6 +81,8 @@ def list_certificates(  # noqa: PLR0913, PLR0917 - one argument for each paramet
         policy_id=policy_id,
         expires_after=expires_after,
         expires_before=expires_before,
+        violating=violating,
+        in_use=in_use,
         environment=environment,
         tags=tuple(tag or ()),
         key_kind=key_kind,
@@ -165,6 +170,19 @@ def list_notifications(id: str, limit: Limit = 50, cursor: Cursor = None) -> Cer
 def explain(id: str) -> ExplanationOut:
     """Say whether anybody was alerted, about what, when, and whether it arrived; what comes next; and why not."""
     return ExplanationOut.of(inventory.explanation_of(inventory.records().certificates.get(id)))
+
+
+@router.post(
+    "/certificates/<id>/renew",
+    responses={200: {"description": "It was asked for before, and is under way."}, 202: {"description": "Handed off."}},
+)
+def renew(id: str, wish: Annotated[RenewIn | None, Body()] = None) -> Response[RenewalJobOut]:
+    """Ask for its renewal: one event on the stack's bus. Asked for again in the same cycle, it is the same job."""
+    wanted = wish or RenewIn()
+    job, is_new = renewals.request(id, actor_of(router.current_event), wanted.reason, wanted.deadline)
+    status = HTTPStatus.ACCEPTED if is_new else HTTPStatus.OK
+    headers: dict[str, str | list[str]] = {"Location": f"/api/v1/renewal-jobs/{job.id}"}
+    return Response(status, content_types.APPLICATION_JSON, RenewalJobOut.of(job), headers=headers)
 
 
 @router.get("/certificates/<id>/versions")

@@ -25,6 +25,14 @@ class TransitionRefusedError(TocsinError):
     """The notification's state does not allow this step."""
 
 
+class JobStateError(TocsinError):
+    """The job's state does not allow this step."""
+
+
+class NotRenewableError(TocsinError):
+    """This certificate can't be renewed."""
+
+
 class NotFoundError(TocsinError):
     """There is nothing by this id."""
 
@@ -71,6 +79,10 @@ class NoAnswerError(TocsinError):
 
 class CursorError(TocsinError):
     """The cursor can't be used; start again without one."""
+
+
+class TooManyError(TocsinError):
+    """There are as many of these as there may be."""
 
 
 class PreconditionFailedError(TocsinError):

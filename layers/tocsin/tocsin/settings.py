@@ -11,6 +11,13 @@ from tocsin.delivery.retry import RetryPolicy, parse_budgets
 from tocsin.errors import SettingsError
 from tocsin.network.address import AddressGuard
 
+_READS = {
+    "acm": "READ_ACM",
+    "iam": "READ_IAM_CERTIFICATES",
+    "acm-pca": "READ_PRIVATE_CAS",
+    "secrets-manager": "READ_SECRET_ROTATIONS",
+    "route53-domains": "READ_DOMAINS",
+}
 _MOST = 1e9
 """More than any of these numbers can sensibly be, and less than a time can hold."""
 
@@ -34,7 +41,8 @@ class Settings:
     """Who is told of what belongs to nobody; empty: nobody."""
     endpoints_parameter: str
     """The SSM parameter with the list of TLS endpoints to watch."""
-    reads_acm: bool
+    reads: frozenset[str]
+    """Which services of the account are read, by the names of their certificates' sources: `acm`, `iam`, …."""
     link_base: str
     """Where notifications are shown to people: what their links begin with; empty: they have none."""
     configuration_set: str
@@ -47,6 +55,8 @@ class Settings:
     """The ARN of the one that acts."""
     heartbeat_parameter: str
     """The SSM parameter that says whom to give a sign of life; empty: nobody."""
+    event_bus: str
+    """The name of the stack's own bus, on which renewals are asked for."""
     requeue_rate: float
     """Rows a second that a bulk requeue writes at most."""
 
@@ -95,7 +105,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         audit_table=value("AUDIT_TABLE"),
         fallback_email=value("FALLBACK_EMAIL"),
         endpoints_parameter=value("ENDPOINTS_PARAMETER"),
-        reads_acm=value("READ_ACM") == "yes",
+        reads=frozenset(source for source, name in _READS.items() if value(name) == "yes"),
         channel_prefix=value("CHANNEL_PREFIX"),
         alert_topic_arn=value("ALERT_TOPIC_ARN"),
         retention=timedelta(days=number("RETENTION_DAYS", most=36_500)),
@@ -120,6 +130,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         widget_look=value("WIDGET_LOOK"),
         widget_act=value("WIDGET_ACT"),
         heartbeat_parameter=value("HEARTBEAT_PARAMETER"),
+        event_bus=value("EVENT_BUS"),
         requeue_rate=number("REQUEUE_RATE", least=1),
     )
 

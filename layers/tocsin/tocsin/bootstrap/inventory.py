@@ -5,17 +5,23 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from tocsin.bootstrap import resources
+from tocsin.delivery.notification import Notification
 from tocsin.delivery.record import Event
 from tocsin.expiry.alert import Mark, MarkKind
 from tocsin.expiry.check import Checked, expiry_check
+from tocsin.expiry.compliance import Compliance
+from tocsin.expiry.deployment import DeploymentWatch
 from tocsin.expiry.lifecycle import Lifecycle
 from tocsin.expiry.stores import Stores
 from tocsin.inventory.certificate import Certificate
 from tocsin.inventory.lookup import Resolver
+from tocsin.sources.silence import Watch
+from tocsin.storage.inventory.agents import AgentTable
 from tocsin.storage.inventory.endings import EndingTable
 from tocsin.storage.inventory.indexing import IndexingTable
 from tocsin.storage.inventory.issuers import Issuers
 from tocsin.storage.inventory.lists import InventoryLists
+from tocsin.storage.inventory.pointers import Pointers
 from tocsin.storage.inventory.source_states import SourceStates
 from tocsin.storage.inventory.tables import Inventory
 from tocsin.storage.inventory.watchlist import Watchlist
@@ -32,7 +38,7 @@ _LOOKS = 8
 
 @cache
 def records() -> Inventory:
-    """Open the records of the inventory: certificates, policies, owners, teams."""
+    """Open the records of the inventory: certificates, renewal policies, rules, owners, teams."""
     return Inventory(resources.dynamodb(), resources.settings().inventory_table, resources.audit_trail())
 
 
@@ -69,6 +75,17 @@ def lifecycle() -> Lifecycle:
     )
 
 
+@cache
+def agents() -> AgentTable:
+    """Open the agents that report."""
+    return AgentTable(resources.dynamodb(), resources.settings().inventory_table, resources.audit_trail())
+
+
+def agent_watch() -> Watch:
+    """Make what notes the reports of agents, and tells of their silence."""
+    return Watch(agents(), lifecycle())
+
+
 def resolver() -> Resolver:
     """Make what looks up policies and people; it remembers them, so make one a run."""
     kept = records()
@@ -78,6 +95,7 @@ def resolver() -> Resolver:
 
 def explanation_of(certificate: Certificate) -> "Explanation":
     """Say whether anybody was alerted about a certificate, and whether it arrived; what comes next; and why not."""
+    from tocsin.bootstrap.renewals import job_of  # noqa: PLC0415 - it is wired of this
     from tocsin.expiry.explanation import explain  # noqa: PLC0415 - the API rarely asks
 
     resolved = resolver().resolve(certificate)
@@ -92,6 +110,7 @@ def explanation_of(certificate: Certificate) -> "Explanation":
         notifications=rows,
         now=resources.now(),
         problems=[f"{problem.kind} {problem.id} {problem.detail}" for problem in resolved.problems],
+        renewal=job_of(certificate),
     )
 
 
@@ -104,9 +123,13 @@ def _marks(certificate: Certificate) -> list[Mark]:
 
 def run_expiry_check(context: resources.LambdaContext) -> Checked | None:
     """Check once, unless another check is at it."""
+    from tocsin.bootstrap.renewals import renewals  # noqa: PLC0415 - it is wired of this
+
+    rules = Compliance(records().rules, lifecycle())
     watchlist = Watchlist(resources.dynamodb(), resources.settings().inventory_table)
+    handed_off: list[Notification] = []  # told when the threads are done: counting is for one of them
     with ThreadPoolExecutor(_LOOKS) as threads:
-        return expiry_check(
+        checked = expiry_check(
             lease("expiry_check", context),
             Stores(watchlist, records().certificates, resources.alerts()),
             resolver(),
@@ -116,8 +139,19 @@ def run_expiry_check(context: resources.LambdaContext) -> Checked | None:
             created=resources.recorder().created,
             end_again=lifecycle().end_again,
             each=threads.map,
+            watches=[_deployments(watchlist), renewals(handed_off.append)],
+            rules=rules,
             indexer=IndexingTable(resources.dynamodb(), resources.settings().inventory_table, records().certificates),
         )
+    for row in handed_off:
+        resources.recorder().created(row)
+    return checked
+
+
+def _deployments(watchlist: Watchlist) -> DeploymentWatch:
+    """Open what watches that renewed certificates are served."""
+    pointers = Pointers(resources.dynamodb(), resources.settings().inventory_table)
+    return DeploymentWatch(pointers, records().certificates, watchlist, lifecycle())
 
 
 def lease(job: str, context: resources.LambdaContext) -> Lease:

@@ -23,6 +23,10 @@ class CertificateFilters:
     policy_id: str | None = None
     expires_after: datetime | None = None
     expires_before: datetime | None = None
+    violating: bool | None = None
+    """Whether it violates a rule."""
+    in_use: bool | None = None
+    """Whether a service of AWS uses it, where its source knows (ACM)."""
     environment: str | None = None
     tags: tuple[str, ...] = ()
     """Each is a tag: `key:value`, or its `key` alone. A key may have colons itself: both readings hold."""
@@ -52,8 +56,10 @@ class CertificateFilters:
             and all(_has(certificate, tag) for tag in self.tags)
             and (self.key_size_below is None or (certificate.key_size or self.key_size_below) < self.key_size_below)
             and (self.name is None or _is_named(certificate, self.name))
+            and self.violating in (None, bool(certificate.violations))
             and (self.expires_after is None or certificate.expires_at >= self.expires_after)
             and (self.expires_before is None or certificate.expires_at < self.expires_before)
+            and self.in_use in (None, bool(certificate.in_use_by))
             and (self.status is None or certificate.status(now, thresholds_of(certificate)) is self.status)
         )
 

@@ -8,7 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from tocsin.errors import ConflictError, InUseError, MalformedRowError, NotFoundError, PreconditionFailedError
+from tocsin.errors import (
+    ConflictError,
+    InUseError,
+    MalformedRowError,
+    NotFoundError,
+    PreconditionFailedError,
+    TocsinError,
+)
 from tocsin.inventory.audit import AuditEvent, Kind
 from tocsin.inventory.lookup import Found
 from tocsin.inventory.versioned import Versioned
@@ -84,23 +91,25 @@ class Records(Generic[Thing]):
             self._commit(
                 {"Put": put}, *counting(self._table, frozenset(), references), *self._further(None, thing), event=event
             )
-        except RefusedError:
-            raise ConflictError(f"{self._layout.kind} {thing.id} exists") from None
+        except RefusedError as refused:
+            raise self._refusal(thing, refused) from None
         return thing
 
     def update(self, before: Thing, after: Thing, event: AuditEvent) -> Thing:
         """Replace `before` by `after`; raise PreconditionFailedError where it was changed since it was read."""
-        references = (self._layout.references(before), self._layout.references(after))
         try:
-            self._commit(
-                {"Update": self._replacing(before, after)},
-                *counting(self._table, *references),
-                *self._further(before, after),
-                event=event,
-            )
+            self._commit(*self.replacing(before, after), event=event)
         except RefusedError:
             raise PreconditionFailedError(f"{self._layout.kind} {before.id}") from None
         return after
+
+    def replacing(self, before: Thing, after: Thing) -> list[dict[str, Any]]:
+        """Give the actions that replace `before` by `after`, if it was not changed since it was read."""
+        return [
+            {"Update": self._replacing(before, after)},
+            *counting(self._table, self._layout.references(before), self._layout.references(after)),
+            *self._further(before, after),
+        ]
 
     def delete(self, thing: Thing, event: AuditEvent) -> None:
         """Delete the version that was read.
@@ -138,6 +147,10 @@ class Records(Generic[Thing]):
 
     def _commit(self, *actions: Mapping[str, Any], event: AuditEvent) -> None:
         commit(self._client, [*actions, self._audit.appending(event)])
+
+    def _refusal(self, thing: Thing, _refused: RefusedError) -> TocsinError:
+        """Say why a new one was not written."""
+        return ConflictError(f"{self._layout.kind} {thing.id} exists")
 
     def _further(self, _before: Thing | None, _after: Thing | None) -> list[dict[str, Any]]:
         """Give what else must be written with a thing; a null `after`: it is deleted."""
