@@ -1,6 +1,6 @@
 """Every event of a certificate through the functions: seen by a source, told once, explained (contract 4.10 [T])."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -37,7 +37,7 @@ def told(store: Store) -> list[str]:
 
 
 @pytest.fixture
-def hourly(clock: Clock) -> Iterator[Callable[[int], None]]:
+def hourly(clock: Clock) -> Callable[[int], None]:
     def run(hours: int) -> None:
         for _ in range(hours):
             clock.forward(hours=1)
