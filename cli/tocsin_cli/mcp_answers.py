@@ -195,6 +195,15 @@ class Explanation(Answer):
     policy: str
     problems: list[str]
     told: Annotated[list[dict[str, Any]], Field(description="alerts that were raised, and what became of each")]
+    happened: Annotated[
+        list[dict[str, Any]],
+        Field(
+            description="renewals, revocations and the like of this cycle: `told_by` names who tells it, else `reason`"
+        ),
+    ] = []
+    awaited: Annotated[
+        dict[str, Any] | None, Field(description="the renewed certificate that this server is to serve, and until when")
+    ] = None
     findings: Annotated[list[dict[str, Any]], Field(description="why nobody is alerted (again) by a route")]
     next: Annotated[dict[str, Any] | None, Field(description="the alert that comes next")] = None
     renewal: Annotated[dict[str, Any] | None, Field(description="the renewal job of its present cycle")] = None

@@ -275,7 +275,7 @@ class Reading:
         """Say whether anybody was alerted about a certificate, what became of it, what comes next, and why not."""
         certificate = self._stack.get(f"/certificates/{certificate_id}")
         said = self._stack.get(f"/certificates/{certificate_id}/explain")
-        first = {name: said[name][:SHOWN] for name in ("told", "findings", "problems")}
+        first = {name: said.get(name, [])[:SHOWN] for name in ("told", "happened", "findings", "problems")}
         return _answer(answers.Explanation, {**said, **first, "certificate": _short(certificate)}, each=MIDDLE)
 
     def list_renewal_jobs(

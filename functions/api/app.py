@@ -36,6 +36,7 @@ ROUTES = {
     "certificates": "certificates",
     "renewal-policies": "policies",
     "renewal-jobs": "renewal_jobs",
+    "policies": "rules",
     "owners": "contacts",
     "teams": "contacts",
     "audit-events": "audit_events",

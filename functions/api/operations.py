@@ -20,6 +20,7 @@ TAGS = {
     "Certificates": "What is watched, and whom it alerts.",
     "Renewals": "Renewals that were asked for, and what is seen of them.",
     "Renewal policies": "When certificates alert, how severely, and by which channels.",
+    "Rules": "What certificates must keep, beside their expiry, and which ones do not.",
     "People": "Owners and teams: whom alerts go to.",
     "Audit": "Who did what to which thing.",
     "State": "Counts, and where certificates come from.",
@@ -75,6 +76,7 @@ PARAMETERS: dict[str, str] = {
     "owner_id": "Equal to this.",
     "team_id": "Equal to this.",
     "policy_id": "Equal to this.",
+    "violating": "True: those that violate a rule. False: all others.",
     "resource": "Such as `certificate/01JZ8W3T5N6V0QJ4X2M7C9K1RB`.",
     "action": "Such as `notification_requeued`.",
     "after": "At or after this time.",
@@ -113,6 +115,14 @@ _DRAFT = {
     "channels": {"critical": ["Email", "PagerDuty"]},
     "fallbacks": {"Slack:payments": "Email"},
     "renew_before": "33%",
+}
+
+_RULE = {
+    "name": "Keys of payments",
+    "type": "MinimumKey",
+    "config": {"rsa_bits": 3072, "ec_bits": 256, "forbidden_signatures": ["SHA1-*"]},
+    "severity": "critical",
+    "scope": {"team_id": "01JZ8W3T5N6V0QJ4X2M7C9K1RB", "environment": "production"},
 }
 
 
@@ -266,6 +276,10 @@ OPERATIONS: dict[str, Operation] = {
         tag="Renewal policies",
         summary="Say what a draft would raise",
         examples={"quarter": _DRAFT | {"start": "2027-01-01T00:00:00Z", "end": "2027-04-01T00:00:00Z"}},
+    ),
+    **_collection("/policies", "rule", "rules", "Rules", _RULE),
+    "GET /policies/{id}/violations": Operation(
+        id="listRuleViolations", tag="Rules", summary="List the certificates that violate a rule"
     ),
     **_collection("/owners", "owner", "owners", "People", {"name": "Ada", "email": "ada@example.com"}),
     **_collection("/teams", "team", "teams", "People", {"name": "Platform", "email": "platform@example.com"}),

@@ -7,6 +7,7 @@ from fields import Bits, Id, Instant, Line, Name, Says, Shown, Strict, Tags, Tex
 from pydantic import BaseModel, Field
 
 from bodies.notifications import NotificationOut
+from bodies.rules import ViolationOut
 from tocsin.inventory.certificate import Certificate, CertificateStatus, Source
 
 
@@ -72,6 +73,8 @@ class CertificateOut(Shown):
     replaced_at: datetime | None
     replaced_by: str | None
     renewal: PendingRenewalOut | None
+    violations: list[ViolationOut]
+    """The rules that it violates, as the last check saw it."""
     created_at: datetime
     updated_at: datetime
     version: int

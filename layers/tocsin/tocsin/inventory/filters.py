@@ -23,6 +23,8 @@ class CertificateFilters:
     policy_id: str | None = None
     expires_after: datetime | None = None
     expires_before: datetime | None = None
+    violating: bool | None = None
+    """Whether it violates a rule."""
 
     @property
     def digest(self) -> str:
@@ -35,6 +37,7 @@ class CertificateFilters:
         same = ("owner_id", "team_id", "policy_id")
         return (
             all(getattr(self, name) in (None, getattr(certificate, name)) for name in same)
+            and self.violating in (None, bool(certificate.violations))
             and (self.expires_after is None or certificate.expires_at >= self.expires_after)
             and (self.expires_before is None or certificate.expires_at < self.expires_before)
             and (self.status is None or certificate.status(now, thresholds_of(certificate)) is self.status)

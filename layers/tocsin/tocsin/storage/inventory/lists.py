@@ -9,8 +9,10 @@ from tocsin.inventory.certificate import Certificate, CertificateStatus
 from tocsin.inventory.contacts import Owner, Team
 from tocsin.inventory.filters import CertificateFilters, ThresholdsOf
 from tocsin.inventory.policy import RenewalPolicy
+from tocsin.inventory.rules.rule import Rule
 from tocsin.storage.codec import Codec, timestamp
 from tocsin.storage.inventory.items import CERTIFICATE, OWNER, POLICY, SHARDS, TEAM
+from tocsin.storage.inventory.rules import RULE
 from tocsin.storage.paging import LOWEST, Bounds, Index, Page, Reader, Row, every, page
 
 if TYPE_CHECKING:
@@ -67,6 +69,10 @@ class InventoryLists:
     def teams(self, limit: int, after: str | None) -> Page[Team]:
         """Give up to `limit` teams behind the key `after`, by creation."""
         return self._all(Kind.TEAM, TEAM, limit, after)
+
+    def rules(self, limit: int, after: str | None) -> Page[Rule]:
+        """Give up to `limit` rules behind the key `after`, by creation."""
+        return self._all(Kind.RULE, RULE, limit, after)
 
     def _all(self, kind: Kind, codec: Codec[Row], limit: int, after: str | None) -> Page[Row]:
         reader = Reader(self._client, self._table, _LISTED, (str(kind),), is_forward=True)
