@@ -34,6 +34,7 @@ ROUTES = {
     "metrics": "stats",
     "channels": "channels",
     "certificates": "certificates",
+    "issuers": "issuers",
     "renewal-policies": "policies",
     "renewal-jobs": "renewal_jobs",
     "policies": "rules",
@@ -41,6 +42,7 @@ ROUTES = {
     "teams": "contacts",
     "audit-events": "audit_events",
     "sources": "sources",
+    "agents": "agents",
 }
 """Which module of `routes` answers what is below each first part of a path."""
 

@@ -161,22 +161,10 @@ class Store:
         assert done is not None
         return done
 
-    def lifecycle(self) -> Lifecycle:
-        """Open what changes certificates, with all that this means for their alerts."""
-        return Lifecycle(
-            self.inventory.certificates,
-            self.alerts,
-            self.notifications,
-            lambda _change: None,
-            EndingTable(self.client, self.names["Inventory"]),
-            POLICY,
-            self.created.append,
-        )
-
     def deployments(self) -> DeploymentWatch:
         """Open what watches that renewed certificates are served, as `bootstrap` does."""
         pointers = Pointers(self.client, self.names["Inventory"])
-        return DeploymentWatch(pointers, self.inventory.certificates, self.watchlist, self.lifecycle())
+        return DeploymentWatch(pointers, self.inventory.certificates, self.watchlist, self.lifecycle)
 
     def resolver(self, fallback_email: str = "") -> Resolver:
         """Make what looks up policies and people."""

@@ -21,7 +21,7 @@ _DOMAIN = {
     "maxLength": 253,
     "pattern": r"^(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.){1,3}[a-z]{2,10}$",
 }
-_BITS = {"type": ["integer", "null"], "minimum": 0, "maximum": 16_384}
+_BITS = {"type": "integer", "minimum": 0, "maximum": 16_384}
 _FLAG = {"type": "boolean"}
 _CONFIGS: dict[RuleType, dict[str, Any]] = {
     RuleType.ALLOWED_ISSUERS: {
@@ -51,8 +51,7 @@ _CONFIGS: dict[RuleType, dict[str, Any]] = {
         "properties": {
             "rsa_bits": _BITS,
             "ec_bits": _BITS,
-            "kinds": _LIST
-            | {"type": ["array", "null"], "items": {"type": "string", "enum": ["RSA", "EC", "Ed25519", "Ed448"]}},
+            "kinds": _LIST | {"items": {"type": "string", "enum": ["RSA", "EC", "Ed25519", "Ed448"]}},
             "forbidden_signatures": _LIST | {"items": {"type": "string", "pattern": "^[A-Za-z0-9*-]{1,64}$"}},
         }
     },

@@ -224,6 +224,26 @@ def test_a_rule_that_cannot_be_read_leaves_what_was_found(store: Store) -> None:
     assert {row.status for row in told(store)} == {Status.PENDING}
 
 
+def test_rules_that_the_storage_does_not_give_silence_no_other_alert(store: Store) -> None:
+    """Contract 4.5 [T] says so of failed renewals; it is as true of rules. The certificate stays due."""
+    store.add_owner()
+    store.add_rule(OWNED)
+    store.add(a_certificate(id="c0", owner_id="o1", expires_at=T0 + 5 * DAY))
+
+    class Silent:
+        """Rules that nobody can read."""
+
+        def every(self) -> Any:
+            raise RuntimeError("throttled")
+
+    done = store.checked(rules=compliance.Compliance(Silent(), store.lifecycle))
+    assert (done.counts[Seen.RAISED], done.counts[Seen.FAILED]) == (1, 1)
+    assert [row.type for row in store.rows()] == ["ExpirationWarning"]
+    assert store.checked().counts[Seen.RAISED] == 1
+    assert violated(store, "c0") == ["tagged"]
+    assert len(told(store)) == 1
+
+
 def test_a_change_of_rules_is_resumed_and_begun_anew_if_they_change_again(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

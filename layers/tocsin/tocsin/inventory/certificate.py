@@ -24,6 +24,7 @@ from typing import Self
 from ulid import ULID
 
 from tocsin.errors import FieldProblem, InvalidFieldsError
+from tocsin.inventory.issuer import issuer_id
 from tocsin.inventory.occurrences import AwaitedDeployment, CertificateEvent, Occurrence, PendingRenewal, Violation
 from tocsin.inventory.tags import tag_problems
 from tocsin.inventory.thresholds import Threshold
@@ -71,6 +72,11 @@ class Source(StrEnum):
     """A secret, which expires at its next rotation."""
     DOMAIN = "route53-domains"
     """A registered domain."""
+
+    @property
+    def is_certificate(self) -> bool:
+        """Tell whether it has certificates, rather than other things that expire."""
+        return self not in (Source.SECRETS_MANAGER, Source.DOMAIN)
 
     @property
     def is_place(self) -> bool:
@@ -153,6 +159,11 @@ class Certificate(Versioned):
         if not self.renewed_from or not self.identity:
             return ""
         return self.renewed_from if expiry_of(self.renewed_from) <= _seconds(self.expires_at) else ""
+
+    @property
+    def issuer_id(self) -> str | None:
+        """Name its issuer; null: it is not known."""
+        return issuer_id(self.issuer)
 
     @property
     def happened(self) -> tuple[Occurrence, ...]:
