@@ -36,6 +36,7 @@ ROUTES = {
     "certificates": "certificates",
     "renewal-policies": "policies",
     "policies": "rules",
+    "renewal-jobs": "renewal_jobs",
     "owners": "contacts",
     "teams": "contacts",
     "audit-events": "audit_events",

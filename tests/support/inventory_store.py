@@ -15,6 +15,7 @@ from tocsin.delivery.notification import Notification
 from tocsin.expiry.alert import ALERT_TYPE
 from tocsin.expiry.check import Checked, expiry_check
 from tocsin.expiry.compliance import Compliance
+from tocsin.expiry.deployment import DeploymentWatch
 from tocsin.expiry.lifecycle import Lifecycle
 from tocsin.expiry.stores import Stores
 from tocsin.inventory.audit import Action, AuditEvent, AuditFilters, Kind, event
@@ -28,6 +29,7 @@ from tocsin.storage.inventory.alerts import AlertTable
 from tocsin.storage.inventory.endings import EndingTable
 from tocsin.storage.inventory.items import certificate_item
 from tocsin.storage.inventory.lists import InventoryLists
+from tocsin.storage.inventory.pointers import Pointers
 from tocsin.storage.inventory.tables import Inventory
 from tocsin.storage.inventory.watchlist import Watchlist
 from tocsin.storage.lease import Lease
@@ -116,19 +118,6 @@ class Store:
         """Name the certificates that the list of a rule's violations has."""
         return [one.id for one in every(lambda place: self.inventory.rules.violations(rule_id, 3, place))]
 
-    @property
-    def lifecycle(self) -> Lifecycle:
-        """Open what changes certificates, with all that this means for their alerts."""
-        return Lifecycle(
-            self.inventory.certificates,
-            self.alerts,
-            self.notifications,
-            lambda _change: None,
-            EndingTable(self.client, self.names["Inventory"]),
-            POLICY,
-            self.created.append,
-        )
-
     def said(self, action: Action, id_: str, kind: Kind = Kind.CERTIFICATE) -> AuditEvent:
         """Write an audit event."""
         return event(action, kind.resource(id_), "a test", self.now, nonce=uuid4().hex)
@@ -147,8 +136,9 @@ class Store:
             "clock": lambda: self.now,
             "remaining": lambda: seconds,
             "created": self.created.append,
-            "end_again": self.lifecycle.end_again,
-            "rules": Compliance(self.inventory.rules, self.lifecycle),
+            "end_again": self.lifecycle().end_again,
+            "rules": Compliance(self.inventory.rules, self.lifecycle()),
+            "watches": [self.deployments()],
         }
         return expiry_check(**(arguments | given))
 
@@ -157,6 +147,23 @@ class Store:
         done = self.check(**given)
         assert done is not None
         return done
+
+    def lifecycle(self) -> Lifecycle:
+        """Open what changes certificates, with all that this means for their alerts."""
+        return Lifecycle(
+            self.inventory.certificates,
+            self.alerts,
+            self.notifications,
+            lambda _change: None,
+            EndingTable(self.client, self.names["Inventory"]),
+            POLICY,
+            self.created.append,
+        )
+
+    def deployments(self) -> DeploymentWatch:
+        """Open what watches that renewed certificates are served, as `bootstrap` does."""
+        pointers = Pointers(self.client, self.names["Inventory"])
+        return DeploymentWatch(pointers, self.inventory.certificates, self.watchlist, self.lifecycle())
 
     def resolver(self, fallback_email: str = "") -> Resolver:
         """Make what looks up policies and people."""

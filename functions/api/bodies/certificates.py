@@ -34,6 +34,14 @@ class CertificateIn(Strict):
     tags: Tags = Field(default_factory=dict)
 
 
+class PendingRenewalOut(Shown):
+    """The renewal job of a certificate's cycle. `look_at`: when the check does something for it next."""
+
+    job_id: str
+    expires_at: datetime
+    look_at: datetime | None
+
+
 class CertificateOut(Shown):
     """A certificate. `status` is that of this moment, under the thresholds of its policy."""
 
@@ -66,6 +74,7 @@ class CertificateOut(Shown):
     replaced_by: str | None
     violations: list[ViolationOut]
     """The rules that it violates, as the last check saw it."""
+    renewal: PendingRenewalOut | None
     created_at: datetime
     updated_at: datetime
     version: int
@@ -73,10 +82,8 @@ class CertificateOut(Shown):
     @classmethod
     def of(cls, certificate: Certificate, status: CertificateStatus) -> Self:
         """Show `certificate`."""
-        apart = {"status", "violations"}
-        said = {name: getattr(certificate, name) for name in cls.model_fields if name not in apart}
-        violations = [ViolationOut.model_validate(one) for one in certificate.violations]
-        return cls(**said, violations=violations, status=status)
+        facts = {name: getattr(certificate, name) for name in cls.model_fields if name != "status"}
+        return cls.model_validate({**facts, "status": status})
 
 
 class CertificateList(BaseModel):

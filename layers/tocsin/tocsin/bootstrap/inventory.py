@@ -1,20 +1,25 @@
 """The wiring of the inventory, and of the expiry check."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from tocsin.bootstrap import resources
+from tocsin.delivery.notification import Notification
 from tocsin.delivery.record import Event
+from tocsin.delivery.store import Change
 from tocsin.expiry.alert import Mark, MarkKind
 from tocsin.expiry.check import Checked, expiry_check
 from tocsin.expiry.compliance import Compliance
+from tocsin.expiry.deployment import DeploymentWatch
 from tocsin.expiry.lifecycle import Lifecycle
 from tocsin.expiry.stores import Stores
 from tocsin.inventory.certificate import Certificate
 from tocsin.inventory.lookup import Resolver
 from tocsin.storage.inventory.endings import EndingTable
 from tocsin.storage.inventory.lists import InventoryLists
+from tocsin.storage.inventory.pointers import Pointers
 from tocsin.storage.inventory.source_states import SourceStates
 from tocsin.storage.inventory.tables import Inventory
 from tocsin.storage.inventory.watchlist import Watchlist
@@ -71,6 +76,7 @@ def resolver() -> Resolver:
 
 def explanation_of(certificate: Certificate) -> "Explanation":
     """Say whether anybody was alerted about a certificate, and whether it arrived; what comes next; and why not."""
+    from tocsin.bootstrap.renewals import job_of  # noqa: PLC0415 - it is wired of this
     from tocsin.expiry.explanation import explain  # noqa: PLC0415 - the API rarely asks
 
     resolved = resolver().resolve(certificate)
@@ -85,6 +91,7 @@ def explanation_of(certificate: Certificate) -> "Explanation":
         notifications=rows,
         now=resources.now(),
         problems=[f"{problem.kind} {problem.id} {problem.detail}" for problem in resolved.problems],
+        renewal=job_of(certificate),
     )
 
 
@@ -97,10 +104,14 @@ def _marks(certificate: Certificate) -> list[Mark]:
 
 def run_expiry_check(context: resources.LambdaContext) -> Checked | None:
     """Check once, unless another check is at it."""
-    rules = Compliance(records().rules, lifecycle())
+    from tocsin.bootstrap.renewals import renewals  # noqa: PLC0415 - it is wired of this
+
     watchlist = Watchlist(resources.dynamodb(), resources.settings().inventory_table)
+    made: list[Notification] = []  # told when the threads are done: counting is for one of them
+    ended: list[Change] = []  # the same
+    changes = replace(lifecycle(), created=made.append, ended=ended.append)
     with ThreadPoolExecutor(_LOOKS) as threads:
-        return expiry_check(
+        checked = expiry_check(
             lease("expiry_check", context),
             Stores(watchlist, records().certificates, resources.alerts()),
             resolver(),
@@ -110,8 +121,20 @@ def run_expiry_check(context: resources.LambdaContext) -> Checked | None:
             created=resources.recorder().created,
             end_again=lifecycle().end_again,
             each=threads.map,
-            rules=rules,
+            watches=[_deployments(watchlist, changes), renewals(made.append)],
+            rules=Compliance(records().rules, changes),
         )
+    for row in made:
+        resources.recorder().created(row)
+    for change in ended:
+        resources.recorder().observe(Event.SETTLED, change)
+    return checked
+
+
+def _deployments(watchlist: Watchlist, changes: Lifecycle) -> DeploymentWatch:
+    """Open what watches that renewed certificates are served."""
+    pointers = Pointers(resources.dynamodb(), resources.settings().inventory_table)
+    return DeploymentWatch(pointers, records().certificates, watchlist, changes)
 
 
 def lease(job: str, context: resources.LambdaContext) -> Lease:

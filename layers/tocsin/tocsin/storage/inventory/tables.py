@@ -11,6 +11,7 @@ from tocsin.storage.inventory.items import CERTIFICATE, OWNER, POLICY, TEAM, cer
 from tocsin.storage.inventory.pointers import pointing
 from tocsin.storage.inventory.records import Layout, Records
 from tocsin.storage.inventory.references import references
+from tocsin.storage.inventory.renewal_jobs import abandoning
 from tocsin.storage.inventory.rules import RuleRecords
 from tocsin.storage.inventory.watchlist import looking_anew
 from tocsin.storage.transaction import LIMIT, commit
@@ -52,12 +53,17 @@ _TEAMS: Layout[Team] = Layout(
 
 
 class _Policies(Records[RenewalPolicy]):
-    """Policies: one whose routes change has its certificates looked at anew, by the check."""
+    """Policies: one that tells by other ways has its certificates looked at anew, by the check."""
 
     def _further(self, before: RenewalPolicy | None, after: RenewalPolicy | None) -> list[dict[str, Any]]:
-        if after is None or (before is not None and before.routes == after.routes):
+        if after is None or (before is not None and _decisive(before) == _decisive(after)):
             return []
         return [looking_anew(self._table, after)]
+
+
+def _decisive(policy: RenewalPolicy) -> tuple[object, ...]:
+    """Give what the check decides by, at instants that it has planned already."""
+    return policy.routes, policy.keys, policy.renew_before
 
 
 class _Certificates(Records[Certificate]):
@@ -79,7 +85,8 @@ class _Certificates(Records[Certificate]):
         self._remove_others(thing, None)
 
     def _further(self, before: Certificate | None, after: Certificate | None) -> list[dict[str, Any]]:
-        return pointing(self._table, before, after)[:_POINTERS]
+        given_up = [] if before is None or after is not None else abandoning(self._table, before)
+        return [*pointing(self._table, before, after)[:_POINTERS], *given_up]
 
     def _remove_others(self, before: Certificate, after: Certificate | None) -> None:
         others = pointing(self._table, before, after)[_POINTERS:]
