@@ -4,7 +4,7 @@ import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -35,6 +35,7 @@ class Asked:
     path: str
     query: Mapping[str, str]
     body: Any
+    if_match: str | None = None
 
     @property
     def line(self) -> str:
@@ -87,11 +88,15 @@ def recorded_api() -> Iterator[RecordedApi]:
         def do_POST(self) -> None:
             self._answer()
 
+        def do_DELETE(self) -> None:
+            self._answer()
+
         def _answer(self) -> None:
             url = urlsplit(self.path)
             raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             path = url.path.removeprefix("/live/api/v1")
-            api.asked.append(Asked(self.command, path, dict(parse_qsl(url.query)), json.loads(raw) if raw else None))
+            asked = Asked(self.command, path, dict(parse_qsl(url.query)), json.loads(raw) if raw else None)
+            api.asked.append(replace(asked, if_match=self.headers.get("If-Match")))
             status, said = api.next_answer(f"{self.command} {path}")
             body = json.dumps(said).encode()
             self.send_response(status)

@@ -1,6 +1,6 @@
 """Issue 10: 10,000 certificates and 50 rules: the check's requests follow what changed, not the inventory.
 
-CI counts with 1,200 certificates; TOCSIN_RULES_SIZE asks for another number.
+Contract 4.12 [T]. CI counts with 1,200 certificates; TOCSIN_RULES_SIZE asks for another number.
 """
 
 import logging
