@@ -118,6 +118,19 @@ class Store:
         """Name the certificates that the list of a rule's violations has."""
         return [one.id for one in every(lambda place: self.inventory.rules.violations(rule_id, 3, place))]
 
+    @property
+    def lifecycle(self) -> Lifecycle:
+        """Open what changes certificates, with all that this means for their alerts."""
+        return Lifecycle(
+            self.inventory.certificates,
+            self.alerts,
+            self.notifications,
+            lambda _change: None,
+            EndingTable(self.client, self.names["Inventory"]),
+            POLICY,
+            self.created.append,
+        )
+
     def said(self, action: Action, id_: str, kind: Kind = Kind.CERTIFICATE) -> AuditEvent:
         """Write an audit event."""
         return event(action, kind.resource(id_), "a test", self.now, nonce=uuid4().hex)
@@ -136,9 +149,9 @@ class Store:
             "clock": lambda: self.now,
             "remaining": lambda: seconds,
             "created": self.created.append,
-            "end_again": self.lifecycle().end_again,
-            "rules": Compliance(self.inventory.rules, self.lifecycle()),
             "watches": [self.deployments()],
+            "end_again": self.lifecycle.end_again,
+            "rules": Compliance(self.inventory.rules, self.lifecycle),
         }
         return expiry_check(**(arguments | given))
 
@@ -148,22 +161,10 @@ class Store:
         assert done is not None
         return done
 
-    def lifecycle(self) -> Lifecycle:
-        """Open what changes certificates, with all that this means for their alerts."""
-        return Lifecycle(
-            self.inventory.certificates,
-            self.alerts,
-            self.notifications,
-            lambda _change: None,
-            EndingTable(self.client, self.names["Inventory"]),
-            POLICY,
-            self.created.append,
-        )
-
     def deployments(self) -> DeploymentWatch:
         """Open what watches that renewed certificates are served, as `bootstrap` does."""
         pointers = Pointers(self.client, self.names["Inventory"])
-        return DeploymentWatch(pointers, self.inventory.certificates, self.watchlist, self.lifecycle())
+        return DeploymentWatch(pointers, self.inventory.certificates, self.watchlist, self.lifecycle)
 
     def resolver(self, fallback_email: str = "") -> Resolver:
         """Make what looks up policies and people."""

@@ -51,6 +51,7 @@ class CertificateOut(Shown):
     serial: str
     fingerprint_sha256: str
     issuer: str
+    issuer_id: str | None
     not_before: datetime | None
     expires_at: datetime
     status: CertificateStatus
@@ -72,9 +73,9 @@ class CertificateOut(Shown):
     in_use_by: list[str]
     replaced_at: datetime | None
     replaced_by: str | None
+    renewal: PendingRenewalOut | None
     violations: list[ViolationOut]
     """The rules that it violates, as the last check saw it."""
-    renewal: PendingRenewalOut | None
     created_at: datetime
     updated_at: datetime
     version: int
@@ -121,4 +122,31 @@ class CertificateNotifications(BaseModel):
     """A page of the alerts of one certificate, the latest cycle first."""
 
     items: list[NotificationOut]
+    next_cursor: str | None
+
+
+class VersionOut(Shown):
+    """A certificate that a place has, or had. `gone_at` is null while it is there."""
+
+    id: str
+    first_seen_at: datetime
+    last_seen_at: datetime
+    gone_at: datetime | None
+    times_seen: int
+    source: Source
+    source_ref: str
+    issuer: str
+    serial: str
+    fingerprint_sha256: str
+    not_before: datetime | None
+    expires_at: datetime
+    key_kind: str
+    key_size: int | None
+    signature_algorithm: str
+
+
+class VersionList(BaseModel):
+    """A page, the one that came last first."""
+
+    items: list[VersionOut]
     next_cursor: str | None

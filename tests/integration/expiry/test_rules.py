@@ -108,7 +108,7 @@ def test_a_renewed_certificate_that_still_violates_it_is_told_of_again(store: St
     renewed = a_certificate(id="c0")
     before = store.inventory.certificates.get("c0")
     after = before.changed(replace(before, expires_at=renewed.expires_at + 90 * DAY, not_before=store.now), store.now)
-    store.lifecycle().change(before, after, "a test")
+    store.lifecycle.change(before, after, "a test")
     store.now += HOUR
     store.checked()
     old, new = told(store)
@@ -157,7 +157,7 @@ def test_time_alone_may_violate_a_rule(store: Store) -> None:
     assert len(told(store)) == 1
     before = store.inventory.certificates.get("c0")
     after = before.changed(replace(before, expires_at=before.expires_at + 90 * DAY), store.now)
-    store.lifecycle().change(before, after, "a test")
+    store.lifecycle.change(before, after, "a test")
     store.checked()
     assert violated(store, "c0") == []
     assert [row.status for row in told(store)] == [Status.SUPERSEDED]
@@ -167,16 +167,16 @@ def test_what_is_not_watched_is_violated_by_nothing(store: Store) -> None:
     fill(store, OWNED)
     store.now += HOUR
     store.checked()
-    store.lifecycle().delete(store.inventory.certificates.get("c0"), "a test", store.now)
+    store.lifecycle.delete(store.inventory.certificates.get("c0"), "a test", store.now)
     before = store.inventory.certificates.get("c1")
     archived = before.changed(replace(before, archived_at=store.now), store.now)
-    store.lifecycle().change(before, archived, "a test")
+    store.lifecycle.change(before, archived, "a test")
     assert store.violating("tagged") == ["c2"]
     store.now += HOUR
     store.checked()
     assert [row.status for row in told(store) if row.certificate_id != "c2"] == [Status.SUPERSEDED] * 2
     back = archived.changed(replace(archived, archived_at=None), store.now)
-    store.lifecycle().change(archived, back, "a test")
+    store.lifecycle.change(archived, back, "a test")
     store.checked()
     assert store.violating("tagged") == ["c1", "c2"]
 
@@ -191,7 +191,7 @@ def test_a_certificate_that_violates_very_many_rules_at_once(store: Store, count
     store.now += HOUR
     store.checked()
     assert len(violated(store, "c0")) == len(told(store)) == count
-    store.lifecycle().delete(store.inventory.certificates.get("c0"), "a test", store.now)
+    store.lifecycle.delete(store.inventory.certificates.get("c0"), "a test", store.now)
     assert not [item for item in store.items("Inventory") if item["sk"]["S"].startswith("violation#")]
     assert {row.status for row in told(store)} == {Status.SUPERSEDED}
 
@@ -236,7 +236,7 @@ def test_rules_that_the_storage_does_not_give_silence_no_other_alert(store: Stor
         def every(self) -> Any:
             raise RuntimeError("throttled")
 
-    done = store.checked(rules=compliance.Compliance(Silent(), store.lifecycle()))
+    done = store.checked(rules=compliance.Compliance(Silent(), store.lifecycle))
     assert (done.counts[Seen.RAISED], done.counts[Seen.FAILED]) == (1, 1)
     assert [row.type for row in store.rows()] == ["ExpirationWarning"]
     assert store.checked().counts[Seen.RAISED] == 1

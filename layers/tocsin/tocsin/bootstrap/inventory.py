@@ -17,7 +17,11 @@ from tocsin.expiry.lifecycle import Lifecycle
 from tocsin.expiry.stores import Stores
 from tocsin.inventory.certificate import Certificate
 from tocsin.inventory.lookup import Resolver
+from tocsin.sources.silence import Watch
+from tocsin.storage.inventory.agents import AgentTable
 from tocsin.storage.inventory.endings import EndingTable
+from tocsin.storage.inventory.indexing import IndexingTable
+from tocsin.storage.inventory.issuers import Issuers
 from tocsin.storage.inventory.lists import InventoryLists
 from tocsin.storage.inventory.pointers import Pointers
 from tocsin.storage.inventory.source_states import SourceStates
@@ -47,6 +51,12 @@ def lists() -> InventoryLists:
 
 
 @cache
+def issuers() -> Issuers:
+    """Open the issuers of certificates."""
+    return Issuers(resources.dynamodb(), resources.settings().inventory_table)
+
+
+@cache
 def source_states() -> SourceStates:
     """Open the sources' states."""
     return SourceStates(resources.dynamodb(), resources.settings().inventory_table)
@@ -65,6 +75,17 @@ def lifecycle() -> Lifecycle:
         settings.delivery,
         resources.recorder().created,
     )
+
+
+@cache
+def agents() -> AgentTable:
+    """Open the agents that report."""
+    return AgentTable(resources.dynamodb(), resources.settings().inventory_table, resources.audit_trail())
+
+
+def agent_watch() -> Watch:
+    """Make what notes the reports of agents, and tells of their silence."""
+    return Watch(agents(), lifecycle())
 
 
 def resolver() -> Resolver:
@@ -123,6 +144,7 @@ def run_expiry_check(context: resources.LambdaContext) -> Checked | None:
             each=threads.map,
             watches=[_deployments(watchlist, changes), renewals(made.append)],
             rules=Compliance(records().rules, changes),
+            indexer=IndexingTable(resources.dynamodb(), resources.settings().inventory_table, records().certificates),
         )
     for row in made:
         resources.recorder().created(row)

@@ -31,7 +31,7 @@ from tocsin.expiry.plan import (
     notification_of,
 )
 from tocsin.expiry.policy_changes import look_anew
-from tocsin.expiry.stores import ChangedRules, DueCertificate, EndedCycle, Raised, Stores
+from tocsin.expiry.stores import ChangedRules, DueCertificate, EndedCycle, Indexer, Indexing, Raised, Stores
 from tocsin.inventory.audit import Kind
 from tocsin.inventory.certificate import Certificate
 from tocsin.inventory.lookup import Found, Problem, Resolved, Resolver
@@ -75,6 +75,8 @@ class Seen(StrEnum):
     """It is due because its policy changed."""
     RULES_CHANGED = "rules_changed"
     """It is due because of rules that changed."""
+    INDEXED = "indexed"
+    """An earlier release wrote it, and it was written anew with all that leads to it."""
     ENDED_AGAIN = "ended_again"
     """The end of one of its cycles was interrupted, and is finished."""
 
@@ -104,12 +106,14 @@ def expiry_check(  # noqa: PLR0913 - a use case takes its collaborators as argum
     each: Each = map,
     watches: Sequence[Watch] = (),
     rules: Compliance | None = None,
+    indexer: Indexer | None = None,
 ) -> Checked | None:
     """Raise what is due, or do nothing (and return None) while another check is at it.
 
     `remaining` gives the seconds left; `created` hears of each alert that was raised; `end_again` finishes the end of a
     cycle that was interrupted; `each` looks at the certificates of a page, each of which waits for storage three times;
-    `watches` look at each before it is decided what it owes, `rules` last.
+    `watches` look at each before it is decided what it owes, `rules` last; `indexer` writes anew what a release before
+    wrote.
     A failure to read what is due raises nothing and fails the check (ClientError).
     """
     now = clock()
@@ -117,7 +121,7 @@ def expiry_check(  # noqa: PLR0913 - a use case takes its collaborators as argum
         return None
     try:
         every = (*watches, rules) if rules else watches
-        return _Check(stores, resolver, policy, clock, remaining, created, end_again, each, every, rules).run()
+        return _Check(stores, resolver, policy, clock, remaining, created, end_again, each, every, rules, indexer).run()
     finally:
         lease.release()
 
@@ -145,6 +149,7 @@ class _Check:
     each: Each
     watches: Sequence[Watch]
     rules: Compliance | None
+    indexer: Indexer | None
     counts: Counter[Seen] = field(default_factory=Counter)
     problems: dict[Problem, None] = field(default_factory=dict)
     oldest: datetime | None = None
@@ -162,6 +167,8 @@ class _Check:
             self._judge_anew(left_over.rules, self.rules, now, keep)
         is_complete = self._look_at_due(now, left_over.position)
         self.problems |= dict.fromkeys(self.rules.problems if self.rules else ())
+        if is_complete:
+            self._index(left_over.indexing)
         age = (now - self.oldest).total_seconds() if self.oldest else 0.0
         return Checked(self.counts, tuple(self.problems), max(0.0, age), is_complete)
 
@@ -190,6 +197,16 @@ class _Check:
                 logging.getLogger(__name__).exception("the end of a cycle of %s failed", cycle.certificate_id)
             else:
                 self.counts[Seen.ENDED_AGAIN] += 1
+
+    def _index(self, indexing: Indexing) -> None:
+        """Write anew what an earlier release wrote, when all that is due is looked at: nobody waits for it."""
+        if self.indexer is None or indexing.is_done:
+            return
+        try:
+            self.counts[Seen.INDEXED] += self.indexer.go_on(indexing, lambda: self.remaining() > STOP_BEFORE)
+        except Exception:  # what was to be alerted is; the next check goes on with this
+            self.counts[Seen.FAILED] += 1
+            logging.getLogger(__name__).exception("certificates of an earlier release can't be written anew")
 
     def _look_at_due(self, now: datetime, start: str | None) -> bool:
         """Go on behind the key `start`, then from the beginning; tell whether time sufficed."""

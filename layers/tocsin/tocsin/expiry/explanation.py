@@ -143,7 +143,7 @@ def explain(
         status=certificate.status(now, policy.thresholds),
         policy=policy.name,
         problems=tuple(problems),
-        summary=_summary(told_now, findings, following) + _of_renewal(renewal) + _violated(certificate),
+        summary=_summary(told_now, findings, following) + _violated(certificate) + _of_renewal(renewal),
         told=told,
         happened=tuple(_happened(one, certificate, policy, recorded, decisions) for one in certificate.happened),
         awaited=certificate.awaited,

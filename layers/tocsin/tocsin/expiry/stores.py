@@ -1,6 +1,6 @@
 """The ports that `storage` fills for alerts and the lives of certificates, and the values that pass through them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -129,6 +129,17 @@ class ChangedRules:
 
 
 @dataclass(frozen=True, slots=True)
+class Indexing:
+    """How far certificates of an earlier release are written anew, with all that leads to them."""
+
+    is_done: bool = False
+    after: str | None = None
+    """The key behind which a walk over all certificates goes on; null: it begins."""
+    written: int = 0
+    """How many this walk has written."""
+
+
+@dataclass(frozen=True, slots=True)
 class LeftOver:
     """What checks before left to this one."""
 
@@ -138,6 +149,14 @@ class LeftOver:
     ended: tuple[EndedCycle, ...] = ()
     """Cycles whose end is not finished."""
     rules: ChangedRules | None = None
+    indexing: Indexing = Indexing()
+
+
+class Indexer(Protocol):
+    """Writes certificates of an earlier release anew, once."""
+
+    def go_on(self, indexing: Indexing, has_time: Callable[[], bool]) -> int:
+        """Go on from where the check before left off, while `has_time`; say how many were written."""
 
 
 class Watchlist(Protocol):

@@ -15,6 +15,7 @@ from tocsin.inventory.policy import RenewalPolicy
 from tocsin.inventory.rules.rule import Rule
 from tocsin.storage.codec import Item, from_timestamp, shard_of, sort_key, timestamp
 from tocsin.storage.inventory.endings import WORK, ended_cycle, is_ending
+from tocsin.storage.inventory.indexing import SORT_KEY, indexing_of
 from tocsin.storage.inventory.items import SHARDS, id_of, key
 from tocsin.storage.paging import LOWEST, Index, Reader
 
@@ -97,9 +98,11 @@ class Watchlist:
         )
         items: dict[str, Item] = {item["sk"]["S"]: item for item in answer["Items"]}
         position = items.pop(_POSITION["sk"]["S"], {}).get("last_key", {}).get("S")
+        indexing = indexing_of(items.pop(SORT_KEY, None))
         ended = [items.pop(name) for name in list(items) if is_ending(name)]
         rules = _changed_rules(items.pop(RULES["sk"]["S"], None))
-        return LeftOver(position, tuple(map(_changed_policy, items.values())), tuple(map(ended_cycle, ended)), rules)
+        changed = tuple(map(_changed_policy, items.values()))
+        return LeftOver(position, changed, tuple(map(ended_cycle, ended)), rules, indexing)
 
     def certificates_of(self, changed: ChangedPolicy, limit: int) -> list[tuple[str, str]]:
         """Give (key, id) of the next `limit` certificates that name the policy."""
