@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cache, partial
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from tocsin.bootstrap import resources
 from tocsin.delivery.notification import Notification
 from tocsin.delivery.record import Event
+from tocsin.delivery.store import Change
 from tocsin.expiry.alert import Mark, MarkKind
 from tocsin.expiry.check import Checked, expiry_check
 from tocsin.expiry.compliance import Compliance
@@ -139,9 +141,10 @@ def run_expiry_check(context: resources.LambdaContext) -> Checked | None:
     """Check once, unless another check is at it."""
     from tocsin.bootstrap.renewals import renewals  # noqa: PLC0415 - it is wired of this
 
-    rules = Compliance(records().rules, lifecycle())
     watchlist = Watchlist(resources.dynamodb(), resources.settings().inventory_table)
-    handed_off: list[Notification] = []  # told when the threads are done: counting is for one of them
+    made: list[Notification] = []  # told when the threads are done: counting is for one of them
+    ended: list[Change] = []  # the same
+    changes = replace(lifecycle(), created=made.append, ended=ended.append)
     with ThreadPoolExecutor(_LOOKS) as threads:
         checked = expiry_check(
             lease("expiry_check", context),
@@ -153,19 +156,21 @@ def run_expiry_check(context: resources.LambdaContext) -> Checked | None:
             created=resources.recorder().created,
             end_again=lifecycle().end_again,
             each=threads.map,
-            watches=[_deployments(watchlist), renewals(handed_off.append)],
-            rules=rules,
+            watches=[_deployments(watchlist, changes), renewals(made.append)],
+            rules=Compliance(records().rules, changes),
             indexer=IndexingTable(resources.dynamodb(), resources.settings().inventory_table, records().certificates),
         )
-    for row in handed_off:
+    for row in made:
         resources.recorder().created(row)
+    for change in ended:
+        resources.recorder().observe(Event.SETTLED, change)
     return checked
 
 
-def _deployments(watchlist: Watchlist) -> DeploymentWatch:
+def _deployments(watchlist: Watchlist, changes: Lifecycle) -> DeploymentWatch:
     """Open what watches that renewed certificates are served."""
     pointers = Pointers(resources.dynamodb(), resources.settings().inventory_table)
-    return DeploymentWatch(pointers, records().certificates, watchlist, lifecycle())
+    return DeploymentWatch(pointers, records().certificates, watchlist, changes)
 
 
 def lease(job: str, context: resources.LambdaContext) -> Lease:
