@@ -6,6 +6,8 @@
 | `certificate#<id>`        | `mark#<alert id>`  | a recorded decision; the id begins with its cycle                 |
 | `renewal_policy#<id>`     | `record`           | the policy; owners and teams alike                                |
 | `renewal_policy#<id>`     | `references`       | how many refer to it; owners and teams alike                      |
+| `certificate#<id>`        | `renewal#<job id>` | leads to a renewal job; the id begins with its cycle              |
+| `renewal_job#<id>`        | `record`           | the renewal job                                                   |
 | `work`                    | `policy#<id>`      | a policy whose certificates must be looked at anew                |
 | `work`                    | `position`         | where the check stopped for lack of time                          |
 
@@ -16,7 +18,7 @@ Indexes, all KEYS_ONLY. `due`: watched certificates by the instant at which the 
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from tocsin.delivery.channel_name import ChannelName
@@ -26,7 +28,7 @@ from tocsin.inventory.audit import Kind
 from tocsin.inventory.certificate import Certificate, Source
 from tocsin.inventory.contacts import Owner, Team
 from tocsin.inventory.occurrences import AwaitedDeployment, CertificateEvent, Occurrence, PendingRenewal, Violation
-from tocsin.inventory.policy import RenewalPolicy
+from tocsin.inventory.policy import DEPLOYMENT_GRACE, RENEWAL_DEADLINE_HOURS, RenewalPolicy, read_renew_before
 from tocsin.inventory.thresholds import DEFAULTS, read_threshold
 from tocsin.storage.codec import (
     EPOCH,
@@ -150,6 +152,7 @@ CERTIFICATE = Codec(
         Column("due_at", INSTANT),
     ),
 )
+HOURS = Form("N", lambda time: str(time // timedelta(hours=1)), lambda digits: timedelta(hours=int(digits)))
 POLICY = Codec(
     RenewalPolicy,
     (
@@ -163,7 +166,10 @@ POLICY = Codec(
         Column("severities", _SEVERITIES, {}),
         Column("channels", _CHANNELS, {}),
         Column("events", _EVENTS, {}),
+        Column("deployment_grace", HOURS, DEPLOYMENT_GRACE, attribute="deployment_grace_hours"),
         Column("fallbacks", _FALLBACKS, {}),
+        Column("renew_before", Form("S", str, read_renew_before)),
+        Column("renewal_deadline_hours", NUMBER, RENEWAL_DEADLINE_HOURS),
         Column("since", _SINCE, {}),
     ),
 )
