@@ -20,6 +20,7 @@ TAGS = {
     "Certificates": "What is watched, and whom it alerts.",
     "Renewals": "Renewals that were asked for, and what is seen of them.",
     "Renewal policies": "When certificates alert, how severely, and by which channels.",
+    "Rules": "What certificates must keep, beside their expiry, and which ones do not.",
     "People": "Owners and teams: whom alerts go to.",
     "Audit": "Who did what to which thing.",
     "State": "Counts, and where certificates come from.",
@@ -76,16 +77,25 @@ PARAMETERS: dict[str, str] = {
     "owner_id": "Equal to this.",
     "team_id": "Equal to this.",
     "policy_id": "Equal to this.",
+    "violating": "True: those that violate a rule. False: all others.",
+    "environment": "Equal to this.",
+    "tag": "A tag, `key:value`, or its key alone. It may be repeated: all of them must hold.",
+    "key_kind": "Equal to this, in upper or lower case: `RSA`, `EC`.",
+    "key_size_below": "Its key has fewer bits; a key whose size is not known is none of these.",
+    "signature_algorithm": "Equal to this, in upper or lower case: `SHA1-RSA`.",
+    "issuer_id": "The id of an issuer of `GET /issuers`.",
+    "source": "Equal to this.",
     "resource": "Such as `certificate/01JZ8W3T5N6V0QJ4X2M7C9K1RB`.",
     "action": "Such as `notification_requeued`.",
     "after": "At or after this time.",
     "before": "Before this time.",
     "id": "Its id.",
+    "name in query": "In its common name or one of the others, in upper or lower case.",
     "name": "Its name. The colon may be written as `%3A`, or as a dot.",
     "Idempotency-Key": "Repeat a request with the same key when you don't know whether it arrived.",
     "If-Match": "The `ETag` of what you have read, or `*`.",
 }
-"""What each parameter is, wherever it is taken."""
+"""What each parameter is, wherever it is taken; or in one place, such as `name in query`."""
 
 IDS: dict[str, dict[str, object]] = {
     "/notifications/": {"type": "string", "pattern": ULID_PATTERN},
@@ -114,6 +124,14 @@ _DRAFT = {
     "channels": {"critical": ["Email", "PagerDuty"]},
     "fallbacks": {"Slack:payments": "Email"},
     "renew_before": "33%",
+}
+
+_RULE = {
+    "name": "Keys of payments",
+    "type": "MinimumKey",
+    "config": {"rsa_bits": 3072, "ec_bits": 256, "forbidden_signatures": ["SHA1-*"]},
+    "severity": "critical",
+    "scope": {"team_id": "01JZ8W3T5N6V0QJ4X2M7C9K1RB", "environment": "production"},
 }
 
 
@@ -261,12 +279,20 @@ OPERATIONS: dict[str, Operation] = {
         conflict=f"It succeeded, or is cancelled. {_RACE}",
         examples={"failed": {"state": "failed", "detail": "the DNS challenge was not answered"}},
     ),
+    "GET /certificates/{id}/versions": Operation(
+        id="listCertificateVersions", tag="Certificates", summary="List the certificates that were seen at a place"
+    ),
+    "GET /issuers": Operation(id="listIssuers", tag="Certificates", summary="List who issued what is watched"),
     **_collection("/renewal-policies", "policy", "policies", "Renewal policies", _DRAFT),
     "POST /renewal-policies/{id}/simulate": Operation(
         id="simulatePolicy",
         tag="Renewal policies",
         summary="Say what a draft would raise",
         examples={"quarter": _DRAFT | {"start": "2027-01-01T00:00:00Z", "end": "2027-04-01T00:00:00Z"}},
+    ),
+    **_collection("/policies", "rule", "rules", "Rules", _RULE),
+    "GET /policies/{id}/violations": Operation(
+        id="listRuleViolations", tag="Rules", summary="List the certificates that violate a rule"
     ),
     **_collection("/owners", "owner", "owners", "People", {"name": "Ada", "email": "ada@example.com"}),
     **_collection("/teams", "team", "teams", "People", {"name": "Platform", "email": "platform@example.com"}),

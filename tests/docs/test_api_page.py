@@ -127,10 +127,18 @@ def test_fields_of_imports_and_sources() -> None:
     assert {name for row in shown for name in codes(row["field"])} == set(properties("SourceOut"))
 
 
+@pytest.mark.parametrize(
+    ("heading", "column", "schema"),
+    [("Versions of a certificate", "part of a version", "VersionOut"), ("Issuers", "part of an issuer", "IssuerOut")],
+)
+def test_fields_of_versions_and_issuers(heading: str, column: str, schema: str) -> None:
+    assert set(described(heading, column)) == set(properties(schema))
+
+
 def test_values_of_fields() -> None:
     """Each value of each enumeration is on the page."""
     schemas = openapi()["components"]["schemas"]
-    for name in ("Status", "Outcome", "Severity", "AttemptClass", "CertificateStatus"):
+    for name in ("Status", "Outcome", "Severity", "AttemptClass", "CertificateStatus", "Source"):
         for value in schemas[name]["enum"]:
             assert f"`{value}`" in API.read_text(), (name, value)
     assert all(f"`{kind}`" in API.read_text() for kind in ChannelKind)

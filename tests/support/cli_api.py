@@ -35,6 +35,8 @@ class Asked:
     path: str
     query: Mapping[str, str]
     body: Any
+    pairs: tuple[tuple[str, str], ...] = ()
+    """The whole query: of what is said twice `query` has the last."""
 
     @property
     def line(self) -> str:
@@ -91,7 +93,8 @@ def recorded_api() -> Iterator[RecordedApi]:
             url = urlsplit(self.path)
             raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             path = url.path.removeprefix("/live/api/v1")
-            api.asked.append(Asked(self.command, path, dict(parse_qsl(url.query)), json.loads(raw) if raw else None))
+            pairs = tuple(parse_qsl(url.query))
+            api.asked.append(Asked(self.command, path, dict(pairs), json.loads(raw) if raw else None, pairs))
             status, said = api.next_answer(f"{self.command} {path}")
             body = json.dumps(said).encode()
             self.send_response(status)

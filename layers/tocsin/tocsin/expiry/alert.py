@@ -148,17 +148,21 @@ def event_subject(certificate: Certificate, occurrence: Occurrence, now: datetim
 
 def event_message(certificate: Certificate, occurrence: Occurrence, now: datetime) -> str:
     """Give a message that is true at `now`: what happened, where, what to do, and the facts."""
-    first = f"[{occurrence.event}] {_happened(certificate, occurrence, now)}."
+    what = nouns_of(certificate).what
+    first = f"[{occurrence.event}] {_happened(certificate, occurrence, now, f'{what} ')}."
     detail = [bounded(occurrence.detail, _DETAIL_LIMIT)] if occurrence.detail else []
-    what = "What is served there" if occurrence.event is CertificateEvent.DEPLOYMENT_FAILURE else "It"
-    remaining = remaining_text(certificate.expires_at, now, nouns_of(certificate))
-    left = f"{what} {remaining}, at {written(certificate.expires_at)}."
-    return "\n".join([first, *detail, left, _NEXT.get(occurrence.event, _NOTHING), *_facts(certificate)])
+    it = "What is served there" if occurrence.event is CertificateEvent.DEPLOYMENT_FAILURE else "It"
+    left = remaining_text(certificate.expires_at, now, nouns_of(certificate))
+    how_long = f"{it} {left}, at {written(certificate.expires_at)}."
+    return "\n".join([first, *detail, how_long, _NEXT.get(occurrence.event, _NOTHING), *_facts(certificate)])
 
 
-def _happened(certificate: Certificate, occurrence: Occurrence, now: datetime) -> str:
+def _happened(certificate: Certificate, occurrence: Occurrence, now: datetime, whose: str = "") -> str:
+    """Say it in a sentence without its end; `whose` stands before the name of what has words of its own."""
     words = nouns_of(certificate)
-    return words.happened.get(occurrence.event, _HAPPENED[occurrence.event]).format(
+    own = words.happened.get(occurrence.event)
+    sentence = _HAPPENED[occurrence.event] if own is None else f"{whose or words.in_subject}{{name}} {own}"
+    return sentence.format(
         name=bounded(certificate.common_name, _NAME_IN_SUBJECT),
         place=bounded(certificate.source_ref or certificate.common_name, _NAME_IN_SUBJECT),
         left=remaining_text(certificate.expires_at, now, words),

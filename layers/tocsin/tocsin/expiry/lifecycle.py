@@ -184,20 +184,42 @@ def _action(before: Certificate, after: Certificate) -> Action:
         return Action.CERTIFICATE_REPLACED
     if after.expires_at != before.expires_at:
         return Action.CERTIFICATE_RENEWED
+    if after.violations != before.violations:
+        return Action.CERTIFICATE_JUDGED
     return Action.CERTIFICATE_UPDATED
 
 
-_BOOKKEEPING = ("updated_at", "version", "due_at", "watched_since", "occurrences", "renewed_from", "indexed")
+_BOOKKEEPING = (
+    "updated_at",
+    "version",
+    "due_at",
+    "watched_since",
+    "occurrences",
+    "violations",
+    "renewed_from",
+    "indexed",
+)
 
 
 def _difference(before: Certificate, after: Certificate) -> dict[str, str]:
     """Name what changed, from what to what."""
     names = (field.name for field in fields(Certificate) if field.name not in _BOOKKEEPING)
-    return {
+    differing = {
         name: f"{_told(getattr(before, name))} -> {_told(getattr(after, name))}"
         for name in names
         if getattr(before, name) != getattr(after, name)
     }
+    return differing | _judged(before, after)
+
+
+def _judged(before: Certificate, after: Certificate) -> dict[str, str]:
+    """Name the rules that it newly violates, and those that it violates no more."""
+    was, is_ = ({one.rule_id: one.rule for one in version.violations} for version in (before, after))
+    parts = (
+        ("violates", [name for id_, name in is_.items() if id_ not in was]),
+        ("violates_no_more", [name for id_, name in was.items() if id_ not in is_]),
+    )
+    return {part: ", ".join(names) for part, names in parts if names}
 
 
 def _told(value: object) -> object:

@@ -23,7 +23,7 @@ class Nouns:
     """What it has done, as in "expired 3 days ago"."""
     renewed: str = "renewed"
     happened: Mapping[CertificateEvent, str] = field(default_factory=dict)
-    """What is said in another way of what can happen to it, as `expiry.alert` has it of certificates."""
+    """What is said in another way of what can happen to it."""
 
 
 CERTIFICATE = Nouns()
@@ -38,8 +38,8 @@ _NOUNS = {
         "was due",
         "rotated",
         {
-            CertificateEvent.RENEWAL_SUCCESS: "the rotation of {name} took place, and the next {left}",
-            CertificateEvent.RENEWAL_FAILURE: "the rotation of {name} did not take place, and {left}",
+            CertificateEvent.RENEWAL_SUCCESS: "took place",
+            CertificateEvent.RENEWAL_FAILURE: "did not take place",
         },
     ),
 }

@@ -30,7 +30,7 @@ class Action(StrEnum):
     CERTIFICATE_DELETED = "certificate_deleted"
     CERTIFICATE_REPLACED = "certificate_replaced"
     CERTIFICATE_JUDGED = "certificate_judged"
-    """It keeps a rule that it did not keep, or the other way round."""
+    """It keeps a rule that it did not keep, or the other way round, or violates one for another reason."""
     RENEWAL_REQUESTED = "renewal_requested"
     RENEWAL_REPORTED = "renewal_reported"
     """Who renews it said how far that is."""
