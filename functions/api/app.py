@@ -42,6 +42,7 @@ ROUTES = {
     "teams": "contacts",
     "audit-events": "audit_events",
     "sources": "sources",
+    "agents": "agents",
 }
 """Which module of `routes` answers what is below each first part of a path."""
 

@@ -10,6 +10,7 @@ from http import HTTPStatus
 from fields import ULID_PATTERN
 
 from tocsin.delivery.channel_name import ChannelKind
+from tocsin.sources.agents import NAME_PATTERN
 
 _LABELLED = "[:.][A-Za-z0-9_-]{1,32}"
 
@@ -22,6 +23,7 @@ TAGS = {
     "Renewal policies": "When certificates alert, how severely, and by which channels.",
     "Rules": "What certificates must keep, beside their expiry, and which ones do not.",
     "People": "Owners and teams: whom alerts go to.",
+    "Agents": "Hosts that report the certificates beside their servers.",
     "Audit": "Who did what to which thing.",
     "State": "Counts, and where certificates come from.",
 }
@@ -77,6 +79,7 @@ PARAMETERS: dict[str, str] = {
     "owner_id": "Equal to this.",
     "team_id": "Equal to this.",
     "policy_id": "Equal to this.",
+    "in_use": "Whether a service of AWS uses it, where its source knows that (ACM).",
     "violating": "True: those that violate a rule. False: all others.",
     "environment": "Equal to this.",
     "tag": "A tag, `key:value`, or its key alone. It may be repeated: all of them must hold.",
@@ -102,6 +105,7 @@ IDS: dict[str, dict[str, object]] = {
     "/channels/": {"type": "string", "pattern": f"^({'|'.join(ChannelKind)})({_LABELLED})?$"},
     "/requeue-jobs/": {"type": "string", "pattern": ULID_PATTERN},
     "/renewal-jobs/": {"type": "string", "pattern": ULID_PATTERN},
+    "/agents/": {"type": "string", "pattern": NAME_PATTERN},
     "/": {"type": "string", "minLength": 1, "maxLength": 256},
 }
 """What stands for the parameter in a path, by how the path begins."""
@@ -296,6 +300,22 @@ OPERATIONS: dict[str, Operation] = {
     ),
     **_collection("/owners", "owner", "owners", "People", {"name": "Ada", "email": "ada@example.com"}),
     **_collection("/teams", "team", "teams", "People", {"name": "Platform", "email": "platform@example.com"}),
+    "POST /agents/{name}/reports": Operation(
+        id="reportCertificates",
+        tag="Agents",
+        summary="Report what an agent found",
+        conflict=_RACE,
+        examples={"nothing found": {"report_id": "01JZ8W3T5N6V0QJ4X2M7C9K1RB", "period_seconds": 86400, "last": True}},
+    ),
+    "GET /agents": Operation(id="listAgents", tag="Agents", summary="List agents"),
+    "GET /agents/{name}": Operation(id="getAgent", tag="Agents", summary="Read an agent"),
+    "DELETE /agents/{name}": Operation(
+        id="deleteAgent",
+        tag="Agents",
+        summary="Wait for an agent no longer",
+        status=HTTPStatus.NO_CONTENT,
+        conflict="It reports at the same moment.",
+    ),
     "GET /audit-events": Operation(id="listAuditEvents", tag="Audit", summary="List who did what"),
 }
 """By method, and the path below /api/v1. A test refuses a route that is not here."""

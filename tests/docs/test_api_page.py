@@ -73,6 +73,7 @@ def test_filters(heading: str, table: int, column: str, path: str) -> None:
         ("Certificates", "CertificateIn"),
         ("Renewal policies", "PolicyIn"),
         ("Owners and teams", "OwnerIn"),
+        ("Agents", "ReportIn"),
     ],
 )
 def test_fields_of_bodies(heading: str, schema: str) -> None:
@@ -133,6 +134,19 @@ def test_fields_of_imports_and_sources() -> None:
 )
 def test_fields_of_versions_and_issuers(heading: str, column: str, schema: str) -> None:
     assert set(described(heading, column)) == set(properties(schema))
+
+
+def test_fields_of_agents() -> None:
+    assert described("Agents", "part of an agent", 1) == [*_in_order(properties("AgentDetailOut"))]
+    text = API.read_text()
+    assert all(f"`{name}`" in text for name in properties("ReportedOut"))
+
+
+def _in_order(shown: dict[str, Any]) -> list[str]:
+    """Give the fields of an agent as the page has them: its problems beside their number."""
+    names = [name for name in shown if name != "problems"]
+    names.insert(names.index("problem_count") + 1, "problems")
+    return names
 
 
 def test_values_of_fields() -> None:

@@ -129,7 +129,7 @@ def test_optional_sources_read_by_actions_of_their_own() -> None:
     assert all(template()["Parameters"][codes(row["parameter"])[0]]["Default"] == "no" for row in rows)
 
 
-ROLES = ("producer", "reader", "operator", "administrator")
+ROLES = ("producer", "agent", "renewer", "reader", "operator", "administrator")
 
 
 def test_who_may_call_which_route() -> None:

@@ -26,6 +26,19 @@ CREDENTIALS = {
 }
 REQUEST_ID = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
 
+AGENT = {
+    "name": "web-1",
+    "first_seen_at": "2026-03-01T12:00:00Z",
+    "last_report_at": "2026-03-02T12:00:00Z",
+    "period_seconds": 3600,
+    "certificates": 2,
+    "problem_count": 1,
+    "reported_by": "arn:aws:sts::123456789012:assumed-role/web/i-0abc",
+    "version": "0.4.0",
+    "silent_since": "2026-03-02T14:00:00Z",
+}
+"""An agent as a list of the API shows it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -87,6 +100,9 @@ def recorded_api() -> Iterator[RecordedApi]:
             self._answer()
 
         def do_POST(self) -> None:
+            self._answer()
+
+        def do_DELETE(self) -> None:
             self._answer()
 
         def _answer(self) -> None:

@@ -15,6 +15,8 @@ from tocsin.expiry.lifecycle import Lifecycle
 from tocsin.expiry.stores import Stores
 from tocsin.inventory.certificate import Certificate
 from tocsin.inventory.lookup import Resolver
+from tocsin.sources.silence import Watch
+from tocsin.storage.inventory.agents import AgentTable
 from tocsin.storage.inventory.endings import EndingTable
 from tocsin.storage.inventory.indexing import IndexingTable
 from tocsin.storage.inventory.issuers import Issuers
@@ -71,6 +73,17 @@ def lifecycle() -> Lifecycle:
         settings.delivery,
         resources.recorder().created,
     )
+
+
+@cache
+def agents() -> AgentTable:
+    """Open the agents that report."""
+    return AgentTable(resources.dynamodb(), resources.settings().inventory_table, resources.audit_trail())
+
+
+def agent_watch() -> Watch:
+    """Make what notes the reports of agents, and tells of their silence."""
+    return Watch(agents(), lifecycle())
 
 
 def resolver() -> Resolver:

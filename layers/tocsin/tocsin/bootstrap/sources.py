@@ -50,7 +50,17 @@ SERVICES = (
 
 
 def run_source_sync(context: resources.LambdaContext) -> Synced | None:
-    """Sync once, unless another sync is at it."""
+    """Sync once, unless another sync is at it; and tell of agents that are silent, which takes one query."""
+    silent = inventory.agent_watch().tell_silent(
+        resources.table(), _alarm_route(), resources.now(), resources.recorder().created
+    )
+    synced = _synced(context)
+    if synced is not None:
+        synced.silent += silent
+    return synced
+
+
+def _synced(context: resources.LambdaContext) -> Synced | None:
     settings = resources.settings()
     guard = settings.reach.guard
     with closing(Blocking(_DNS_THREADS, "dns")) as blocking:

@@ -107,9 +107,16 @@ class Lifecycle:
         """End all alerts of a cycle that are not true any more; forget it once all are ended."""
         raised = self._raised(cycle.certificate_id, cycle.expires_at)
         reasons = {id_: reason for id_, mark in raised.items() if (reason := why_untrue(mark, after)) is not None}
-        ended = [self._end(row, reason, now) for row, reason in self._rows(reasons)]
-        if all(ended):
+        if self.end(reasons, now):
             self.endings.finish(cycle)
+
+    def end(self, reasons: Mapping[str, str], now: datetime) -> bool:
+        """End notifications, by their ids, for what makes each untrue, and what stands in for them.
+
+        Tell whether all are ended.
+        """
+        ended = [self._end(row, reason, now) for row, reason in self._rows(reasons)]
+        return all(ended)
 
     def _end(self, row: Notification, reason: str, now: datetime) -> bool:
         """End one alert; tell whether that is done."""
