@@ -216,12 +216,12 @@ def test_certificates_are_asked_for_by_all_that_is_known_of_them(api: RecordedAp
         "--source": "acm-pca",
     }
     flags = [text for pair in said.items() for text in pair]
-    done = api.run("certificates", *flags, "--tag", "team=web=1", "--tag", "pci")
+    done = api.run("certificates", *flags, "--unused", "--tag", "team=web=1", "--tag", "pci")
     assert done.exit_code == 0, done.output
     (asked,) = api.asked
     names = {flag.lstrip("-").replace("-", "_"): value for flag, value in said.items()}
     names["issuer_id"] = names.pop("issuer")
-    assert asked.query == names | {"tag": "pci", "limit": "51"}
+    assert asked.query == names | {"tag": "pci", "in_use": "false", "limit": "51"}
     assert asked.pairs.count(("tag", "team:web=1")) == asked.pairs.count(("tag", "pci")) == 1
     assert done.stdout.rstrip("\n").split("\t")[-2:] == ["production", "EC, 256 bits"]
 
