@@ -61,24 +61,31 @@ def authority(zone: Zone, tmp_path: Path) -> Iterator[Pebble]:
 def environment(authority: Pebble, zone: Zone, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     """What the template tells the steps."""
     boto3.client("secretsmanager").create_secret(Name="renewer/account")
-    told = {
-        "DIRECTORY_URL": authority.directory_url,
-        "AUTHORITY_ROOT": authority.encoded_root,
+    settings_of_it = told(
+        DIRECTORY_URL=authority.directory_url, AUTHORITY_ROOT=authority.encoded_root, HOSTED_ZONE_IDS=zone.id
+    )
+    for name, value in settings_of_it.items():
+        monkeypatch.setenv(name, value)
+    forget()
+    yield monkeypatch
+    forget()
+
+
+def told(**of_it: str) -> dict[str, str]:
+    """The environment of the steps, as the template makes it."""
+    return {
+        "DIRECTORY_URL": "https://127.0.0.1:9/dir",
+        "AUTHORITY_ROOT": "",
         "CONTACT": "pki@example.com",
         "PROFILE": "",
         "ACCOUNT_SECRET": "renewer/account",
-        "HOSTED_ZONE_IDS": zone.id,
+        "HOSTED_ZONE_IDS": "Z1",
         "TOCSIN_API_URL": "http://127.0.0.1:9/live",
         "POLL_SECONDS": "1",
         "IMPORT_INTO_ACM": "yes",
         "IMPORTED_PREFIX": "/renewer/imported",
         "KEY_SECRETS_PREFIX": "renewer/certificates",
-    }
-    for name, value in told.items():
-        monkeypatch.setenv(name, value)
-    forget()
-    yield monkeypatch
-    forget()
+    } | of_it
 
 
 def forget() -> None:

@@ -35,7 +35,7 @@ class AccountSecret:
     def read(self, directory_url: str) -> Account | None:
         """Give the account with this authority; None where there is none yet."""
         try:
-            held = json.loads(self.secrets.get_secret_value(SecretId=self.name)["SecretString"])
+            held = json.loads(self.secrets.get_secret_value(SecretId=self.name)["SecretString"] or "{}")
         except ClientError as error:
             if error.response["Error"]["Code"] != "ResourceNotFoundException":  # it has no value yet
                 raise
