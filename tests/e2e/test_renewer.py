@@ -89,8 +89,31 @@ class Renewer:
             came = [json.loads(message["Body"])["detail"] for message in answer.get("Messages", [])]
             return [detail for detail in came if detail["certificate_id"] == certificate_id]
 
-        (detail,) = until(look, seconds=PATIENCE)
+        try:
+            (detail,) = until(look, seconds=PATIENCE)
+        except AssertionError as late:
+            raise AssertionError(self.ends()) from late
         return detail
+
+    def ends(self) -> list[dict[str, Any]]:
+        """Give what became of each execution."""
+        machines: SFNClient = self.client("stepfunctions")
+        return [
+            {
+                name: machines.describe_execution(executionArn=arn).get(name)
+                for name in ("name", "status", "error", "cause")
+            }
+            for arn in self.executions()
+        ]
+
+    def executions(self) -> list[str]:
+        """Give the ARN of each."""
+        machines: SFNClient = self.client("stepfunctions")
+        return [
+            execution["executionArn"]
+            for machine in machines.list_state_machines()["stateMachines"]
+            for execution in machines.list_executions(stateMachineArn=machine["stateMachineArn"])["executions"]
+        ]
 
     def kept(self, secret_arn: str) -> Issued:
         """Read what the example keeps for servers."""
@@ -100,11 +123,7 @@ class Renewer:
     def said(self) -> str:
         """Give all that the executions' data and the steps' logs say."""
         machines: SFNClient = self.client("stepfunctions")
-        histories = [
-            machines.get_execution_history(executionArn=execution["executionArn"])["events"]
-            for machine in machines.list_state_machines()["stateMachines"]
-            for execution in machines.list_executions(stateMachineArn=machine["stateMachineArn"])["executions"]
-        ]
+        histories = [machines.get_execution_history(executionArn=arn)["events"] for arn in self.executions()]
         logs = self.client("logs").filter_log_events(logGroupName=f"/aws/lambda/{NAME}")["events"]
         return json.dumps([histories, logs], default=str)
 
