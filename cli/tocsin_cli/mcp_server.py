@@ -20,7 +20,7 @@ from tocsin_cli import mcp_answers as answers
 from tocsin_cli.api import Api, ApiError
 from tocsin_cli.connection import NotFoundStackError
 from tocsin_cli.fence import CLOSES, OPENS, Fence
-from tocsin_cli.vocabulary import CertificateStatus, Outcome, Severity, Status
+from tocsin_cli.vocabulary import CertificateStatus, Outcome, RenewalState, Severity, Status
 
 INSTRUCTIONS = f"""\
 Tocsin delivers alerts, and retries those that fail; what can't be delivered becomes a dead letter. These tools read one
@@ -90,6 +90,7 @@ def mcp_server(api: Api, *, read_only: bool = False) -> MCPServer[Any]:
         _tool(reads.list_channels, "Channels", READS),
         _tool(reads.list_certificates, "Certificates", READS),
         _tool(reads.explain_certificate, "Why a certificate did or did not alert", READS),
+        _tool(reads.list_renewal_jobs, "Renewals that were asked for", READS),
         _tool(reads.list_audit_events, "Audit trail", READS),
         _tool(reads.list_requeue_jobs, "Requeues of many", READS),
         _tool(reads.show_requeue_job, "Progress of a requeue of many", READS),
@@ -97,6 +98,7 @@ def mcp_server(api: Api, *, read_only: bool = False) -> MCPServer[Any]:
     writing = [
         _tool(writes.requeue_notification, "Send a dead letter again", SENDS),
         _tool(writes.mark_read, "Mark a notification read", SENDS_ONCE),
+        _tool(writes.request_renewal, "Ask for the renewal of a certificate", SENDS_ONCE),
         _tool(writes.preview_requeue, "Count what a requeue of many would take", PREPARES),
         _tool(writes.start_requeue_job, "Send many dead letters again", SENDS_ONCE),
         _tool(writes.cancel_requeue_job, "Stop a requeue of many", STOPS),
@@ -273,8 +275,20 @@ class Reading:
         """Say whether anybody was alerted about a certificate, what became of it, what comes next, and why not."""
         certificate = self._stack.get(f"/certificates/{certificate_id}")
         said = self._stack.get(f"/certificates/{certificate_id}/explain")
-        first = {name: said[name][:SHOWN] for name in ("told", "findings", "problems")}
+        first = {name: said.get(name, [])[:SHOWN] for name in ("told", "happened", "findings", "problems")}
         return _answer(answers.Explanation, {**said, **first, "certificate": _short(certificate)}, each=MIDDLE)
+
+    def list_renewal_jobs(
+        self,
+        *,
+        state: RenewalState | None = None,
+        certificate_id: Named | None = None,
+        limit: Limit = 20,
+        cursor: Cursor | None = None,
+    ) -> answers.Renewals:
+        """List renewals that were asked for, newest first. Overdue: asked for, and no source has seen it in time."""
+        found = self._stack.page("/renewal-jobs", cursor, state=state, certificate_id=certificate_id, limit=limit)
+        return _answer(answers.Renewals, found)
 
     def list_audit_events(
         self,
@@ -325,6 +339,11 @@ class Writing:
         """Mark a sent or dead notification read: it is off the list. An incident that it opened is acknowledged."""
         row = self._stack.post(f"/notifications/{notification_id}/read", {"reason": _signed(reason)})
         return _answer(answers.Changed, {"notification": row})
+
+    def request_renewal(self, certificate_id: Id, reason: Reason) -> answers.OneRenewal:
+        """Ask whoever renews certificates here for a new one. While that is under way, asking again changes nothing."""
+        job = self._stack.post(f"/certificates/{certificate_id}/renew", {"reason": _signed(reason)})
+        return _answer(answers.OneRenewal, {"job": job})
 
     def preview_requeue(
         self,

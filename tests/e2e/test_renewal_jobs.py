@@ -1,4 +1,4 @@
-"""Renewals in the deployed stack: asked for on its own bus, reported by a program's own role, done when they are seen."""
+"""Renewals in the deployed stack: asked for on its own bus, reported by a program's own role, done when seen."""
 
 import json
 from collections.abc import Iterator

@@ -14,6 +14,8 @@ from tests.support.rows import POLICY, RETENTION
 from tocsin.delivery.notification import Notification
 from tocsin.expiry.alert import ALERT_TYPE
 from tocsin.expiry.check import Checked, expiry_check
+from tocsin.expiry.deployment import DeploymentWatch
+from tocsin.expiry.lifecycle import Lifecycle
 from tocsin.expiry.stores import Stores
 from tocsin.inventory.audit import Action, AuditEvent, AuditFilters, Kind, event
 from tocsin.inventory.certificate import Certificate
@@ -22,8 +24,10 @@ from tocsin.inventory.lookup import Resolver
 from tocsin.inventory.policy import RenewalPolicy
 from tocsin.storage.audit import AuditTrail
 from tocsin.storage.inventory.alerts import AlertTable
+from tocsin.storage.inventory.endings import EndingTable
 from tocsin.storage.inventory.items import certificate_item
 from tocsin.storage.inventory.lists import InventoryLists
+from tocsin.storage.inventory.pointers import Pointers
 from tocsin.storage.inventory.tables import Inventory
 from tocsin.storage.inventory.watchlist import Watchlist
 from tocsin.storage.lease import Lease
@@ -111,6 +115,7 @@ class Store:
             "clock": lambda: self.now,
             "remaining": lambda: seconds,
             "created": self.created.append,
+            "watches": [self.deployments()],
         }
         return expiry_check(**(arguments | given))
 
@@ -119,6 +124,23 @@ class Store:
         done = self.check(**given)
         assert done is not None
         return done
+
+    def lifecycle(self) -> Lifecycle:
+        """Open what changes certificates, with all that this means for their alerts."""
+        return Lifecycle(
+            self.inventory.certificates,
+            self.alerts,
+            self.notifications,
+            lambda _change: None,
+            EndingTable(self.client, self.names["Inventory"]),
+            POLICY,
+            self.created.append,
+        )
+
+    def deployments(self) -> DeploymentWatch:
+        """Open what watches that renewed certificates are served, as `bootstrap` does."""
+        pointers = Pointers(self.client, self.names["Inventory"])
+        return DeploymentWatch(pointers, self.inventory.certificates, self.watchlist, self.lifecycle())
 
     def resolver(self, fallback_email: str = "") -> Resolver:
         """Make what looks up policies and people."""

@@ -93,6 +93,7 @@ def show(api: Api, /, *, certificate: str, as_json: bool) -> None:
             ("Tags", ", ".join(f"{key}={value}" for key, value in sorted(found.get("tags", {}).items()))),
             ("In use by", ", ".join(found.get("in_use_by", ()))),
             ("Renewal", found["renewal_status"]),
+            ("Renewal job", (found.get("renewal") or {}).get("job_id")),
             ("Archived", told(found["archived_at"], at)),
             ("Revoked", told(found["revoked_at"], at)),
             ("Replaced", told(found.get("replaced_at"), at)),
@@ -132,10 +133,14 @@ def explanation(said: Row) -> None:
             ("Policy", said["policy"]),
             ("In short", said["summary"]),
             ("Next", following and _next(following)),
+            ("Awaits", awaited(said.get("awaited"))),
             *(("Problem", problem) for problem in said["problems"]),
         ]
     )
     at = now()
+    if said.get("happened"):
+        screen.heading("What happened")
+        screen.listed(said["happened"], _happened(at), as_json=False, empty="")
     if said["told"]:
         screen.heading("Alerts that were raised")
         screen.listed(said["told"], _told(at), as_json=False, empty="")
@@ -149,16 +154,41 @@ def _next(following: Row) -> str:
     return f"threshold {following['threshold']} at {told(following['at'], now())}: {following['severity']}, by {by}"
 
 
+def awaited(deployment: Row | None) -> str:
+    """Say which certificate is to be served there, and until when; empty: none."""
+    if deployment is None:
+        return ""
+    what = f"the certificate {deployment['identity']}, which {deployment['origin']} has"
+    if deployment["failed_at"]:
+        return f"{what}: it was to be served by {told(deployment['until'], now())}, and is not"
+    return f"{what}: it is to be served by {told(deployment['until'], now())}"
+
+
+def _happened(at: Any) -> list[Column]:  # noqa: ANN401 - a time
+    return [
+        Column("EVENT", lambda row: f"{row['event']} {row['subject']}".rstrip()),
+        Column("AGE", lambda row: since(row["at"], at), piped=lambda row: row["at"], is_number=True),
+        Column("SEVERITY", lambda row: row["severity"] or "", shown_from=100),
+        Column("TOLD", lambda row: "yes" if row["told_by"] else "no"),
+        Column("WHAT", lambda row: ". ".join(filter(None, (row["detail"].rstrip("."), row["reason"]))), gives_way=True),
+    ]
+
+
 def _told(at: Any) -> list[Column]:  # noqa: ANN401 - a time
     return [
         Column("ID", lambda row: row["notification_id"]),
         Column("AGE", lambda row: since(row["raised_at"], at), piped=lambda row: row["raised_at"], is_number=True),
-        Column("THRESHOLD", lambda row: row["threshold"], is_number=True),
+        Column("ABOUT", what),
         Column("SEVERITY", lambda row: row["severity"], shown_from=100),
         Column("CHANNEL", lambda row: row["channel"]),
         Column("ARRIVED", arrived),
         Column("WHAT BECAME OF IT", lambda row: row["fate"], gives_way=True),
     ]
+
+
+def what(row: Row) -> str:
+    """Say what an alert is about: a threshold, or an event."""
+    return f"threshold {row['threshold']}" if row["threshold"] is not None else str(row.get("about") or "")
 
 
 def arrived(row: Row) -> str:
@@ -168,7 +198,7 @@ def arrived(row: Row) -> str:
 
 def _findings(at: Any) -> list[Column]:  # noqa: ANN401 - a time
     return [
-        Column("THRESHOLD", lambda row: row["threshold"] or "", is_number=True),
+        Column("ABOUT", what),
         Column("CHANNEL", lambda row: row["channel"] or ""),
         Column("SINCE", lambda row: since(row["since"], at), piped=lambda row: row["since"], is_number=True),
         Column("WHY", lambda row: row["reason"], gives_way=True),

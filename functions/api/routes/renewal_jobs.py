@@ -45,5 +45,5 @@ def cancel(id: str, why: Annotated[CancelIn | None, Body()] = None) -> RenewalJo
 @router.post("/renewal-jobs/<id>/report")
 def report(id: str, body: ReportIn) -> RenewalJobOut:
     """Take what whoever renews says: started, or failed. Success is only what a source has seen."""
-    news = renewals.news_of(Report(body.state), body.detail, body.pem)
+    news = renewals.news_of(id, Report(body.state), body.detail, body.pem)
     return RenewalJobOut.of(renewals.report(id, news, actor_of(router.current_event)))

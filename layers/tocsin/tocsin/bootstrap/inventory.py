@@ -9,12 +9,14 @@ from tocsin.delivery.notification import Notification
 from tocsin.delivery.record import Event
 from tocsin.expiry.alert import Mark, MarkKind
 from tocsin.expiry.check import Checked, expiry_check
+from tocsin.expiry.deployment import DeploymentWatch
 from tocsin.expiry.lifecycle import Lifecycle
 from tocsin.expiry.stores import Stores
 from tocsin.inventory.certificate import Certificate
 from tocsin.inventory.lookup import Resolver
 from tocsin.storage.inventory.endings import EndingTable
 from tocsin.storage.inventory.lists import InventoryLists
+from tocsin.storage.inventory.pointers import Pointers
 from tocsin.storage.inventory.source_states import SourceStates
 from tocsin.storage.inventory.tables import Inventory
 from tocsin.storage.inventory.watchlist import Watchlist
@@ -71,6 +73,7 @@ def resolver() -> Resolver:
 
 def explanation_of(certificate: Certificate) -> "Explanation":
     """Say whether anybody was alerted about a certificate, and whether it arrived; what comes next; and why not."""
+    from tocsin.bootstrap.renewals import job_of  # noqa: PLC0415 - it is wired of this
     from tocsin.expiry.explanation import explain  # noqa: PLC0415 - the API rarely asks
 
     resolved = resolver().resolve(certificate)
@@ -85,6 +88,7 @@ def explanation_of(certificate: Certificate) -> "Explanation":
         notifications=rows,
         now=resources.now(),
         problems=[f"{problem.kind} {problem.id} {problem.detail}" for problem in resolved.problems],
+        renewal=job_of(certificate),
     )
 
 
@@ -112,11 +116,17 @@ def run_expiry_check(context: resources.LambdaContext) -> Checked | None:
             created=resources.recorder().created,
             end_again=lifecycle().end_again,
             each=threads.map,
-            watches=[renewals(handed_off.append)],
+            watches=[_deployments(watchlist), renewals(handed_off.append)],
         )
     for row in handed_off:
         resources.recorder().created(row)
     return checked
+
+
+def _deployments(watchlist: Watchlist) -> DeploymentWatch:
+    """Open what watches that renewed certificates are served."""
+    pointers = Pointers(resources.dynamodb(), resources.settings().inventory_table)
+    return DeploymentWatch(pointers, records().certificates, watchlist, lifecycle())
 
 
 def lease(job: str, context: resources.LambdaContext) -> Lease:

@@ -67,13 +67,18 @@ def cancel(id_: str, by: str, reason: str) -> RenewalJob:
     return _decided(lambda: _renewals().cancel(id_, Deed(by, resources.now(), reason)))
 
 
-def news_of(report: Report, detail: str, pem: str | None) -> News:
-    """Read a report, with the certificate that was issued as its PEM text begins. Raises InvalidFieldsError."""
+def news_of(job_id: str, report: Report, detail: str, pem: str | None) -> News:
+    """Read a report on a job, with the certificate that was issued as its PEM text begins.
+
+    Raises InvalidFieldsError, also where that does not outlive the one that is to be renewed; NotFoundError.
+    """
     if pem is None:
         return News(report, detail)
     from tocsin.sources.pem import read_pem  # noqa: PLC0415 - cryptography would cost every cold start of the API
 
     leaf = read_pem(pem)[0]
+    if leaf.expires_at <= jobs().read(job_id).expires_at:
+        raise InvalidFieldsError([FieldProblem("pem", "expires no later than the certificate that is to be renewed")])
     return News(report, detail, f"{leaf.serial}@{int(leaf.expires_at.timestamp())}")
 
 

@@ -9,10 +9,12 @@ from datetime import datetime
 
 from tocsin.delivery.channel_name import ChannelName
 from tocsin.delivery.notification import Notification, Outcome, Severity, Status
-from tocsin.expiry.alert import Mark, MarkKind
+from tocsin.expiry.alert import Mark, MarkKind, about
 from tocsin.expiry.plan import (
+    CameLate,
     Decision,
     Duplicate,
+    EventRoute,
     LeftAlone,
     NoChannel,
     NoRecipient,
@@ -23,8 +25,11 @@ from tocsin.expiry.plan import (
     about_route,
     decide,
 )
+from tocsin.expiry.renewal import RenewalJob
+from tocsin.expiry.still_true import why_event_over
 from tocsin.inventory.certificate import Certificate, CertificateStatus
 from tocsin.inventory.contacts import People
+from tocsin.inventory.occurrences import AwaitedDeployment, CertificateEvent, Occurrence
 from tocsin.inventory.policy import RenewalPolicy
 from tocsin.inventory.thresholds import Threshold
 from tocsin.text import written
@@ -48,6 +53,23 @@ class Told:
     """Null: not known yet, or not known any more."""
     arrived_at: datetime | None
     fate: str
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """Something that happened in this cycle, beside the expiry that comes nearer."""
+
+    event: CertificateEvent
+    subject: str
+    """What tells it from others of its kind: the id of a rule."""
+    at: datetime
+    detail: str
+    severity: Severity | None
+    """Null: the policy tells nobody of such events."""
+    told_by: tuple[str, ...]
+    """The ids of the notifications that tell it; whether they arrived, `told` says."""
+    reason: str
+    """Why nobody is told, or not by some channel; empty: all are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +106,13 @@ class Explanation:
     """What is wrong with its policy, owner or team."""
     summary: str
     told: tuple[Told, ...]
+    happened: tuple[Happened, ...]
+    awaited: AwaitedDeployment | None
+    """The renewed certificate that is to be served there."""
     findings: tuple[Finding, ...]
     next: Next | None
+    renewal: RenewalJob | None = None
+    """The renewal job of the present cycle."""
 
 
 def explain(
@@ -97,6 +124,7 @@ def explain(
     notifications: Mapping[str, Notification],
     now: datetime,
     problems: Sequence[str] = (),
+    renewal: RenewalJob | None = None,
 ) -> Explanation:
     """Answer from what was recorded (`marks`, of any cycles), what was sent (by id), and what is so now."""
     decisions = decide(certificate, policy, people, {mark.id: mark for mark in marks}, now)
@@ -108,15 +136,58 @@ def explain(
     )
     findings = (*_recorded_negatives(recorded.values()), *_present_negatives(decisions, recorded.values()))
     following = _next(decisions)
+    told_now = [one for one in told if one.expires_at == certificate.expires_at]
     return Explanation(
         status=certificate.status(now, policy.thresholds),
         policy=policy.name,
         problems=tuple(problems),
-        summary=_summary([one for one in told if one.expires_at == certificate.expires_at], findings, following),
+        summary=_summary(told_now, findings, following) + _of_renewal(renewal),
         told=told,
+        happened=tuple(_happened(one, certificate, policy, recorded, decisions) for one in certificate.happened),
+        awaited=certificate.awaited,
         findings=findings,
         next=following,
+        renewal=renewal,
     )
+
+
+def _happened(
+    occurrence: Occurrence,
+    certificate: Certificate,
+    policy: RenewalPolicy,
+    recorded: Mapping[str, Mark],
+    decisions: Iterable[Decision],
+) -> Happened:
+    what = about(None, occurrence.event, occurrence.subject)
+    of_policy = policy.severity_of_event(occurrence.event)
+    severity = None if of_policy is None else occurrence.severity or of_policy
+    raised = [mark.id for mark in recorded.values() if mark.about == what and mark.kind is MarkKind.RAISED]
+    return Happened(
+        event=occurrence.event,
+        subject=occurrence.subject,
+        at=occurrence.at,
+        detail=occurrence.detail,
+        severity=severity,
+        told_by=tuple(sorted(raised)),
+        reason=_why_untold(occurrence, certificate, severity, decisions),
+    )
+
+
+def _why_untold(
+    occurrence: Occurrence, certificate: Certificate, severity: Severity | None, decisions: Iterable[Decision]
+) -> str:
+    if severity is None:
+        return f"the policy tells nobody of {occurrence.event}"
+    over = why_event_over(occurrence.event, occurrence.expires_at, occurrence.subject, certificate)
+    if over is not None:
+        return f"it is so no more: {over}"
+    own = (one for one in decisions if not isinstance(one, LeftAlone) and not isinstance(one, Duplicate))
+    reasons = [
+        f"{one.route.channel}: {_reason(one)}" if one.route.channel else _reason(one)
+        for one in own
+        if isinstance(one.route, EventRoute) and one.route.occurrence == occurrence
+    ]
+    return "; ".join(reasons)
 
 
 def _told(mark: Mark, row: Notification | None) -> Told:
@@ -178,7 +249,7 @@ def _reason_of(mark: Mark) -> str:
         case MarkKind.SUPERSEDED:
             return _superseded(mark.superseded_by)
         case MarkKind.NO_CHANNEL:
-            return _no_channel(mark.severity)
+            return _no_channel(mark.severity, mark.event)
     return _NO_RECIPIENT
 
 
@@ -189,7 +260,9 @@ def _superseded(by: Threshold | None) -> str:
     return f"superseded by threshold {by}: that was crossed already when this was first seen"
 
 
-def _no_channel(severity: Severity) -> str:
+def _no_channel(severity: Severity, event: CertificateEvent | None) -> str:
+    if event is not None and event.is_good:
+        return f"no channel for severity {severity} that good news goes by: it opens no incident"
     return f"no channel for severity {severity}"
 
 
@@ -207,7 +280,7 @@ def _present_negatives(decisions: Iterable[Decision], recorded: Iterable[Mark]) 
     return found
 
 
-def _reason(decision: RouteDecision) -> str:
+def _reason(decision: RouteDecision) -> str:  # noqa: PLR0911 - one for each decision
     match decision:
         case NotDueBefore(at=at):
             return f"not due before {written(at)}"
@@ -216,7 +289,9 @@ def _reason(decision: RouteDecision) -> str:
         case Superseded(by=by):
             return _superseded(by)
         case NoChannel(route=route):
-            return _no_channel(route.severity)
+            return _no_channel(route.severity, route.occurrence.event if isinstance(route, EventRoute) else None)
+        case CameLate(since=since):
+            return f"it was before the policy told of such by this channel, which is since {written(since)}"
         case NoRecipient():
             return _NO_RECIPIENT
         case Raise():
@@ -241,3 +316,11 @@ def _summary(told: Sequence[Told], findings: Sequence[Finding], following: Next 
     why = f" Why: {'; '.join(reasons)}." if reasons and not told else ""
     after = f" Next: threshold {following.threshold} at {written(following.at)}." if following else " Nothing follows."
     return so_far + why + after
+
+
+def _of_renewal(job: RenewalJob | None) -> str:
+    """Say how far the renewal of the present cycle is."""
+    if job is None:
+        return ""
+    until = f", to be seen by {written(job.deadline)}" if job.is_open else ""
+    return f" Renewal job {job.id}: {job.state}{until}."

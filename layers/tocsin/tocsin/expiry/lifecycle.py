@@ -21,6 +21,8 @@ from tocsin.expiry.still_true import why_event_over, why_over, why_untrue
 from tocsin.expiry.stores import Alerts, Certificates, EndedCycle, Endings, Notifications
 from tocsin.inventory.audit import Action, AuditEvent, Kind, event
 from tocsin.inventory.certificate import Certificate
+from tocsin.inventory.occurrences import AwaitedDeployment
+from tocsin.text import written
 
 _TRIES = 3
 """How often an alert is read anew that moved on meanwhile."""
@@ -59,7 +61,7 @@ class Lifecycle:
 
     def change_by(self, before: Certificate, after: Certificate, write: Callable[[], object]) -> None:
         """Change a certificate by `write`, which may write more in the same transaction; see `change`."""
-        if after.watched_since != before.watched_since or set(after.happened) - set(before.happened):
+        if after.watched_since != before.watched_since or _begins_something(before, after):
             self._reopen_alerts(after)
         ended = self._begin(before, after, after.updated_at)
         write()
@@ -160,6 +162,14 @@ def _ends_something(before: Certificate, after: Certificate | None) -> bool:
     return any(why_event_over(*one, before) is None and why_event_over(*one, after) is not None for one in told)
 
 
+def _begins_something(before: Certificate, after: Certificate) -> bool:
+    """Tell whether something is noted of `after` that was not, or was true no more, of `before`."""
+    if set(after.happened) - set(before.happened):
+        return True
+    told = ((one.event, one.expires_at, one.subject) for one in after.happened)
+    return any(why_event_over(*one, before) is not None and why_event_over(*one, after) is None for one in told)
+
+
 def _event(action: Action, certificate: Certificate, actor: str, at: datetime, **detail: str) -> AuditEvent:
     return event(action, Kind.CERTIFICATE.resource(certificate.id), actor, at, **detail)
 
@@ -182,7 +192,15 @@ def _difference(before: Certificate, after: Certificate) -> dict[str, str]:
     """Name what changed, from what to what."""
     names = (field.name for field in fields(Certificate) if field.name not in _BOOKKEEPING)
     return {
-        name: f"{getattr(before, name)} -> {getattr(after, name)}"
+        name: f"{_told(getattr(before, name))} -> {_told(getattr(after, name))}"
         for name in names
         if getattr(before, name) != getattr(after, name)
     }
+
+
+def _told(value: object) -> object:
+    """Write what a field holds, as the audit trail has it."""
+    if isinstance(value, AwaitedDeployment):
+        state = f"not served by {written(value.until)}" if value.failed_at else f"until {written(value.until)}"
+        return f"{value.identity} of {value.origin}, {state}"
+    return value

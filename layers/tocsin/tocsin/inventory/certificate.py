@@ -14,6 +14,7 @@ What happens to it beside is told once in each cycle (`occurrences`).
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
@@ -143,7 +144,15 @@ class Certificate(Versioned):
         Empty: its serial is not known. Authorities never give a serial twice (RFC 5280, 4.1.2.2), and make it of 64
         random bits or more (CA/Browser Forum, Baseline Requirements, 7.1). All sources know it; a fingerprint, not all.
         """
-        return f"{self.serial}@{int(self.expires_at.timestamp())}" if self.serial else ""
+        serial = _SEPARATORS.sub("", self.serial).lower().lstrip("0")
+        return f"{serial}@{_seconds(self.expires_at)}" if serial else ""
+
+    @property
+    def renews(self) -> str:
+        """Name the certificate that this one took the place of; empty: there was none, or one that expires later."""
+        if not self.renewed_from or not self.identity:
+            return ""
+        return self.renewed_from if expiry_of(self.renewed_from) <= _seconds(self.expires_at) else ""
 
     @property
     def happened(self) -> tuple[Occurrence, ...]:
@@ -155,6 +164,14 @@ class Certificate(Versioned):
             for one in self.violations
         )
         return (*self.occurrences, *violated)
+
+    def has_noted(self, event: CertificateEvent) -> bool:
+        """Tell whether such a thing is noted in this cycle."""
+        return any(one.event is event for one in self.occurrences)
+
+    def without(self, event: CertificateEvent) -> Self:
+        """Note such things no more: they are not so. If they are again, that is told again."""
+        return replace(self, occurrences=tuple(one for one in self.occurrences if one.event is not event))
 
     def with_occurrence(self, occurrence: Occurrence) -> Self:
         """Note what happened, unless that is noted already; and that somebody is to be told."""
@@ -192,16 +209,32 @@ class Certificate(Versioned):
         draft = replace(draft, watched_since=self.watched_since, due_at=self.due_at, indexed=INDEXED)
         after = Versioned.changed(self, draft, now)
         if _watched_part(after) != _watched_part(self):
-            after = replace(after, watched_since=now, due_at=now if after.is_watched else None)
+            is_looked_at = after.is_watched or after.renewal is not None  # its renewal job comes to an end
+            after = replace(after, watched_since=now, due_at=now if is_looked_at else None)
         elif after.is_watched and _judged_part(after) != _judged_part(self):
             after = replace(after, due_at=now)
         if after.expires_at != self.expires_at:
             after = replace(after, occurrences=())
+        if after.revoked_at is None:
+            after = after.without(CertificateEvent.REVOCATION)
         if after.identity != self.identity:
             after = replace(after, renewed_from=self.identity)
         for occurrence in _occurred(self, after, now):
             after = after.with_occurrence(occurrence)
         return after
+
+
+_SEPARATORS = re.compile("[:\\s-]")
+"""What tools write between the digits of a serial."""
+
+
+def expiry_of(identity: str) -> int:
+    """Give the expiry in an identity, in seconds since 1970."""
+    return int(identity.rpartition("@")[2])
+
+
+def _seconds(at: datetime) -> int:
+    return int(at.timestamp())
 
 
 FAILED = "FAILED"
@@ -229,13 +262,19 @@ def _occurred(before: Certificate, after: Certificate, now: datetime) -> Iterabl
     if after.archived_at is not None or after.replaced_at is not None:
         return
     if after.expires_at > before.expires_at:
-        detail = f"The one before expires at {written(before.expires_at)}."
+        detail = f"The one before expires at {written(before.expires_at)}.{_of_job(before)}"
         yield Occurrence(CertificateEvent.RENEWAL_SUCCESS, after.expires_at, now, detail)
     if after.revoked_at is not None and before.revoked_at is None:
         yield Occurrence(CertificateEvent.REVOCATION, after.expires_at, now)
     failed = _failed_renewal(after, now)
-    if failed is not None and after.renewal_status != before.renewal_status:
-        yield failed
+    if failed is not None and (after.renewal_status != before.renewal_status or before.indexed < INDEXED):
+        yield failed  # an earlier release told nobody
+
+
+def _of_job(certificate: Certificate) -> str:
+    """Name the renewal job of the cycle that a certificate is in, if there is one."""
+    job = certificate.renewal
+    return f" Renewal job {job.job_id}." if job is not None and job.expires_at == certificate.expires_at else ""
 
 
 def _failed_renewal(certificate: Certificate, now: datetime) -> Occurrence | None:

@@ -26,6 +26,11 @@ class CertificateEvent(StrEnum):
     POLICY_VIOLATION = "PolicyViolation"
     """It does not keep a rule."""
 
+    @property
+    def is_good(self) -> bool:
+        """Tell whether nobody has to do anything: it opens no incident, which nobody would close."""
+        return self in (CertificateEvent.RENEWAL_SUCCESS, CertificateEvent.DEPLOYMENT_SUCCESS)
+
 
 EVENT_SEVERITIES = {
     CertificateEvent.RENEWAL_SUCCESS: Severity.INFORMATIONAL,
@@ -94,5 +99,5 @@ class PendingRenewal:
     job_id: str
     expires_at: datetime
     """Its cycle."""
-    look_at: datetime | None
+    look_at: datetime | None = None
     """When it must be looked at: at its deadline, or for another hand-off; null: not while the cycle lasts."""

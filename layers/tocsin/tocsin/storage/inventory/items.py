@@ -18,7 +18,7 @@ Indexes, all KEYS_ONLY. `due`: watched certificates by the instant at which the 
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from tocsin.delivery.channel_name import ChannelName
@@ -28,7 +28,7 @@ from tocsin.inventory.audit import Kind
 from tocsin.inventory.certificate import Certificate, Source
 from tocsin.inventory.contacts import Owner, Team
 from tocsin.inventory.occurrences import AwaitedDeployment, CertificateEvent, Occurrence, PendingRenewal, Violation
-from tocsin.inventory.policy import RENEWAL_DEADLINE_HOURS, RenewalPolicy, read_renew_before
+from tocsin.inventory.policy import DEPLOYMENT_GRACE, RENEWAL_DEADLINE_HOURS, RenewalPolicy, read_renew_before
 from tocsin.inventory.thresholds import DEFAULTS, read_threshold
 from tocsin.storage.codec import (
     EPOCH,
@@ -152,6 +152,7 @@ CERTIFICATE = Codec(
         Column("due_at", INSTANT),
     ),
 )
+HOURS = Form("N", lambda time: str(time // timedelta(hours=1)), lambda digits: timedelta(hours=int(digits)))
 POLICY = Codec(
     RenewalPolicy,
     (
@@ -165,6 +166,7 @@ POLICY = Codec(
         Column("severities", _SEVERITIES, {}),
         Column("channels", _CHANNELS, {}),
         Column("events", _EVENTS, {}),
+        Column("deployment_grace", HOURS, DEPLOYMENT_GRACE, attribute="deployment_grace_hours"),
         Column("fallbacks", _FALLBACKS, {}),
         Column("renew_before", Form("S", str, read_renew_before)),
         Column("renewal_deadline_hours", NUMBER, RENEWAL_DEADLINE_HOURS),

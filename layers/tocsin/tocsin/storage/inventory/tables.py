@@ -49,7 +49,7 @@ _TEAMS: Layout[Team] = Layout(
 
 
 class _Policies(Records[RenewalPolicy]):
-    """Policies: one whose routes change has its certificates looked at anew, by the check."""
+    """Policies: one that tells by other ways has its certificates looked at anew, by the check."""
 
     def _further(self, before: RenewalPolicy | None, after: RenewalPolicy | None) -> list[dict[str, Any]]:
         if after is None or (before is not None and _decisive(before) == _decisive(after)):
@@ -59,7 +59,7 @@ class _Policies(Records[RenewalPolicy]):
 
 def _decisive(policy: RenewalPolicy) -> tuple[object, ...]:
     """Give what the check decides by, at instants that it has planned already."""
-    return policy.routes, policy.renew_before
+    return policy.routes, policy.keys, policy.renew_before
 
 
 class _Certificates(Records[Certificate]):
