@@ -10,9 +10,9 @@ import pytest
 
 from build.template import template
 from local.example_renewer import EXAMPLE
-from tests.docs.markdown import blocks, page, tables
+from tests.docs.markdown import SHELL, blocks, page, tables
 from tests.docs.signatures import REGION, SECRET_KEY, a_gateway
-from tests.docs.test_commands import SHELL, calls
+from tests.docs.test_commands import calls
 from tests.support.inventory import a_certificate
 from tocsin.expiry.renewal import detail_of, requested
 
