@@ -36,7 +36,7 @@ def actions_of(resource: dict[str, Any]) -> set[str]:
 def test_each_step_may_do_what_it_does_and_no_more() -> None:
     """Single actions. That each is needed, the deployed example shows: the embedded AWS enforces them."""
     assert {name: actions_of(function) for name, function in functions().items()} == {
-        "Plan": set(),
+        "Plan": {"acm:DescribeCertificate"},
         "Order": {"secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"},
         "Answer": {"route53:GetHostedZone", "route53:ListResourceRecordSets", "route53:ChangeResourceRecordSets"},
         "Clean": {"route53:GetHostedZone", "route53:ListResourceRecordSets", "route53:ChangeResourceRecordSets"},

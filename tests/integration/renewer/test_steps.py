@@ -10,14 +10,14 @@ from typing import Any
 import boto3
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from local.loopback import free_port
 from local.pebble import Pebble
 from renewer import steps
 from renewer.errors import AuthorityBusyError, OrderSpentError, RefusedError
-from tests.integration.renewer.conftest import Zone, asked, forget
+from tests.integration.renewer.conftest import REGION, Zone, asked, forget
 
 pytestmark = pytest.mark.usefixtures("environment")
 
@@ -153,21 +153,11 @@ def test_the_window_of_the_authority_is_waited_for(authority: Pebble) -> None:
     assert start((timedelta(hours=8), timedelta(hours=9))) - now < soon, "behind the job's deadline"
 
 
-@pytest.mark.parametrize(
-    ("kind", "size", "made"),
-    [
-        ("EC", 256, 256),
-        ("EC", 384, 384),
-        ("EC", 521, 256),  # which no public authority signs
-        ("RSA", 2048, 2048),
-        ("RSA", 1024, 2048),  # the same
-        ("", None, 256),
-    ],
-)
-def test_the_new_key_is_of_the_kind_of_the_old_one(kind: str, size: int | None, made: int) -> None:
-    key = leaf_of(renewed(asked(key_kind=kind, key_size=size))["issued"]["pem"]).public_key()
-    assert isinstance(key, rsa.RSAPublicKey if kind == "RSA" else ec.EllipticCurvePublicKey)
-    assert key.key_size == made
+def test_the_new_key_is_of_the_kind_of_the_old_one() -> None:
+    """Also where that is RSA."""
+    key = leaf_of(renewed(asked(key_kind="RSA", key_size=3072))["issued"]["pem"]).public_key()
+    assert isinstance(key, rsa.RSAPublicKey)
+    assert key.key_size == 3072
 
 
 def test_a_certificate_of_acm_keeps_its_arn() -> None:
@@ -178,11 +168,22 @@ def test_a_certificate_of_acm_keeps_its_arn() -> None:
     assert len(boto3.client("acm").list_certificates()["CertificateSummaryList"]) == 1
 
 
-def test_what_acm_renews_itself_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("end", "why"), [("", "renews it itself \\(AMAZON_ISSUED\\)"), ("x", "ACM has no certificate")]
+)
+def test_what_acm_would_not_take_is_refused_before_anything_is_ordered(end: str, why: str) -> None:
+    """An authority issues the same certificate a few times a week, no more."""
     arn = boto3.client("acm").request_certificate(DomainName="www.example.com")["CertificateArn"]
-    gone = arn[:-4] + "dead"
+    with pytest.raises(RefusedError, match=why):
+        steps.plan({"job": asked(source="acm", source_ref=arn + end)}, None)
+
+
+def test_what_acm_does_not_take_after_all_is_said() -> None:
+    """It was deleted meanwhile."""
+    data = begun(asked())
+    gone = f"arn:aws:acm:{REGION}:123456789012:certificate/12345678-1234-1234-1234-123456789012"
     with pytest.raises(RefusedError, match="ACM does not take it"):
-        renewed(asked(source="acm", source_ref=gone))
+        steps.issue(data | {"job": asked(source="acm", source_ref=gone)}, None)
 
 
 def test_no_key_is_kept_unless_that_is_wanted(environment: pytest.MonkeyPatch) -> None:

@@ -58,7 +58,7 @@ class Imports:
         return arn
 
     def _imported(self, issued: Issued, over: str | None) -> str:
-        acm = self.acm_in(over.split(":")[3] if over else None)
+        acm = self.acm_in(region_of(over) if over else None)
         given = {"Certificate": issued.leaf.encode(), "PrivateKey": issued.key_pem}
         if issued.chain:
             given["CertificateChain"] = issued.chain.encode()
@@ -76,6 +76,23 @@ class Imports:
             return self.parameters.get_parameter(Name=name)["Parameter"]["Value"]
         except self.parameters.exceptions.ParameterNotFound:
             return None
+
+
+def refusal(acm: "ACMClient", arn: str) -> str:
+    """Say why ACM would not take a certificate in the place of this one; empty: it would.
+
+    Asked before anything is ordered: authorities limit how often the same certificate is issued in a week.
+    """
+    try:
+        kind = acm.describe_certificate(CertificateArn=arn)["Certificate"]["Type"]
+    except acm.exceptions.ResourceNotFoundException:
+        return f"ACM has no certificate {arn}"
+    return "" if kind == "IMPORTED" else f"ACM issued {arn}, and renews it itself ({kind})"
+
+
+def region_of(arn: str) -> str:
+    """Give the region that an ARN is in."""
+    return arn.split(":")[3]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from renewer.errors import RefusedError
 from renewer.job import Job
 from renewer.keys import key_pem, new_key
 from renewer.settings import settings
-from renewer.shelf import Imports, Issued, KeySecrets
+from renewer.shelf import Imports, Issued, KeySecrets, refusal, region_of
 from renewer.window import start_at
 from renewer.zones import Zones
 
@@ -37,9 +37,11 @@ REASON_LIMIT = 500
 
 
 def plan(event: Event, _context: object) -> Event:
-    """Decide when to begin, and whether the authority knows what is to be replaced. It needs no permission."""
+    """Decide whether to begin, and when, and whether the authority knows what is to be replaced."""
     job = Job.parse(event["job"])
     _checked(job)
+    if job.source == "acm" and (why := refusal(_acm(region_of(job.source_ref)), job.source_ref)):
+        raise RefusedError(why)
     window = Authority(settings()).suggested(job.ari_id) if job.ari_id else None
     return {
         "start_at": _written(start_at(job, window, datetime.now(UTC))),
