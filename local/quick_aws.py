@@ -9,7 +9,8 @@ Alarms are evaluated by local/alarms.py, whenever a metric comes in: the embedde
 of a metric at once, and leaves an alarm as it is once nothing breaches it any more and nothing is said.
 
 A function's error is named by its class, as by Lambda, so that a state machine can tell one from the other: the
-embedded AWS calls all of them the same. ACM reads what is imported; the embedded one believes anything.
+embedded AWS calls all of them the same. ACM reads what is imported; the embedded one believes anything. And a state
+machine's event may be said as an object, which the embedded AWS lets nobody match.
 
 Runs with the interpreter of the embedded AWS, which has nothing of Tocsin's requirements.
 """
@@ -28,7 +29,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from ministack.app import main
 from ministack.core.responses import error_response_json
-from ministack.services import acm, cloudwatch, eventbridge, lambda_svc, scheduler
+from ministack.services import acm, cloudwatch, eventbridge, lambda_svc, scheduler, stepfunctions
 
 sys.path.append(str(Path(__file__).parents[1]))  # the last place to look, and for this only
 from local import alarms
@@ -122,10 +123,21 @@ def _invalid(message: str) -> tuple[int, dict[str, str], bytes]:
     return refused
 
 
+def put_events(resource: str, given: dict[str, Any]) -> Any:  # noqa: ANN401 - what a task gives
+    """Put a state machine's events, whose details may be objects (Step Functions, "EventBridge PutEvents")."""
+    entries = [
+        entry if isinstance(entry["Detail"], str) else {**entry, "Detail": json.dumps(entry["Detail"])}
+        for entry in given["Entries"]
+    ]
+    return put_texts(resource, {**given, "Entries": entries})
+
+
 RAISED = re.compile(r"^Traceback \(most recent call last\):\n(?: .*\n|\n)+([A-Za-z_][\w.]*)", re.MULTILINE)
 """What a traceback ends with: the class, behind its module."""
 execute_unnamed = lambda_svc._execute_function_with_config_scope
 lambda_svc._execute_function_with_config_scope = execute
+put_texts = stepfunctions._SERVICE_DISPATCH["arn:aws:states:::events:putEvents"]
+stepfunctions._SERVICE_DISPATCH["arn:aws:states:::events:putEvents"] = put_events
 import_unread = acm._import_certificate
 acm._import_certificate = import_read
 evaluate_as_before = cloudwatch._evaluate_alarm
