@@ -20,7 +20,7 @@ from tocsin_cli import mcp_answers as answers
 from tocsin_cli.api import Api, ApiError
 from tocsin_cli.connection import NotFoundStackError
 from tocsin_cli.fence import CLOSES, OPENS, Fence
-from tocsin_cli.vocabulary import CertificateStatus, Outcome, RenewalState, Severity, Status
+from tocsin_cli.vocabulary import CertificateSource, CertificateStatus, Outcome, RenewalState, Severity, Status
 
 INSTRUCTIONS = f"""\
 Tocsin delivers alerts, and retries those that fail; what can't be delivered becomes a dead letter. These tools read one
@@ -51,6 +51,10 @@ EMPTY_PAGES = 20
 
 Id = Annotated[str, Field(pattern="^[A-Za-z0-9_-]{1,256}$", description="an id, e.g. 01JZ8W3T5N6V0QJ4X2M7C9K1RB")]
 Named = Annotated[str, Field(min_length=1, max_length=256, description="an id, as lists have it")]
+Word = Annotated[str, Field(min_length=1, max_length=256, description="equal to this, e.g. production, RSA")]
+Part = Annotated[str, Field(min_length=1, max_length=256, description="in one of its names")]
+Tag = Annotated[str, Field(min_length=1, max_length=385, description="key:value, or a key")]
+Bits = Annotated[int, Field(ge=1, le=1_000_000, description="bits of its key; name a key_kind as well")]
 Time = Annotated[str, Field(max_length=40, description="a time of RFC 3339, e.g. 2026-03-01T00:00:00Z")]
 Type = Annotated[
     str, Field(pattern=r"^[A-Za-z]+(:[A-Za-z0-9_.-]{1,64})?$", description="e.g. ExpirationWarning, Custom:backup")
@@ -254,6 +258,13 @@ class Reading:
         policy_id: Named | None = None,
         expires_after: Time | None = None,
         expires_before: Time | None = None,
+        name: Part | None = None,
+        environment: Word | None = None,
+        tag: Tag | None = None,
+        key_kind: Word | None = None,
+        key_size_below: Bits | None = None,
+        issuer_id: Named | None = None,
+        source: CertificateSource | None = None,
         limit: Limit = 20,
         cursor: Cursor | None = None,
     ) -> answers.Certificates:
@@ -267,6 +278,13 @@ class Reading:
             policy_id=policy_id,
             expires_after=expires_after,
             expires_before=expires_before,
+            name=name,
+            environment=environment,
+            tag=tag,
+            key_kind=key_kind,
+            key_size_below=key_size_below,
+            issuer_id=issuer_id,
+            source=source,
             limit=limit,
         )
         return _answer(answers.Certificates, {**found, "items": [_short(one) for one in found["items"]]})

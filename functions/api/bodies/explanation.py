@@ -7,6 +7,7 @@ from fields import Shown, ThresholdText
 from pydantic import BaseModel
 
 from bodies.renewal_jobs import RenewalJobOut
+from bodies.rules import ViolationOut
 from tocsin.delivery.channel_name import ChannelName
 from tocsin.delivery.notification import Severity
 from tocsin.expiry.explanation import Explanation
@@ -89,6 +90,8 @@ class ExplanationOut(BaseModel):
     next: NextOut | None
     renewal: RenewalJobOut | None
     """The renewal job of the present cycle."""
+    violations: list[ViolationOut]
+    """The rules that it violates, as the last check saw it."""
 
     @classmethod
     def of(cls, explanation: Explanation) -> Self:
@@ -113,4 +116,5 @@ class ExplanationOut(BaseModel):
             ],
             next=NextOut.model_validate(explanation.next) if explanation.next else None,
             renewal=RenewalJobOut.of(explanation.renewal) if explanation.renewal else None,
+            violations=[ViolationOut.model_validate(one) for one in explanation.violations],
         )

@@ -56,7 +56,7 @@ def sees(store: Store, id_: str, what: str) -> None:
     before = store.inventory.certificates.get(id_)
     serial, expires_at = {"new": ("b", NEW), "old": ("a", OLD), "newest": ("c", NEW + 90 * DAY)}[what]
     draft = replace(before, serial=f"{serial}{before.serial[1:]}", expires_at=expires_at)
-    store.lifecycle().change(before, before.changed(draft, store.now), "source_sync")
+    store.lifecycle.change(before, before.changed(draft, store.now), "source_sync")
 
 
 def looked(store: Store) -> Checked:
@@ -162,9 +162,9 @@ def test_what_the_row_has_no_more_is_not_awaited(store: Store, way: str) -> None
     hourly(store, 2)
     row = store.inventory.certificates.get("row1")
     if way == "deleted":
-        store.lifecycle().delete(row, "somebody", store.now)
+        store.lifecycle.delete(row, "somebody", store.now)
     elif way == "archived":
-        store.lifecycle().change(row, row.changed(replace(row, archived_at=store.now), store.now), "somebody")
+        store.lifecycle.change(row, row.changed(replace(row, archived_at=store.now), store.now), "somebody")
     else:
         sees(store, "row1", "old")
     hourly(store, 24)

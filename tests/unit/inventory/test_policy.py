@@ -8,6 +8,7 @@ from tests.support.inventory import DAY, T0, a_policy, a_team, an_owner
 from tocsin.delivery.channel_name import ChannelKind, ChannelName
 from tocsin.delivery.notification import Severity
 from tocsin.errors import InvalidFieldsError
+from tocsin.inventory.certificate import Source
 from tocsin.inventory.contacts import People, checked_contact
 from tocsin.inventory.occurrences import CertificateEvent
 from tocsin.inventory.policy import default_policy, default_severity, parse_policy
@@ -18,6 +19,15 @@ def test_the_default_policy_is_the_default_everywhere() -> None:
     """Contract 4.1 [S] and 4.8 [T]: thresholds, severities and channels of a policy that says nothing."""
     assert default_policy(T0).thresholds == a_policy().thresholds == DEFAULTS
     assert [route.key for route in a_policy().routes] == ["30 Email", "14 Email", "7 Email", "0 Email"]
+
+
+def test_of_a_secret_only_an_overdue_rotation_is_told() -> None:
+    """It rotates by itself, some every day: that this is due in a month, or went well, is no news. Contract 4.13."""
+    policy = default_policy(T0, Source.SECRETS_MANAGER)
+    assert [route.key for route in policy.routes] == ["0 Email"]
+    assert policy.severity_of_event(CertificateEvent.RENEWAL_SUCCESS) is None
+    assert policy.severity_of_event(CertificateEvent.RENEWAL_FAILURE) is Severity.CRITICAL
+    assert {default_policy(T0, source) == default_policy(T0) for source in Source} == {True, False}
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from ulid import ULID
 
 from tocsin.delivery.channel_name import ChannelName
 from tocsin.delivery.notification import Severity
+from tocsin.expiry.nouns import CERTIFICATE, Nouns, nouns_of
 from tocsin.inventory.certificate import Certificate
 from tocsin.inventory.occurrences import CertificateEvent, Occurrence
 from tocsin.inventory.thresholds import Threshold
@@ -104,14 +105,17 @@ def cycle_of(expires_at: datetime) -> str:
 
 def subject_text(certificate: Certificate, now: datetime) -> str:
     """Give a subject that is true at `now`."""
-    return bounded(f"[Tocsin] {certificate.common_name} {remaining_text(certificate.expires_at, now)}", SUBJECT_LIMIT)
+    words = nouns_of(certificate)
+    left = remaining_text(certificate.expires_at, now, words)
+    return bounded(f"[Tocsin] {words.in_subject}{certificate.common_name} {left}", SUBJECT_LIMIT)
 
 
 def message_text(certificate: Certificate, threshold: Threshold, now: datetime) -> str:
     """Give a message that is true at `now`: how much time is left is counted from then, not from the threshold."""
     name = bounded(certificate.common_name, _TEXT_LIMIT)
     at = written(certificate.expires_at)
-    first = f"{threshold.tag} The certificate {name} {remaining_text(certificate.expires_at, now)}, at {at}."
+    words = nouns_of(certificate)
+    first = f"{threshold.tag} {words.what} {name} {remaining_text(certificate.expires_at, now, words)}, at {at}."
     return "\n".join([first, *_facts(certificate)])
 
 
@@ -144,18 +148,24 @@ def event_subject(certificate: Certificate, occurrence: Occurrence, now: datetim
 
 def event_message(certificate: Certificate, occurrence: Occurrence, now: datetime) -> str:
     """Give a message that is true at `now`: what happened, where, what to do, and the facts."""
-    first = f"[{occurrence.event}] {_happened(certificate, occurrence, now)}."
+    what = nouns_of(certificate).what
+    first = f"[{occurrence.event}] {_happened(certificate, occurrence, now, f'{what} ')}."
     detail = [bounded(occurrence.detail, _DETAIL_LIMIT)] if occurrence.detail else []
-    what = "What is served there" if occurrence.event is CertificateEvent.DEPLOYMENT_FAILURE else "It"
-    left = f"{what} {remaining_text(certificate.expires_at, now)}, at {written(certificate.expires_at)}."
-    return "\n".join([first, *detail, left, _NEXT.get(occurrence.event, _NOTHING), *_facts(certificate)])
+    it = "What is served there" if occurrence.event is CertificateEvent.DEPLOYMENT_FAILURE else "It"
+    left = remaining_text(certificate.expires_at, now, nouns_of(certificate))
+    how_long = f"{it} {left}, at {written(certificate.expires_at)}."
+    return "\n".join([first, *detail, how_long, _NEXT.get(occurrence.event, _NOTHING), *_facts(certificate)])
 
 
-def _happened(certificate: Certificate, occurrence: Occurrence, now: datetime) -> str:
-    return _HAPPENED[occurrence.event].format(
+def _happened(certificate: Certificate, occurrence: Occurrence, now: datetime, whose: str = "") -> str:
+    """Say it in a sentence without its end; `whose` stands before the name of what has words of its own."""
+    words = nouns_of(certificate)
+    own = words.happened.get(occurrence.event)
+    sentence = _HAPPENED[occurrence.event] if own is None else f"{whose or words.in_subject}{{name}} {own}"
+    return sentence.format(
         name=bounded(certificate.common_name, _NAME_IN_SUBJECT),
         place=bounded(certificate.source_ref or certificate.common_name, _NAME_IN_SUBJECT),
-        left=remaining_text(certificate.expires_at, now),
+        left=remaining_text(certificate.expires_at, now, words),
     )
 
 
@@ -172,12 +182,12 @@ def _facts(certificate: Certificate) -> list[str]:
     return [f"{label}: {bounded(value, _TEXT_LIMIT)}" for label, value in facts if value]
 
 
-def remaining_text(expires_at: datetime, now: datetime) -> str:
+def remaining_text(expires_at: datetime, now: datetime, words: Nouns = CERTIFICATE) -> str:
     """Say how far off expiry is, e.g. `expires in 6 days 23 hours` or `expired 2 hours ago`."""
     left = expires_at - now
     if left > timedelta():
-        return f"expires in {_duration(left)}"
-    return "expired just now" if left > -timedelta(minutes=1) else f"expired {_duration(-left)} ago"
+        return f"{words.ahead} in {_duration(left)}"
+    return f"{words.behind} just now" if left > -timedelta(minutes=1) else f"{words.behind} {_duration(-left)} ago"
 
 
 def _duration(time: timedelta) -> str:

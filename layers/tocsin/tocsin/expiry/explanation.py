@@ -29,7 +29,7 @@ from tocsin.expiry.renewal import RenewalJob
 from tocsin.expiry.still_true import why_event_over
 from tocsin.inventory.certificate import Certificate, CertificateStatus
 from tocsin.inventory.contacts import People
-from tocsin.inventory.occurrences import AwaitedDeployment, CertificateEvent, Occurrence
+from tocsin.inventory.occurrences import AwaitedDeployment, CertificateEvent, Occurrence, Violation
 from tocsin.inventory.policy import RenewalPolicy
 from tocsin.inventory.thresholds import Threshold
 from tocsin.text import written
@@ -113,6 +113,8 @@ class Explanation:
     next: Next | None
     renewal: RenewalJob | None = None
     """The renewal job of the present cycle."""
+    violations: tuple[Violation, ...] = ()
+    """The rules that it violates, as the last check saw it."""
 
 
 def explain(
@@ -141,13 +143,14 @@ def explain(
         status=certificate.status(now, policy.thresholds),
         policy=policy.name,
         problems=tuple(problems),
-        summary=_summary(told_now, findings, following) + _of_renewal(renewal),
+        summary=_summary(told_now, findings, following) + _violated(certificate) + _of_renewal(renewal),
         told=told,
         happened=tuple(_happened(one, certificate, policy, recorded, decisions) for one in certificate.happened),
         awaited=certificate.awaited,
         findings=findings,
         next=following,
         renewal=renewal,
+        violations=certificate.violations,
     )
 
 
@@ -306,6 +309,11 @@ def _next(decisions: Iterable[Decision]) -> Next | None:
         if isinstance(decision, NotDueBefore)
     ]
     return min(coming, key=lambda one: one.at, default=None)
+
+
+def _violated(certificate: Certificate) -> str:
+    names = ", ".join(one.rule for one in certificate.violations)
+    return f" Rules that it violates: {names}." if names else ""
 
 
 def _summary(told: Sequence[Told], findings: Sequence[Finding], following: Next | None) -> str:

@@ -107,9 +107,16 @@ class Lifecycle:
         """End all alerts of a cycle that are not true any more; forget it once all are ended."""
         raised = self._raised(cycle.certificate_id, cycle.expires_at)
         reasons = {id_: reason for id_, mark in raised.items() if (reason := why_untrue(mark, after)) is not None}
-        ended = [self._end(row, reason, now) for row, reason in self._rows(reasons)]
-        if all(ended):
+        if self.end(reasons, now):
             self.endings.finish(cycle)
+
+    def end(self, reasons: Mapping[str, str], now: datetime) -> bool:
+        """End notifications, by their ids, for what makes each untrue, and what stands in for them.
+
+        Tell whether all are ended.
+        """
+        ended = [self._end(row, reason, now) for row, reason in self._rows(reasons)]
+        return all(ended)
 
     def _end(self, row: Notification, reason: str, now: datetime) -> bool:
         """End one alert; tell whether that is done."""
@@ -180,22 +187,46 @@ def _action(before: Certificate, after: Certificate) -> Action:
         return Action.CERTIFICATE_REVOKED
     if after.archived_at is not None and before.archived_at is None:
         return Action.CERTIFICATE_ARCHIVED
+    if after.replaced_at is not None and before.replaced_at is None:
+        return Action.CERTIFICATE_REPLACED
     if after.expires_at != before.expires_at:
         return Action.CERTIFICATE_RENEWED
+    if after.violations != before.violations:
+        return Action.CERTIFICATE_JUDGED
     return Action.CERTIFICATE_UPDATED
 
 
-_BOOKKEEPING = ("updated_at", "version", "due_at", "watched_since", "occurrences", "renewed_from", "indexed")
+_BOOKKEEPING = (
+    "updated_at",
+    "version",
+    "due_at",
+    "watched_since",
+    "occurrences",
+    "violations",
+    "renewed_from",
+    "indexed",
+)
 
 
 def _difference(before: Certificate, after: Certificate) -> dict[str, str]:
     """Name what changed, from what to what."""
     names = (field.name for field in fields(Certificate) if field.name not in _BOOKKEEPING)
-    return {
+    differing = {
         name: f"{_told(getattr(before, name))} -> {_told(getattr(after, name))}"
         for name in names
         if getattr(before, name) != getattr(after, name)
     }
+    return differing | _judged(before, after)
+
+
+def _judged(before: Certificate, after: Certificate) -> dict[str, str]:
+    """Name the rules that it newly violates, and those that it violates no more."""
+    was, is_ = ({one.rule_id: one.rule for one in version.violations} for version in (before, after))
+    parts = (
+        ("violates", [name for id_, name in is_.items() if id_ not in was]),
+        ("violates_no_more", [name for id_, name in was.items() if id_ not in is_]),
+    )
+    return {part: ", ".join(names) for part, names in parts if names}
 
 
 def _told(value: object) -> object:

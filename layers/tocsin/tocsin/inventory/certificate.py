@@ -24,6 +24,7 @@ from typing import Self
 from ulid import ULID
 
 from tocsin.errors import FieldProblem, InvalidFieldsError
+from tocsin.inventory.issuer import issuer_id
 from tocsin.inventory.occurrences import AwaitedDeployment, CertificateEvent, Occurrence, PendingRenewal, Violation
 from tocsin.inventory.tags import tag_problems
 from tocsin.inventory.thresholds import Threshold
@@ -71,6 +72,11 @@ class Source(StrEnum):
     """A secret, which expires at its next rotation."""
     DOMAIN = "route53-domains"
     """A registered domain."""
+
+    @property
+    def is_certificate(self) -> bool:
+        """Tell whether it has certificates, rather than other things that expire."""
+        return self not in (Source.SECRETS_MANAGER, Source.DOMAIN)
 
     @property
     def is_place(self) -> bool:
@@ -155,11 +161,16 @@ class Certificate(Versioned):
         return self.renewed_from if expiry_of(self.renewed_from) <= _seconds(self.expires_at) else ""
 
     @property
+    def issuer_id(self) -> str | None:
+        """Name its issuer; null: it is not known."""
+        return issuer_id(self.issuer)
+
+    @property
     def happened(self) -> tuple[Occurrence, ...]:
         """Give all that is to be told of it: what occurred, and the rules that it does not keep."""
         violated = (
             Occurrence(
-                CertificateEvent.POLICY_VIOLATION, self.expires_at, one.since, one.detail, one.rule_id, one.severity
+                CertificateEvent.POLICY_VIOLATION, self.expires_at, one.since, one.told, one.rule_id, one.severity
             )
             for one in self.violations
         )
@@ -217,6 +228,8 @@ class Certificate(Versioned):
             after = replace(after, occurrences=())
         if after.revoked_at is None:
             after = after.without(CertificateEvent.REVOCATION)
+        if not after.is_watched:
+            after = replace(after, violations=())
         if after.identity != self.identity:
             after = replace(after, renewed_from=self.identity)
         for occurrence in _occurred(self, after, now):

@@ -76,6 +76,11 @@ class Violation:
     detail: str
     """What is wrong, in words."""
 
+    @property
+    def told(self) -> str:
+        """Say it to somebody who does not have the rule before them."""
+        return f"{self.rule}: {self.detail}"
+
 
 @dataclass(frozen=True, slots=True)
 class AwaitedDeployment:

@@ -1,7 +1,7 @@
 """A source's own state: whether it can be read. Pure. It never touches a certificate.
 
-Each TLS endpoint is a source (`tls:host:port`), an account in a region is one (`acm:eu-central-1`). A source that fails
-for a day alerts itself, once each time it begins to fail; success ends that.
+Each TLS endpoint is a source (`tls:host:port`), each service of the account is one (`acm:eu-central-1`, `iam`). A
+source that fails for a day alerts itself, once each time it begins to fail; success ends that.
 """
 
 from dataclasses import dataclass, replace
@@ -57,6 +57,21 @@ class AlarmRoute:
     recipient: str
     policy: DeliveryPolicy
 
+    def alarm(self, id_: str, type_: str, subject: str, message: str, now: datetime) -> Notification:
+        """Make what tells somebody, once for each id."""
+        return Notification(
+            id=id_,
+            type=type_,
+            channel=self.channel,
+            recipient=self.recipient,
+            subject=bounded(subject, SUBJECT_LIMIT),
+            message=message,
+            severity=Severity.WARNING,
+            created_by="source_sync",
+            created_at=now,
+            updated_at=now,
+        ).accepted(now, self.policy)
+
 
 def alarm_due(state: SourceState, route: AlarmRoute, now: datetime) -> Notification | None:
     """Give the alarm that `state` owes at `now`, if any. The id is the same however often it is made."""
@@ -64,18 +79,8 @@ def alarm_due(state: SourceState, route: AlarmRoute, now: datetime) -> Notificat
     if since is None or state.alarmed_at is not None or now - since < PATIENCE:
         return None
     source = bounded(state.source, _TEXT_LIMIT)
-    return Notification(
-        id=alarm_id(state.source, since),
-        type=ALARM_TYPE,
-        channel=route.channel,
-        recipient=route.recipient,
-        subject=bounded(f"[Tocsin] {source} can't be read", SUBJECT_LIMIT),
-        message=_message(state, source, since),
-        severity=Severity.WARNING,
-        created_by="source_sync",
-        created_at=now,
-        updated_at=now,
-    ).accepted(now, route.policy)
+    subject = f"[Tocsin] {source} can't be read"
+    return route.alarm(alarm_id(state.source, since), ALARM_TYPE, subject, _message(state, source, since), now)
 
 
 def alarm_id(source: str, failing_since: datetime) -> str:
@@ -87,8 +92,8 @@ def _message(state: SourceState, source: str, since: datetime) -> str:
     why = bounded(str(state.last_failure or "unknown"), _TEXT_LIMIT)
     success = "never" if state.last_success_at is None else written(state.last_success_at)
     return (
-        f"The certificate source {source} can't be read since {written(since)}.\n"
+        f"The source {source} can't be read since {written(since)}.\n"
         f"Why: {why}\n"
         f"Read last: {success}\n"
-        "Its certificates stay in the inventory as they were read last; a renewal there would not be seen."
+        "What it has stays in the inventory as it was read last; a renewal there would not be seen."
     )

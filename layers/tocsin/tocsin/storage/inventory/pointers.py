@@ -5,6 +5,8 @@
 | `identity#<identity>` | `<certificate id>`            | every row that has this very certificate            |
 | `renewed#<identity>`  | `<identity>#<certificate id>` | every row that had it, by what it has now, but for  |
 |                       |                               | places: what is renewed there, servers are to serve |
+| `policy#<rule id>`    | `violation#<certificate id>`  | every certificate that violates the rule            |
+| `issuer#<id>#<state>` | `<expiry>#<certificate id>`   | every row that is of this issuer, by expiry         |
 
 An index would cost a write for each certificate too, and a table takes one new index a deployment.
 """
@@ -12,7 +14,10 @@ An index would cost a write for each certificate too, and a table takes one new 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tocsin.inventory.audit import Kind
 from tocsin.inventory.certificate import INDEXED, Certificate
+from tocsin.storage.codec import Item, sort_key
+from tocsin.storage.inventory.items import key, state_of
 from tocsin.storage.paging import LOWEST
 
 if TYPE_CHECKING:
@@ -21,6 +26,8 @@ if TYPE_CHECKING:
 
 PAGE = 100
 """Rows that one question gives."""
+VIOLATION = "violation#"
+"""What the sort keys of those to certificates that violate a rule begin with."""
 
 
 class Pointer(NamedTuple):
@@ -47,13 +54,28 @@ def _pointers(certificate: Certificate) -> Iterator[Pointer]:
         yield Pointer(f"identity#{certificate.identity}", certificate.id)
     if certificate.renews and not certificate.source.is_place:
         yield Pointer(f"renewed#{certificate.renews}", f"{certificate.identity}#{certificate.id}")
+    for violation in certificate.violations:
+        yield Pointer(f"{Kind.RULE}#{violation.rule_id}", f"{VIOLATION}{certificate.id}")
+    if certificate.issuer_id is not None:
+        partition = issuer_partition(certificate.issuer_id, state_of(certificate))
+        yield Pointer(partition, sort_key(certificate.expires_at, certificate.id))
+
+
+def issuer_partition(issuer_id: str, state: str) -> str:
+    """Name the partition that leads to the certificates of an issuer that are in `state`."""
+    return f"issuer#{issuer_id}#{state}"
+
+
+def pointed_at(item: Item) -> dict[str, Any]:
+    """Give the key of the certificate that an item of such a partition leads to."""
+    return key(Kind.CERTIFICATE, item["sk"]["S"].partition("#")[2])
 
 
 def pointing(table: str, before: Certificate | None, after: Certificate | None) -> list[dict[str, Any]]:
-    """Give the actions that remove what leads there no more, and write what newly does."""
+    """Give the actions that write what newly leads there, and then those that remove what does no more."""
     old, new = pointers(before), pointers(after)
     gone = [{"Delete": {"TableName": table, "Key": one.key}} for one in sorted(old - new)]
-    return gone + [{"Put": {"TableName": table, "Item": one.key}} for one in sorted(new - old)]
+    return [{"Put": {"TableName": table, "Item": one.key}} for one in sorted(new - old)] + gone
 
 
 class Pointers:
