@@ -59,7 +59,8 @@ def request(certificate_id: str, by: str, reason: str, until: datetime | None) -
 
 def report(id_: str, news: News, by: str) -> RenewalJob:
     """Take a report. Raises NotFoundError, JobStateError."""
-    return _decided(lambda: _renewals().report(id_, news, Deed(by, resources.now())))
+    policy_of = inventory.resolver().resolve
+    return _decided(lambda: _renewals().report(id_, news, Deed(by, resources.now()), lambda one: policy_of(one).policy))
 
 
 def cancel(id_: str, by: str, reason: str) -> RenewalJob:
