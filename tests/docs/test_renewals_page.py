@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,8 +12,6 @@ from local.example_renewer import EXAMPLE
 from tests.docs.markdown import SHELL, blocks, page, tables
 from tests.docs.signatures import REGION, SECRET_KEY, a_gateway
 from tests.docs.test_commands import calls
-from tests.support.inventory import a_certificate
-from tocsin.expiry.renewal import detail_of, requested
 
 RENEWALS, EXAMPLES = page("docs/renewals.md"), page("examples/renewer/README.md")
 TEMPLATE: dict[str, Any] = template(EXAMPLE / "template.yaml")
@@ -39,15 +36,6 @@ def test_the_function_of_the_page_reports_how_it_goes(renewed: str, code: int, r
     assert gateway.problems == []
     path = "/renewal-jobs/01JZ8W3T5N6V0QJ4X2M7C9K1RB/report"
     assert gateway.requests == [("POST", path)] * reports
-
-
-def test_the_fields_of_the_event_are_described() -> None:
-    """All that is sent, and nothing else."""
-    certificate = a_certificate()
-    now = datetime.now(UTC)
-    detail = detail_of(requested(certificate, "expiry_check", "", now + timedelta(hours=1), now), certificate)
-    described = {name for row in tables(RENEWALS, "What renews")[0] for name in row["field"].replace("`", "").split()}
-    assert described == {*detail, "links"}
 
 
 def test_the_parameters_are_the_templates() -> None:
