@@ -33,8 +33,8 @@ def _digest() -> str:
     return digest.hexdigest()[:16]
 
 
-def deploy(stack: Stack, name: str, parameters: Mapping[str, str], *, log: Path) -> None:
-    """Deploy it beside the stack whose renewals it is to do."""
+def deploy(stack: Stack, name: str, parameters: Mapping[str, str], *, log: Path) -> dict[str, str]:
+    """Deploy it beside the stack whose renewals it is to do; give its outputs."""
     tocsin = {
         "TocsinApiId": stack.outputs["ApiId"],
         "TocsinApiStage": stack.outputs["ApiStage"],
@@ -50,3 +50,5 @@ def deploy(stack: Stack, name: str, parameters: Mapping[str, str], *, log: Path)
         log=log,
         environment=clean_environment({**stack.variables, "SAM_CLI_POLL_DELAY": "0.3"}),  # seconds
     )
+    (described,) = stack.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+    return {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}

@@ -165,13 +165,13 @@ def renewer(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             "KeysForServers": "yes",
             "PollSeconds": "1",
         }
-        example_renewer.deploy(stack, NAME, told, log=state_dir / "deploy.log")
+        outputs = example_renewer.deploy(stack, NAME, told, log=state_dir / "deploy.log")
         settings = Settings(
             directory_url=authority.directory_url,
             authority_root=authority.encoded_root,
             contact="",
             profile="",
-            account_secret=f"{NAME}/account",
+            account_secret=outputs["AccountSecret"],
             hosted_zone_ids=(zone,),
             tocsin_api_url=stack.api_url,
             poll_seconds=1,
@@ -355,3 +355,27 @@ def check_in(stack: Stack, later: timedelta, monkeypatch: pytest.MonkeyPatch) ->
         until(lambda: handler("expiry_check")({}, Context()), is_right=lambda done: not done.get("skipped"), seconds=30)
     finally:
         functions.forget_wiring()
+
+
+def test_a_name_that_is_not_its_own_is_reported_and_an_event_that_comes_twice_starts_one(renewer: Renewer) -> None:
+    """The reason stands at the job, in the step's own words; the second start finds the name taken."""
+    stack, machines = renewer.stack, renewer.client("stepfunctions")
+    expires_at = (datetime.now(UTC) + timedelta(days=50)).isoformat()
+    certificate = made(stack, "/certificates", common_name="www.elsewhere.example", expires_at=expires_at)
+    assert api(stack, "POST", f"/certificates/{certificate['id']}/renew").status == 202
+    job = in_state(stack, certificate["id"], "failed")
+    assert job["last_report"] == (
+        f"failed: RefusedError: none of this renewer's hosted zones ({DOMAIN}) holds www.elsewhere.example"
+    )
+    name = f"{job['id']}-1"
+    (execution,) = (arn for arn in renewer.executions() if arn.endswith(f":{name}"))
+    assert machines.describe_execution(executionArn=execution)["status"] == "FAILED"
+    detail = json.loads(machines.describe_execution(executionArn=execution)["input"])["job"]
+    event = {"Source": f"tocsin.{stack.name}", "DetailType": "Renewal Requested", "Detail": json.dumps(detail)}
+    before = len(renewer.executions())
+    stack.client("events").put_events(Entries=[{**event, "EventBusName": stack.outputs["EventBusName"]}])
+    ends = until(
+        renewer.ends,
+        is_right=lambda ends: all(end["status"] != "RUNNING" for end in ends[before:]) and len(ends) > before,
+    )
+    assert len([end for end in ends if end["name"] == name]) == 1
