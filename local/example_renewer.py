@@ -1,6 +1,7 @@
 """The example renewer in the embedded AWS: built for its interpreter, and deployed as into a real account."""
 
 import hashlib
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,7 +23,14 @@ def build() -> Path:
             environment=clean_environment(wheels),
         )
         (target / "done").touch()
+        _forget_other_builds(target)
     return target / "template.yaml"
+
+
+def _forget_other_builds(newest: Path) -> None:
+    for done in BUILDS.glob("*/done"):
+        if done.parent != newest:
+            shutil.rmtree(done.parent)
 
 
 def _digest() -> str:
