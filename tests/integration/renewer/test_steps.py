@@ -204,9 +204,10 @@ def test_a_second_key_for_servers_is_a_new_version_of_the_same_secret() -> None:
         ("notexample.com", "none of this renewer's hosted zones (example.com) holds notexample.com"),
     ],
 )
-def test_a_name_outside_the_zones_is_refused_before_anything_is_written(name: str, why: str) -> None:
+def test_a_name_outside_the_zones_is_refused_before_anything_is_written(zone: Zone, name: str, why: str) -> None:
     with pytest.raises(RefusedError, match=re.escape(why)):
-        begun(asked(common_name=name, names=[name]))
+        begun(asked(names=["www.example.com", name]))
+    assert zone.texts("_acme-challenge.www.example.com") == []
 
 
 @pytest.mark.parametrize("name", ["192.0.2.1", "localhost", "2001:db8::1", "Example Root CA", "bücher.example.com"])

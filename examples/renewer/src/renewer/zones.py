@@ -44,7 +44,8 @@ class Zones:
         for name, value in challenges:
             by_name.setdefault(name, set()).add(f'"{value}"')
         zones = self._names() if by_name else {}
-        changed = (self._changed(_zone_of(name, zones), name, values, merged) for name, values in by_name.items())
+        places = {name: _zone_of(name, zones) for name in by_name}  # all of them, before anything is written
+        changed = (self._changed(places[name], name, values, merged) for name, values in by_name.items())
         return [change for change in changed if change]
 
     def _names(self) -> dict[str, str]:
