@@ -1,0 +1,328 @@
+"""A made-up world of certificates for 90 days, and what Tocsin must tell of it, hour by hour.
+
+The expectation is written from the contract's words alone: nothing here asks `expiry.plan`, `inventory` or `sources`.
+A row is a place. What it shows changes at whole hours; a certificate expires some minutes after one.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from random import Random
+from typing import NamedTuple
+
+from tests.support.inventory import DAY, HOUR, T0
+from tocsin.inventory.certificate import Source
+
+DAYS = 90
+HOURS = DAYS * 24
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a row is at some time, its operator's part included."""
+
+    serial: int
+    not_before: datetime
+    expires_at: datetime
+    status: str = ""
+    """Of its renewal, as ACM words it."""
+    revoked_at: datetime | None = None
+    archived_at: datetime | None = None
+
+    @property
+    def is_watched(self) -> bool:
+        return self.revoked_at is None and self.archived_at is None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a policy says, in the contract's words: which thresholds, and where each severity goes."""
+
+    thresholds: tuple[str, ...] = ("30", "14", "7", "0")
+    channels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By severity; the others go by e-mail."""
+    silent: frozenset[str] = frozenset()
+    """Events of which nobody wants to hear."""
+
+    def channels_of(self, about: str) -> tuple[str, ...]:
+        return self.channels.get(_SEVERITY.get(about, "informational"), ("Email",))
+
+
+_SEVERITY = {
+    **{"0": "critical", "7": "warning", "14": "warning", "10%": "warning"},
+    **{"RenewalFailure": "critical", "Revocation": "critical", "DeploymentFailure": "critical"},
+}
+"""Contract 4.8: the others are informational."""
+RULES = {
+    "": Rule(),
+    "percent": Rule(("25%", "10%", "0")),
+    "loud": Rule(channels={"critical": ("Email", "Slack")}),
+    "quiet": Rule(channels={"warning": ()}, silent=frozenset({"RenewalSuccess"})),
+}
+"""By the name of the policy; without one: the defaults."""
+
+
+class Told(NamedTuple):
+    """One message that somebody got."""
+
+    hour: int
+    row: str
+    about: str
+    """A threshold, or a type of event."""
+    cycle: datetime
+    channel: str
+
+
+@dataclass
+class Row:
+    """One place, and what is there from which hour on; null: nothing any more."""
+
+    ref: str
+    source: Source
+    rule: str = ""
+    changes: dict[int, Shown | None] = field(default_factory=dict)
+
+    def at(self, hour: int) -> Shown | None:
+        hours = sorted(self.changes)
+        found = bisect_right(hours, hour)
+        return self.changes[hours[found - 1]] if found else None
+
+    @property
+    def birth(self) -> int:
+        return min(self.changes)
+
+
+@dataclass(frozen=True)
+class Hour:
+    """What Tocsin did in one hour: a schedule that failed for hours did nothing in them."""
+
+    number: int
+    ran: bool = True
+    """The sync and the check."""
+    posted: bool = True
+    """The sweep: mail went out."""
+
+    @property
+    def at(self) -> datetime:
+        return T0 + self.number * HOUR
+
+
+def expected(row: Row, hours: Iterable[Hour]) -> Iterator[Told]:
+    """Say who is told what of one row, and in which hour it is sent."""
+    life = _Life(row)
+    for hour in hours:
+        yield from life.live(hour)
+
+
+@dataclass
+class _Life:
+    """What is known of a row, what is owed of it, and what is settled for ever."""
+
+    row: Row
+    known: Shown | None = None
+    watched_since: datetime = T0
+    happened: set[str] = field(default_factory=set)
+    """Events of this cycle."""
+    owed: dict[tuple[str, datetime, str], None] = field(default_factory=dict)
+    settled: set[tuple[str, datetime, str]] = field(default_factory=set)
+    """Sent; or silent because something more urgent stood for it."""
+
+    def live(self, hour: Hour) -> Iterator[Told]:
+        shown = self.row.at(hour.number)
+        if hour.ran or self.row.source is Source.API:
+            self._see(shown, hour.at)
+        if hour.ran:
+            self._check(hour.at)
+        if hour.posted:
+            sent, self.owed = self.owed, {}
+            self.settled |= sent.keys()
+            yield from (Told(hour.number, self.row.ref, *key) for key in sent)
+
+    def _see(self, shown: Shown | None, now: datetime) -> None:
+        before, self.known = self.known, shown
+        if shown is None or shown == before:
+            self.owed = self.owed if shown else {}
+            return
+        if before is None or _watched(before) != _watched(shown):
+            self.watched_since = now
+        if before is not None and before.expires_at != shown.expires_at:
+            self.happened = set()
+        self.happened |= _events(before, shown)
+        self.owed = {key: None for key in self.owed if self._is_true(key[0], key[1], shown)}
+
+    def _is_true(self, about: str, cycle: datetime, shown: Shown) -> bool:
+        """Contract 4.9: what is true no more is not sent."""
+        if cycle != shown.expires_at or shown.archived_at is not None:
+            return False
+        return (about == "Revocation") == (shown.revoked_at is not None)
+
+    def _check(self, now: datetime) -> None:
+        if self.known is None:
+            return
+        rule = RULES[self.row.rule]
+        for event in sorted(self.happened - rule.silent):
+            if self._is_true(event, self.known.expires_at, self.known):
+                self._owe(event, rule)
+        if self.known.is_watched:
+            self._cross(rule, self.known, now)
+
+    def _cross(self, rule: Rule, shown: Shown, now: datetime) -> None:
+        """Contract 4.2 to 4.4: once for each threshold; of those that were crossed before, the most urgent only."""
+        crossings = [(shown.expires_at - _before_expiry(one, shown), one) for one in rule.thresholds]
+        told = [(at, one) for at, one in crossings if rule.channels_of(one)]
+        late = [pair for pair in told if pair[0] <= self.watched_since]
+        for pair in told:
+            if pair in late and pair != max(late):
+                unsent = {(pair[1], shown.expires_at, channel) for channel in rule.channels_of(pair[1])}
+                self.settled |= unsent - self.owed.keys()
+            elif pair[0] <= now:
+                self._owe(pair[1], rule)
+
+    def _owe(self, about: str, rule: Rule) -> None:
+        assert self.known is not None
+        for channel in rule.channels_of(about):
+            key = (about, self.known.expires_at, channel)
+            if key not in self.settled:
+                self.owed[key] = None
+
+
+def _watched(shown: Shown) -> tuple[datetime, datetime, bool]:
+    return shown.not_before, shown.expires_at, shown.is_watched
+
+
+def _events(before: Shown | None, after: Shown) -> set[str]:
+    """Say what happened between two sights."""
+    events = set()
+    if after.archived_at is not None:
+        return events
+    if before is not None and after.expires_at > before.expires_at:
+        events.add("RenewalSuccess")
+    if before is not None and after.revoked_at is not None and before.revoked_at is None:
+        events.add("Revocation")
+    if after.status.startswith("FAILED") and after.is_watched:
+        events.add("RenewalFailure")
+    return events
+
+
+def _before_expiry(threshold: str, shown: Shown) -> timedelta:
+    if threshold.endswith("%"):
+        return (shown.expires_at - shown.not_before) * int(threshold[:-1]) / 100
+    return int(threshold) * DAY
+
+
+class Maker:
+    """Makes up rows, the same ones for the same seed."""
+
+    def __init__(self, seed: int) -> None:
+        self.dice = Random(seed)
+        self.serials = iter(range(0x10000, 0x1000000))
+        self.rows: list[Row] = []
+
+    def world(self, lineages: int) -> list[Row]:
+        """Make up so many certificates that are renewed or not, each at one place or more."""
+        for number in range(lineages):
+            self._lineage(number)
+        return self.rows
+
+    def _lineage(self, number: int) -> None:
+        chain = self._chain()
+        kinds = (Source.ACM, Source.IMPORT, Source.API, Source.AGENT, Source.TLS, Source.IAM, Source.DOMAIN)
+        source = kinds[number % len(kinds)]
+        ref = f"{source}-{number}" + (".example.com:443" if source is Source.TLS else "")
+        row = Row(ref, source, self.dice.choice([*RULES]), dict(chain))
+        if source is Source.ACM:
+            self._troubles(row)
+        self._operator(row)
+        self.rows.append(row)
+        if source is not Source.TLS:
+            for place in range(self.dice.choice((0, 1, 1, 2))):
+                self.rows.append(self._place(f"{number}-{place}", chain))
+        elif self.dice.random() < 0.4:
+            self._flap(row)
+
+    def _chain(self) -> dict[int, Shown]:
+        """Make up a certificate and its renewals, by the hour of each: in time, late, or never."""
+        validity = self.dice.choice((90, 90, 47, 47, 200, 398, 6))
+        expires_at = T0 + self.dice.randrange(min(validity * 24, HOURS + 24 * 20)) * HOUR + self._minutes()
+        made = self._made(expires_at, validity)
+        chain = {self.dice.choice((0, 0, 0, self.dice.randrange(HOURS // 2))): made}
+        while self.dice.random() < 0.85 and len(chain) < 20:
+            lead = validity * 24 * self.dice.choice((0.33, 0.33, 0.33, 0.1, 0.02, -0.02))
+            hour = int((made.expires_at - T0) / HOUR - lead)
+            if hour <= max(chain):
+                hour = max(chain) + 24
+            made = self._made(T0 + hour * HOUR + validity * DAY + self._minutes(), validity)
+            chain[hour] = made
+        return chain
+
+    def _made(self, expires_at: datetime, validity: int) -> Shown:
+        return Shown(next(self.serials), expires_at - validity * DAY, expires_at)
+
+    def _minutes(self) -> timedelta:
+        """Within the hour, but not while Tocsin runs, and so that no tenth of a validity ends then."""
+        return timedelta(minutes=self.dice.randrange(40, 46))
+
+    def _troubles(self, row: Row) -> None:
+        """Let ACM say that a renewal is pending, hangs, or failed; or revoke a certificate."""
+        for hour, shown in [*row.changes.items()]:
+            end = min((other for other in row.changes if other > hour), default=HOURS)
+            kind = self.dice.choice(("", "", "pending", "failed", "hangs", "revoked"))
+            middle = hour + (end - hour) // 2
+            if shown is None or not hour < middle < end:
+                continue
+            if kind == "revoked":
+                row.changes[middle] = replace(shown, revoked_at=T0 + middle * HOUR)
+            elif kind:
+                row.changes[middle] = replace(shown, status="PENDING_VALIDATION")
+            if kind == "failed" and middle + 30 < end:
+                row.changes[middle + 30] = replace(shown, status="FAILED: CAA_ERROR")
+
+    def _operator(self, row: Row) -> None:
+        """Let somebody put a row away, and perhaps take it back; or delete it."""
+        chance = self.dice.random()
+        if chance > 0.15 or row.source in (Source.TLS, Source.DOMAIN):
+            return
+        start = row.birth + 24 + self.dice.randrange(HOURS // 2)
+        end = start + self.dice.choice((48, 24 * 20, HOURS))
+        if chance < 0.04 and row.source is Source.API:
+            row.changes = {hour: shown for hour, shown in row.changes.items() if hour < start} | {start: None}
+            return
+        self._put_away(row, start, end)
+
+    @staticmethod
+    def _put_away(row: Row, start: int, end: int) -> None:
+        away = {start: row.at(start), end: row.at(end)} | row.changes
+        row.changes = {
+            hour: replace(shown, archived_at=T0 + start * HOUR) if shown and start <= hour < end else shown
+            for hour, shown in away.items()
+        }
+
+    def _place(self, name: str, chain: Mapping[int, Shown]) -> Row:
+        """Make up a server of that certificate: reloaded soon, late or never, or one of two behind one name."""
+        row = Row(f"place-{name}.example.com:443", Source.TLS, self.dice.choice([*RULES]))
+        delay = self.dice.choice((0, 1, 3, 3, 11, 40, HOURS))
+        for number, (hour, shown) in enumerate(chain.items()):
+            row.changes[hour if number == 0 else hour + delay] = shown
+        if self.dice.random() < 0.3:
+            self._flap(row)
+        return row
+
+    def _flap(self, row: Row) -> None:
+        """Let a place go back and forth between two certificates for a while after a change."""
+        hours = sorted(row.changes)
+        for before, after in zip(hours, hours[1:], strict=False):
+            old, new = row.changes[before], row.changes[after]
+            for hour in range(after, after + 2 * self.dice.randrange(1, 12), 2):
+                if hour + 1 not in row.changes:
+                    row.changes |= {hour + 1: old, hour + 2: row.changes.get(hour + 2, new)}
+
+
+def hours_of(
+    count: int, lost: Sequence[range] = (), strikes: Sequence[range] = (), start: int = 0
+) -> list[Hour]:
+    """Give the hours: in `lost` ones no schedule ran, in `strikes` nothing could be sent."""
+    return [
+        Hour(number, not any(number in some for some in lost), not any(number in some for some in strikes))
+        for number in range(start, start + count)
+    ]
