@@ -1,11 +1,11 @@
 """Tocsin as it is wired, hour by hour over a made-up world: the functions' own code, by a clock that the test holds."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from random import Random
 from types import TracebackType
 from typing import Any, Self
@@ -45,6 +45,7 @@ _BODY = (
     *("team_id", "policy_id", "renewal_status", "archived_at", "revoked_at"),
 )
 """What a PUT of a certificate says."""
+_SYNCED = (Source.TLS, Source.ACM)
 
 
 class InTurn:
@@ -115,14 +116,15 @@ class Days:
     """The rows' refs by their ids."""
     cycles: dict[tuple[str, str], Any] = field(default_factory=dict)
     told: list[Told] = field(default_factory=list)
-    now: Hour = Hour(0)
+    now: Hour = field(default_factory=lambda: Hour(0))
     requests: dict[str, int] = field(default_factory=dict)
     killed: int = 0
     sights: dict[tuple[str, Shown], ObservedCertificate] = field(default_factory=dict)
     reported: dict[str, Shown] = field(default_factory=dict)
     away: dict[str, datetime | None] = field(default_factory=dict)
-    waiting: Callable[[], list[dict[str, Any]]] = list
-    """Gives the items of notifications that are to be sent."""
+    synced: list[Shown | None] = field(default_factory=list)
+    client: Any = None
+    tables: Mapping[str, str] = field(default_factory=dict)
 
     def begin(self) -> None:
         """Store the policies."""
@@ -145,13 +147,20 @@ class Days:
             self._act(hour.number)
             if hour.ran:
                 self._report(hour.number)
-                self._tick("sync", lambda: sources.run_source_sync(self._context()), 2)
+                self._sync()
                 self._choose(hour.number)
                 self._tick("check", lambda: inventory.run_expiry_check(self._context()), 10)
             if hour.posted:
                 self.clock.now = hour.at + timedelta(minutes=25)
                 self._post()
         return self.told
+
+    def _sync(self) -> None:
+        """Sync, if something changed, or for the fourth time: the others would find nothing, at four times the cost."""
+        shown = [row.at(self.now.number) for row in self.rows if row.source in _SYNCED]
+        if shown != self.synced or self.now.number % 4 == 0:
+            self._tick("sync", lambda: sources.run_source_sync(self._context()), 2)
+        self.synced = shown
 
     def _context(self) -> Any:
         return Context(aws_request_id=uuid4().hex)
@@ -238,7 +247,9 @@ class Days:
     def _id(self, row: Row) -> str:
         if row.source is Source.API:
             return self.ids.get(row.ref, "")
-        return self.ids[row.ref] if row.ref in self.ids else source_id(row.source, row.ref)
+        if row.ref not in self.ids:
+            self.ids[row.ref] = source_id(row.source, row.ref)  # an import says its own
+        return self.ids[row.ref]
 
     def _report(self, hour: int) -> None:
         """Hand in files, and what other sources have: when it changed, and daily."""
@@ -256,14 +267,8 @@ class Days:
                 self._once(partial(ingest, inventory.lifecycle(), seen, "a test", self.clock.now))
 
     def _import(self, row: Row, shown: Shown) -> None:
-        made = CA.issued(
-            common_name=row.ref,
-            names=(row.ref,),
-            serial=shown.serial,
-            not_before=shown.not_before,
-            not_after=shown.expires_at,
-        )
-        answer = call("POST", IMPORT, {"pem": made.pem, "policy_id": row.rule or None})
+        pem = a_pem(row.ref, shown.serial, shown.not_before, shown.expires_at)
+        answer = call("POST", IMPORT, {"pem": pem, "policy_id": row.rule or None})
         _accepted(answer)
         self.ids[row.ref] = answer.json["items"][0]["certificate"]["id"]
 
@@ -303,7 +308,8 @@ class Days:
 
     def _post(self) -> None:
         """Send what is owed, as the sweep does: each alert is asked for once more whether it is true."""
-        rows = [decode(item) for item in self.waiting()]
+        states = ({"S": "pending"}, {"S": "failed"})
+        rows = [decode(item) for item in self._items("Notifications") if item.get("status") in states]
         verdicts = reviewer(resources.alerts(), self.clock)(rows)
         for row in rows:
             verdict = verdicts.get(row.id)
@@ -314,6 +320,14 @@ class Days:
                 self._note(verdict.row if isinstance(verdict, Retold) else row)
             resources.table().replace(Change(row, after))
 
+    def items(self) -> list[dict[str, Any]]:
+        """Give all items of the inventory, and all notifications, in order."""
+        return [item for name in ("Inventory", "Notifications") for item in sorted(self._items(name), key=repr)]
+
+    def _items(self, name: str) -> list[dict[str, Any]]:
+        pages = self.client.get_paginator("scan").paginate(TableName=self.tables[name], ConsistentRead=True)
+        return [{key: item[key] for key in sorted(item)} for page in pages for item in page["Items"]]
+
     def _note(self, sent: Notification) -> None:
         ref = self.names.get(sent.certificate_id or "", f"unknown: {sent.certificate_id}")
         about = sent.type
@@ -321,6 +335,13 @@ class Days:
             about = sent.message.partition("[threshold:")[2].partition("]")[0]
         cycle = self.cycles[ref, sent.id[:CYCLE_LENGTH]]
         self.told.append(Told(self.now.number, ref, about, cycle, str(sent.channel)))
+
+
+@cache
+def a_pem(name: str, serial: int, not_before: datetime, not_after: datetime) -> str:
+    """Give a certificate, the very same one each time."""
+    made = CA.issued(common_name=name, names=(name,), serial=serial, not_before=not_before, not_after=not_after)
+    return made.pem
 
 
 def _accepted(answer: Answer) -> None:
@@ -335,7 +356,7 @@ def days(rows: list[Row], client: Any, trouble: Trouble) -> Iterator[Days]:
         properties = template()["Resources"][table]["Properties"]
         client.create_table(TableName=name, **{part: properties[part] for part in _DEFINITION})
     clock = Clock(T0)
-    made = Days(rows, clock, trouble, waiting=lambda: waiting(client, names["Notifications"]))
+    made = Days(rows, clock, trouble, client=client, tables=names)
     stack = f"stack-{uuid4().hex[:8]}"
     said = environment(stack, names["Notifications"], "http://127.0.0.1:1", names["Inventory"], names["Audit"])
     with pytest.MonkeyPatch.context() as patch:
@@ -352,10 +373,3 @@ def days(rows: list[Row], client: Any, trouble: Trouble) -> Iterator[Days]:
         made.begin()
         yield made
     forget_wiring()
-
-
-def waiting(client: Any, table: str) -> list[dict[str, Any]]:
-    """Give the items of notifications that are to be sent."""
-    pages = client.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
-    items = (item for page in pages for item in page["Items"])
-    return [item for item in items if item.get("status", {}).get("S") in ("pending", "failed")]

@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from random import Random
 from typing import NamedTuple
 
@@ -50,8 +51,8 @@ class Rule:
 
 
 _SEVERITY = {
-    **{"0": "critical", "7": "warning", "14": "warning", "10%": "warning"},
-    **{"RenewalFailure": "critical", "Revocation": "critical", "DeploymentFailure": "critical"},
+    **dict.fromkeys(("7", "14", "10%"), "warning"),
+    **dict.fromkeys(("0", "RenewalFailure", "Revocation", "DeploymentFailure"), "critical"),
 }
 """Contract 4.8: the others are informational."""
 RULES = {
@@ -82,11 +83,13 @@ class Row:
     source: Source
     rule: str = ""
     changes: dict[int, Shown | None] = field(default_factory=dict)
+    _hours: list[int] = field(default_factory=list)
 
     def at(self, hour: int) -> Shown | None:
-        hours = sorted(self.changes)
-        found = bisect_right(hours, hour)
-        return self.changes[hours[found - 1]] if found else None
+        if len(self._hours) != len(self.changes):
+            self._hours = sorted(self.changes)
+        found = bisect_right(self._hours, hour)
+        return self.changes[self._hours[found - 1]] if found else None
 
     @property
     def birth(self) -> int:
@@ -227,7 +230,7 @@ class Maker:
 
     def _lineage(self, number: int) -> None:
         chain = self._chain()
-        kinds = (Source.ACM, Source.IMPORT, Source.API, Source.AGENT, Source.TLS, Source.IAM, Source.DOMAIN)
+        kinds = (Source.ACM, Source.ACM, Source.IMPORT, Source.API, Source.AGENT, Source.TLS, Source.IAM, Source.DOMAIN)
         source = kinds[number % len(kinds)]
         ref = f"{source}-{number}" + (".example.com:443" if source is Source.TLS else "")
         row = Row(ref, source, self.dice.choice([*RULES]), dict(chain))
@@ -267,7 +270,7 @@ class Maker:
         """Let ACM say that a renewal is pending, hangs, or failed; or revoke a certificate."""
         for hour, shown in [*row.changes.items()]:
             end = min((other for other in row.changes if other > hour), default=HOURS)
-            kind = self.dice.choice(("", "", "pending", "failed", "hangs", "revoked"))
+            kind = self.dice.choice(("", "pending", "failed", "failed", "hangs", "revoked"))
             middle = hour + (end - hour) // 2
             if shown is None or not hour < middle < end:
                 continue
@@ -311,18 +314,28 @@ class Maker:
     def _flap(self, row: Row) -> None:
         """Let a place go back and forth between two certificates for a while after a change."""
         hours = sorted(row.changes)
-        for before, after in zip(hours, hours[1:], strict=False):
+        for before, after in pairwise(hours):
             old, new = row.changes[before], row.changes[after]
             for hour in range(after, after + 2 * self.dice.randrange(1, 12), 2):
                 if hour + 1 not in row.changes:
                     row.changes |= {hour + 1: old, hour + 2: row.changes.get(hour + 2, new)}
 
 
-def hours_of(
-    count: int, lost: Sequence[range] = (), strikes: Sequence[range] = (), start: int = 0
-) -> list[Hour]:
-    """Give the hours: in `lost` ones no schedule ran, in `strikes` nothing could be sent."""
+def coarse(rows: Iterable[Row], step: int) -> list[Row]:
+    """Let things happen only every so many hours: of several in between the last one."""
     return [
-        Hour(number, not any(number in some for some in lost), not any(number in some for some in strikes))
-        for number in range(start, start + count)
+        replace(row, changes={-(-hour // step) * step: shown for hour, shown in sorted(row.changes.items())})
+        for row in rows
+    ]
+
+
+def hours_of(step: int = 1, lost: Sequence[range] = (), strikes: Sequence[range] = ()) -> list[Hour]:
+    """Give every `step`th of the hours: in `lost` ones no schedule ran, in those and in `strikes` nothing was sent."""
+
+    def within(number: int, some: Sequence[range]) -> bool:
+        return any(number in one for one in some)
+
+    return [
+        Hour(number, not within(number, lost), not within(number, [*lost, *strikes]))
+        for number in range(0, HOURS, step)
     ]
