@@ -196,7 +196,7 @@ def _watched(shown: Shown) -> tuple[datetime, datetime, bool]:
 
 def _events(before: Shown | None, after: Shown) -> set[str]:
     """Say what happened between two sights."""
-    events = set()
+    events: set[str] = set()
     if after.archived_at is not None:
         return events
     if before is not None and after.expires_at > before.expires_at:

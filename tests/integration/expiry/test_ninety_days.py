@@ -97,9 +97,9 @@ def test_so_it_is_on_awss_own_engine(dynamodb_endpoint: str) -> None:
     hours = hours_of(24)
     rows = [row for row in coarse(Maker(6).world(12), 24) if row.source is not Source.API]  # their ids are random
     left = []
-    for lives in (in_memory, lambda *of: on_dynamodb_local(*of, dynamodb_endpoint)):
-        trouble = Trouble(Random(6), 0.1, 0.1)
-        with lives(rows, trouble) as lived:
+    for trouble in (Trouble(Random(6), 0.1, 0.1), Trouble(Random(6), 0.1, 0.1)):
+        here = on_dynamodb_local(rows, trouble, dynamodb_endpoint) if left else in_memory(rows, trouble)
+        with here as lived:
             assert_exactly(lived.live(hours), rows, hours)
             trouble.kind = ""
             left.append([one for one in lived.items() if not one.get("id", {"S": ""})["S"].startswith("lease#")])
