@@ -9,8 +9,10 @@ Outcome = Literal["accepted", "delivered", "bounced", "skipped_no_channel"]
 AttemptResult = Literal["accepted", "delivered", "retryable", "permanent", "unknown", "skipped_no_channel"]
 Act = Literal["trigger", "acknowledge", "resolve"]
 CircuitState = Literal["closed", "open", "held"]
-CertificateStatus = Literal["Active", "Expiring", "Expired", "Archived", "Revoked"]
-CertificateSource = Literal["api", "import", "acm", "tls"]
+CertificateStatus = Literal["Active", "Expiring", "Expired", "Archived", "Revoked", "Replaced"]
+CertificateSource = Literal[
+    "api", "import", "acm", "tls", "agent", "iam", "acm-pca", "secrets-manager", "route53-domains"
+]  # fmt: skip
 JobState = Literal["queued", "running", "done", "cancelled", "failed"]
 Kind = Literal[
     "Email", "Webhook", "Slack", "Teams", "PagerDuty", "OpsGenie", "JSM", "SNS", "EventBridge", "Apprise"

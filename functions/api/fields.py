@@ -9,6 +9,8 @@ from typing import Annotated, Any
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.functional_validators import AfterValidator, BeforeValidator
 
+from tocsin.inventory.certificate import KEY_SIZE_LIMIT
+from tocsin.inventory.tags import KEY_LIMIT, TAGS_LIMIT, VALUE_LIMIT
 from tocsin.text import is_storable
 
 
@@ -54,6 +56,11 @@ def _in_our_era(at: datetime) -> datetime:
     return at
 
 
+def _whole(value: object) -> object:
+    """Take 5.0 as 5: JSON has one kind of number."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 LINE_PATTERN = r"^[^\x00-\x1f\x7f]*$"
 _ONE_LINE = Says({"pattern": LINE_PATTERN})
 _YEARS = Says({"pattern": "^(197[1-9]|19[89][0-9]|[2-8][0-9]{3}|9[0-8][0-9]{2}|99[0-8][0-9]|999[0-7])-"})
@@ -69,6 +76,24 @@ Id = Annotated[Line, Field(min_length=1, max_length=256)]
 ULID_PATTERN = "^[0-7][0-9A-HJKMNP-TV-Z]{25}$"
 Named = Annotated[str, Says({"minLength": 1, "maxLength": _NAME_LIMIT, "pattern": LINE_PATTERN})]
 """The name of a policy, an owner or a team, which the domain checks."""
+Bits = Annotated[int, Field(ge=1, le=KEY_SIZE_LIMIT, strict=True), BeforeValidator(_whole)]
+_TAG_LETTERS = r"A-Za-z0-9 \u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02af_.:/=+@-"
+"""Of Unicode's letters those of the Latin script: not every reader of patterns knows Unicode's classes."""
+Tags = Annotated[
+    dict[str, str],
+    Says(
+        {
+            "maxProperties": TAGS_LIMIT,
+            "propertyNames": {
+                "minLength": 1,
+                "maxLength": KEY_LIMIT,
+                "pattern": f"^(?![aA][wW][sS]:)[{_TAG_LETTERS}]+$",
+            },
+            "additionalProperties": {"type": "string", "maxLength": VALUE_LIMIT, "pattern": f"^[{_TAG_LETTERS}]*$"},
+        }
+    ),
+]
+"""Tags, which the domain checks: it names each that is wrong."""
 ThresholdText = Annotated[str, BeforeValidator(str)]
 
 

@@ -34,6 +34,7 @@ OF_THE_SHELL = {
     "echo",
     "cd",
     "kill",
+    "wait",
     "export",
     "until",
     "while",

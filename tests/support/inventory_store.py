@@ -12,6 +12,7 @@ from tests.support.database import a_client
 from tests.support.inventory import T0, an_owner
 from tests.support.rows import POLICY, RETENTION
 from tocsin.delivery.notification import Notification
+from tocsin.expiry.alert import ALERT_TYPE
 from tocsin.expiry.check import Checked, expiry_check
 from tocsin.expiry.stores import Stores
 from tocsin.inventory.audit import Action, AuditEvent, AuditFilters, Kind, event
@@ -130,9 +131,14 @@ class Store:
         return sorted((decode(item) for item in found), key=lambda row: (row.created_at, row.id))
 
     def tags(self, certificate_id: str | None = None) -> list[str]:
-        """Name the thresholds of all alerts, in the order of their creation."""
+        """Name the thresholds of all alerts of expiry, in the order of their creation."""
         rows = [row for row in self.rows() if certificate_id in (None, row.certificate_id)]
-        return [row.message.partition("]")[0].partition(":")[2] for row in rows]
+        return [row.message.partition("]")[0].partition(":")[2] for row in rows if row.type == ALERT_TYPE]
+
+    def told(self, certificate_id: str | None = None) -> list[str]:
+        """Name the events that were told, in the order of their creation."""
+        rows = [row for row in self.rows() if certificate_id in (None, row.certificate_id)]
+        return [row.type for row in rows if row.type != ALERT_TYPE]
 
     def events(self, action: str) -> list[AuditEvent]:
         """Read the first events of one action, newest first."""

@@ -15,7 +15,7 @@ from tocsin_cli.options import as_json, example, limited, pass_api, rows_of
 from tocsin_cli.screen import Column, Row, only_piped
 from tocsin_cli.times import Moment, clock, now, since, told
 
-STATUSES = ("Active", "Expiring", "Expired", "Archived", "Revoked")
+STATUSES = ("Active", "Expiring", "Expired", "Archived", "Revoked", "Replaced")
 _EXAMPLES = example(
     "tocsin certificates",
     "tocsin certificates --status Expiring",
@@ -82,19 +82,32 @@ def show(api: Api, /, *, certificate: str, as_json: bool) -> None:
             ("Issuer", found["issuer"]),
             ("Serial", found["serial"]),
             ("SHA-256", found["fingerprint_sha256"]),
+            ("Key", _key(found)),
+            ("Signed with", found.get("signature_algorithm")),
             ("Chain", found["chain_problem"] or ("verified" if found["chain_verified"] else "")),
             ("From", f"{found['source']} {found['source_ref']}"),
             ("Owner", found["owner_id"]),
             ("Team", found["team_id"]),
             ("Policy", found["policy_id"] or "the default"),
+            ("Environment", found.get("environment")),
+            ("Tags", ", ".join(f"{key}={value}" for key, value in sorted(found.get("tags", {}).items()))),
+            ("In use by", ", ".join(found.get("in_use_by", ()))),
             ("Renewal", found["renewal_status"]),
             ("Archived", told(found["archived_at"], at)),
             ("Revoked", told(found["revoked_at"], at)),
+            ("Replaced", told(found.get("replaced_at"), at)),
+            ("By", found.get("replaced_by")),
         ]
     )
     if alerts:
         screen.heading("Alerts")
         screen.listed(alerts, columns(at), as_json=False, empty="")
+
+
+def _key(row: Row) -> str:
+    """Say what key it has: `RSA, 2048 bits`. A stack of an earlier release does not."""
+    size = f"{row['key_size']} bits" if row.get("key_size") else ""
+    return ", ".join(filter(None, (row.get("key_kind"), size)))
 
 
 @click.command(epilog=example("tocsin explain shop.example.com", "tocsin explain 01JZ8W3T5N6V0QJ4X2M7C9K1RB --json"))

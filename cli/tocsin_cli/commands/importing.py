@@ -30,18 +30,27 @@ _EXAMPLES = example(
 )
 
 
+def _tags(_ctx: click.Context, _param: click.Parameter, said: tuple[str, ...]) -> dict[str, str] | None:
+    """Read `key=value`; a value may have such a sign too."""
+    if wrong := [text for text in said if "=" not in text]:
+        raise click.BadParameter(f"{wrong[0]!r} is not of the form KEY=VALUE")
+    return {key: value for key, _, value in (text.partition("=") for text in said)} or None
+
+
 @click.command("import", epilog=_EXAMPLES)
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--owner", "owner_id", help="Who is told: an owner, by its id.")
 @click.option("--team", "team_id", help="Or a team, by its id.")
 @click.option("--policy", "policy_id", help="By which renewal policy.")
+@click.option("--environment", help="Where they are used, like production.")
+@click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", callback=_tags, help="A tag; may be repeated.")
 @as_json
 @pass_api
 def import_(api: Api, /, *, files: tuple[str, ...], as_json: bool, **assigned: object) -> None:
     """Watch every certificate in the PEM FILEs; `-` is the standard input.
 
-    A renewed certificate updates the one that was imported before. Only certificates are sent: private keys in the
-    files are not. In a pipe: tab-separated: file, result, id, name, expiry.
+    A renewed certificate updates the one that was imported before, which keeps its owner, environment and tags. Only
+    certificates are sent: private keys in the files are not. In a pipe: tab-separated: file, result, id, name, expiry.
     """
     said = {name: value for name, value in assigned.items() if value is not None}
     counts: Counter[str] = Counter()

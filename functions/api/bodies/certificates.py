@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Self
 
-from fields import Id, Instant, Line, Name, Says, Shown, Strict, Text
+from fields import Bits, Id, Instant, Line, Name, Says, Shown, Strict, Tags, Text
 from pydantic import BaseModel, Field
 
 from bodies.notifications import NotificationOut
@@ -26,6 +26,11 @@ class CertificateIn(Strict):
     renewal_status: Annotated[Line, Field(max_length=256)] = ""
     archived_at: Instant | None = None
     revoked_at: Instant | None = None
+    key_kind: Annotated[Line, Field(max_length=256)] = ""
+    key_size: Bits | None = None
+    signature_algorithm: Annotated[Line, Field(max_length=256)] = ""
+    environment: Annotated[Line, Field(max_length=256)] = ""
+    tags: Tags = Field(default_factory=dict)
 
 
 class CertificateOut(Shown):
@@ -50,6 +55,14 @@ class CertificateOut(Shown):
     chain_problem: str
     archived_at: datetime | None
     revoked_at: datetime | None
+    key_kind: str
+    key_size: int | None
+    signature_algorithm: str
+    environment: str
+    tags: dict[str, str]
+    in_use_by: list[str]
+    replaced_at: datetime | None
+    replaced_by: str | None
     created_at: datetime
     updated_at: datetime
     version: int
@@ -74,6 +87,8 @@ class ImportIn(Strict):
     owner_id: Id | None = None
     team_id: Id | None = None
     policy_id: Id | None = None
+    environment: Annotated[Line, Field(max_length=256)] = ""
+    tags: Tags = Field(default_factory=dict)
 
 
 class ImportedOut(BaseModel):

@@ -31,6 +31,7 @@ from tocsin.errors import FieldProblem, InvalidFieldsError
 from tocsin.expiry.alert import MarkKind
 from tocsin.inventory.certificate import Certificate, CertificateStatus, checked
 from tocsin.inventory.filters import CertificateFilters
+from tocsin.inventory.tags import tag_problems
 from tocsin.sources.intake import Assignment, ingest
 
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its constructor untyped
@@ -86,7 +87,9 @@ def import_pem(body: ImportIn) -> ImportOut:
     from tocsin.sources.pem import read_pem  # noqa: PLC0415 - cryptography would cost every cold start of the API
 
     actor = actor_of(router.current_event)
-    assignment = Assignment(body.owner_id, body.team_id, body.policy_id)
+    if problems := [*tag_problems(body.tags)]:
+        raise InvalidFieldsError(problems)
+    assignment = Assignment(body.owner_id, body.team_id, body.policy_id, body.environment, body.tags)
     ingested = [ingest(inventory.lifecycle(), seen, actor, resources.now(), assignment) for seen in read_pem(body.pem)]
     return ImportOut(items=[ImportedOut(result=result, certificate=_out(one)) for result, one in ingested])
 

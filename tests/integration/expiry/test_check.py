@@ -155,21 +155,25 @@ def test_a_renewed_certificate_ends_its_cycle_and_alerts_in_the_next(store: Stor
         store.now = T0 + (32 + day) * DAY
         store.checked()
     assert sorted(store.tags()) == ["0", "14", "14", "30", "30", "7"]
-    assert len(store.alerts.marks(certificate.id, 100, None).rows) == 6
-    assert len(store.alerts.marks_of_cycle(renewed)) == 4
+    assert store.told() == ["RenewalSuccess"]
+    assert len(store.alerts.marks(certificate.id, 100, None).rows) == 7
+    assert len(store.alerts.marks_of_cycle(renewed)) == 5
 
 
 def test_archived_and_revoked_certificates_are_left_alone(store: Store) -> None:
-    """Contract 4.5 [S]: they aren't even read."""
+    """Contract 4.5 [S]: they aren't even read; a revoked one, to tell of that, once."""
     store.add_owner()
     for id_ in ("archived", "revoked", "watched"):
         store.add(a_certificate(id=id_, owner_id="o1"))
     store.change(a_certificate(id="archived"), archived_at=T0)
     store.change(a_certificate(id="revoked"), revoked_at=T0)
+    assert store.indexed("due") == {"certificate#watched", "certificate#revoked"}
+    store.checked()
     assert store.indexed("due") == {"certificate#watched"}
+    assert store.told("revoked") == ["Revocation"]
     store.now = T0 + 60 * DAY
     assert store.checked().counts[Seen.LOOKED_AT] == 1
-    assert {row.certificate_id for row in store.rows()} == {"watched"}
+    assert store.tags() == store.tags("watched") != []
     store.change(a_certificate(id="archived"), archived_at=None)
     store.checked()
     assert store.tags("archived") == ["0"]

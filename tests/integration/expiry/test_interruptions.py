@@ -149,8 +149,8 @@ def test_a_check_that_meets_a_change_leaves_it_to_the_next(store: Store) -> None
 
         def raise_alert(self, *arguments: Any) -> Any:
             current = store.inventory.certificates.get("x-old")
-            if current.issuer == "":
-                store.change(current, issuer="CN=Somebody")
+            if current.renewal_status == "":
+                store.change(current, renewal_status="PENDING_VALIDATION")
             return self._inner.raise_alert(*arguments)
 
     stores = store.stores()

@@ -197,10 +197,11 @@ def test_the_alerts_of_a_certificate_are_listed_the_latest_cycle_first(store: St
     check()
     listed = walked(f"{CERTIFICATES}/{id_}/notifications", 1)
     cycles = [row["message"].partition(", at ")[2].partition(" UTC")[0] for row in listed]
-    assert len(listed) == 5
+    assert len(listed) == 6
     assert cycles == sorted(cycles, reverse=True)
     assert {row["certificate_id"] for row in listed} == {id_}
-    assert [row["status"] for row in listed] == ["pending", *["superseded"] * 4]
+    assert [row["status"] for row in listed] == [*["pending"] * 2, *["superseded"] * 4]
+    assert {row["type"] for row in listed[:2]} == {"ExpirationWarning", "RenewalSuccess"}
     assert len(read(f"{CERTIFICATES}/{other}/notifications")["items"]) == 4
     assert call("GET", f"{CERTIFICATES}/unknown/notifications").status == 404
     assert call("GET", f"{CERTIFICATES}/unknown/explain").status == 404

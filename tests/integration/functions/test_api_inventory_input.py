@@ -136,6 +136,25 @@ CERTIFICATE_BODIES: dict[str, tuple[dict[str, object], str]] = {
     "an empty owner": ({"owner_id": ""}, "owner_id"),
     "an endless policy": ({"policy_id": "p" * 257}, "policy_id"),
     "an issuer of 1 MB": ({"issuer": A_MEGABYTE}, "issuer"),
+    "a key of no bits": ({"key_size": 0}, "key_size"),
+    "a key that never ends": ({"key_size": 10**40}, "key_size"),
+    "a key of some bits": ({"key_size": "many"}, "key_size"),
+    "a kind of two lines": ({"key_kind": "RSA\n"}, "key_kind"),
+    "an algorithm of 1 MB": ({"signature_algorithm": A_MEGABYTE}, "signature_algorithm"),
+    "an endless environment": ({"environment": "p" * 257}, "environment"),
+    "an environment of two lines": ({"environment": "a\nb"}, "environment"),
+    "tags that are a list": ({"tags": ["a"]}, "tags"),
+    "fifty-one tags": ({"tags": {f"k{number}": "" for number in range(51)}}, "tags"),
+    "a tag that is a number": ({"tags": {"a": 5}}, "tags.a"),
+    "a tag without a key": ({"tags": {"": "a"}}, "tags."),
+    "a tag of AWS's own": ({"tags": {"aws:cloudformation:stack-name": "a"}}, "tags.aws:cloudformation:stack-name"),
+    "a tag of AWS's own, shouted": ({"tags": {"AWS:x": "a"}}, "tags.AWS:x"),
+    "a key of 129 characters": ({"tags": {"k" * 129: "a"}}, f"tags.{'k' * 61}…"),
+    "a value of 257 characters": ({"tags": {"a": "v" * 257}}, "tags.a"),
+    "a key with a character that AWS refuses": ({"tags": {"a&b": ""}}, "tags.a&b"),
+    "a value with a character that AWS refuses": ({"tags": {"a": "b;c"}}, "tags.a"),
+    "a tag of two lines": ({"tags": {"a": "b\nc"}}, "tags.a"),
+    "half a character in a tag": ({"tags": {"a": "\ud83d"}}, "tags.a"),
     "an id of its own": ({"id": "01JMINE"}, "id"),
     "a source of its own": ({"source": "acm"}, "source"),
 }
@@ -147,6 +166,22 @@ def test_a_bad_certificate_is_422_and_names_the_field(nothing_is_written: None, 
     body = body_of(CERTIFICATES) | fields
     assert_names(call("POST", CERTIFICATES, body), place)
     assert_names(put(f"{CERTIFICATES}/{ids[CERTIFICATES]}", body), place)
+
+
+def test_each_tag_that_is_wrong_is_named(shared_store: Store) -> None:
+    """Contract 4.14 [T]: tags over AWS's limits are refused, each by its name."""
+    wrong = {"aws:a": "1", "b": "v" * 257, "c": "fine", "d": "?"}
+    answer = call("POST", CERTIFICATES, body_of(CERTIFICATES, tags=wrong, key_size=-1))
+    assert (answer.status, answer.fields) == (422, {"key_size"})  # the body's shape first
+    answer = call("POST", CERTIFICATES, body_of(CERTIFICATES, tags=wrong))
+    assert (answer.status, answer.fields) == (422, {"tags.aws:a", "tags.b", "tags.d"})
+    answer = call("POST", IMPORT, {"pem": PEM, "tags": wrong})
+    assert (answer.status, answer.fields) == (422, {"tags.aws:a", "tags.b", "tags.d"})
+
+
+def test_tags_at_their_limits_are_taken(store: Store) -> None:
+    tags = {f"{number:02}" + "k" * 126: "Zürich 東京 _.:/=+-@".ljust(256, "v") for number in range(50)}
+    assert created(CERTIFICATES, tags=tags).json["tags"] == tags
 
 
 def test_an_expiry_in_the_past_is_accepted(store: Store) -> None:
@@ -197,6 +232,7 @@ IMPORTS: dict[str, tuple[object, str]] = {
     "half a character": ({"pem": "-----BEGIN CERTIFICATE-----\ud83d-----END CERTIFICATE-----"}, "pem"),
     "1 MB": ({"pem": A_MEGABYTE}, "pem"),
     "an empty owner": ({"pem": PEM, "owner_id": ""}, "owner_id"),
+    "a tag of AWS's own": ({"pem": PEM, "tags": {"aws:a": "1"}}, "tags.aws:a"),
     "a field that nobody knows": ({"pem": PEM, "private_key": "x"}, "private_key"),
 }
 

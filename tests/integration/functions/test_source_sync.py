@@ -174,6 +174,7 @@ async def test_a_renewal_at_the_source_ends_the_old_cycle(store: Store, clock: C
     (row,) = store.rows()
     assert row.status is Status.SUPERSEDED
     assert (row.last_error or "").startswith("the certificate was renewed")
+    assert (check()["raised"], store.told()) == (1, ["RenewalSuccess"])
     clock.now = T0 + 75 * DAY
     assert check()["raised"] == 1
 

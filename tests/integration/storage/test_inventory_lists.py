@@ -165,12 +165,14 @@ def test_the_alerts_of_a_certificate_are_found_the_latest_cycle_first(store: Sto
     store.checked()
     everything = store.alerts.marks(certificate.id, 100, None).rows
     raised = store.alerts.marks(certificate.id, 100, None, MarkKind.RAISED).rows
-    assert [str(mark.threshold) for mark in raised] == ["30", "14"]
-    assert len(everything) == 3
+    assert [mark.about for mark in raised if mark.expires_at == T0 + 10 * DAY] == ["14"]
+    assert sorted(mark.about for mark in raised[:2]) == ["30", "RenewalSuccess"]
+    assert len(everything) == 4
     assert {mark.id for mark in raised} == {row.id for row in store.rows()}
     first = store.alerts.marks(certificate.id, 1, None, MarkKind.RAISED)
     second = store.alerts.marks(certificate.id, 1, first.after, MarkKind.RAISED)
-    assert (*first.rows, *second.rows) == raised
+    third = store.alerts.marks(certificate.id, 1, second.after, MarkKind.RAISED)
+    assert (*first.rows, *second.rows, *third.rows) == raised
 
 
 def test_a_line_of_the_trail_is_never_written_over(store: Store) -> None:

@@ -202,10 +202,10 @@ def test_a_change_that_does_not_mean_it_leaves_the_checks_time_alone(store: Stor
     """The check moves `due_at` without a new version; an operator's change must not put an older one back."""
     read = store.add(a_certificate())
     assert store.watchlist.look_again(read, T0 + 15 * DAY)
-    after = read.changed(replace(read, issuer="CN=X"), T0 + HOUR)
+    after = read.changed(replace(read, renewal_status="PENDING_VALIDATION"), T0 + HOUR)
     store.inventory.certificates.update(read, after, store.said(Action.CERTIFICATE_UPDATED, read.id))
     now = store.inventory.certificates.get(read.id)
-    assert (now.due_at, now.issuer) == (T0 + 15 * DAY, "CN=X")
+    assert (now.due_at, now.renewal_status) == (T0 + 15 * DAY, "PENDING_VALIDATION")
     assert not store.watchlist.look_again(read, None)  # the version that was read is no more
 
 

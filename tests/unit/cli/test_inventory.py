@@ -39,6 +39,16 @@ def test_an_import_sends_certificates_and_never_a_key(api: RecordedApi, pem: Pat
     assert "1 created" in done.stderr
 
 
+def test_an_import_may_say_where_they_are_used(api: RecordedApi, pem: Path) -> None:
+    api.answers["POST /certificates/import"] = IMPORTED
+    said = ("--environment", "production", "--tag", "team=web", "--tag", "note=a=b")
+    assert api.run("import", str(pem), *said).exit_code == 0
+    (asked,) = api.asked
+    assert (asked.body["environment"], asked.body["tags"]) == ("production", {"team": "web", "note": "a=b"})
+    wrong = api.run("import", str(pem), "--tag", "team")
+    assert (wrong.exit_code, len(api.asked)) == (Exit.USAGE, 1)
+
+
 def self_signed_part(pem: Path) -> str:
     text = pem.read_text()
     return text[text.index("-----BEGIN CERTIFICATE-----") :].strip()

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.support.inventory import DAY, HOUR, LISTS, T0, PaperCheck, a_certificate, a_policy, hours
 from tocsin.expiry.alert import MarkKind
 from tocsin.inventory.certificate import Certificate
+from tocsin.inventory.occurrences import CertificateEvent
 from tocsin.inventory.policy import RenewalPolicy
 
 ENDS = {
@@ -127,7 +128,8 @@ def test_a_renewed_certificate_alerts_again_in_its_next_cycle() -> None:
     second = first.changed(replace(first, not_before=renewed_at, expires_at=renewed_at + 40 * DAY), renewed_at)
     check.run(second, policy("default"), (renewed_at + n * HOUR for n in range(41 * 24)))
     assert check.thresholds == ["30", "14", "30", "14", "7", "0"]
-    assert len({mark.id for mark in check.marks.values()}) == 6
+    assert len({mark.id for mark in check.marks.values() if mark.event is None}) == 6
+    assert [mark.event for mark in check.marks.values() if mark.event] == [CertificateEvent.RENEWAL_SUCCESS]
 
 
 def test_archived_and_revoked_certificates_are_left_alone() -> None:

@@ -71,11 +71,21 @@ def test_new_dates_or_another_policy_restart_the_watch(change: dict[str, object]
     assert (after.watched_since, after.due_at, after.version) == (LATER, LATER, 2)
 
 
-@pytest.mark.parametrize("change", [{"owner_id": "o2"}, {"issuer": "CN=X"}, {"renewal_status": "FAILED"}])
-def test_other_changes_do_not(change: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    ("change", "due_at"),
+    [
+        ({"owner_id": "o2"}, LATER),  # rules may look at it
+        ({"issuer": "CN=X"}, LATER),
+        ({"renewal_status": "FAILED"}, LATER),  # somebody is to be told
+        ({"renewal_status": "PENDING_VALIDATION"}, T0 + DAY),
+        ({"in_use_by": ("arn:x",)}, T0 + DAY),
+    ],
+)
+def test_other_changes_do_not(change: dict[str, object], due_at: datetime) -> None:
+    """Some have it looked at, though: as if it had been watched all the time."""
     before = a_certificate(due_at=T0 + DAY)
     after = before.changed(replace(before, **change), LATER)  # type: ignore[arg-type]  # fields by name
-    assert (after.watched_since, after.due_at, after.version) == (T0, T0 + DAY, 2)
+    assert (after.watched_since, after.due_at, after.version) == (T0, due_at, 2)
 
 
 def test_archived_leaves_the_watch_and_comes_back_late() -> None:

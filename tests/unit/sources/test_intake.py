@@ -15,6 +15,7 @@ from tests.support.lives import Lives
 from tocsin.errors import ConflictError
 from tocsin.inventory.audit import Action
 from tocsin.inventory.certificate import Certificate, Source, checked
+from tocsin.inventory.occurrences import CertificateEvent
 from tocsin.sources.intake import Assignment, Result, first_sight, ingest, merged
 from tocsin.sources.observed import NOT_CHECKED, ObservedCertificate
 
@@ -22,7 +23,14 @@ LATER = T0 + timedelta(days=3)
 SEEN = a_sight()
 RENEWED = a_sight(expires_at=NOT_AFTER + 60 * DAY, not_before=NOT_AFTER - 30 * DAY, serial="def")
 NOBODYS = Assignment()
-OPERATORS = {"owner_id": "o1", "team_id": "t1", "policy_id": "p1", "archived_at": T0}
+OPERATORS = {
+    "owner_id": "o1",
+    "team_id": "t1",
+    "policy_id": "p1",
+    "environment": "production",
+    "tags": {"cost-center": "12"},
+    "archived_at": T0,
+}
 
 
 def known(**fields: Any) -> Certificate:
@@ -32,7 +40,7 @@ def known(**fields: Any) -> Certificate:
 
 def differing(before: Certificate, after: Certificate) -> set[str]:
     """Name the facts that differ: what a change always moves is none."""
-    moved = {"updated_at", "version", "watched_since", "due_at"}
+    moved = {"updated_at", "version", "watched_since", "due_at", "occurrences"}
     return {
         name for name in Certificate.__slots__ if getattr(before, name) != getattr(after, name) and name not in moved
     }
@@ -55,7 +63,11 @@ def test_the_same_again_changes_nothing() -> None:
 
 def test_a_renewed_one_restarts_the_watch() -> None:
     after = merged(known(), RENEWED, LATER)
-    assert differing(known(), after) == {"serial", "not_before", "expires_at"}
+    assert differing(known(), after) == {"serial", "not_before", "expires_at", "renewed_from"}
+    assert after.renewed_from == known().identity
+    assert [(one.event, one.expires_at, one.at) for one in after.occurrences] == [
+        (CertificateEvent.RENEWAL_SUCCESS, RENEWED.expires_at, LATER)
+    ]
     assert (after.expires_at, after.serial, after.version) == (RENEWED.expires_at, "def", 2)
     assert (after.watched_since, after.due_at, after.created_at) == (LATER, LATER, T0)
 
@@ -64,7 +76,10 @@ def test_a_renewed_one_restarts_the_watch() -> None:
     ("fields", "names"),
     [
         ({"names": ("api.example.com",)}, {"names"}),
-        ({"serial": "def", "fingerprint_sha256": "e" * 64}, {"serial", "fingerprint_sha256"}),  # a new key, same dates
+        (  # a new key, same dates
+            {"serial": "def", "fingerprint_sha256": "e" * 64},
+            {"serial", "fingerprint_sha256", "renewed_from"},
+        ),
         ({"chain_problem": "self-signed"}, {"chain_verified", "chain_problem"}),
         ({"chain_problem": NOT_CHECKED}, {"chain_verified", "chain_problem"}),
         ({"renewal_status": "FAILED: CAA_ERROR"}, {"renewal_status"}),
@@ -80,8 +95,10 @@ def test_other_facts_of_the_same_cycle(fields: dict[str, Any], names: set[str]) 
 def test_a_failed_renewal_does_not_restart_or_stop_the_watch() -> None:
     """Contract 4.5: "a failed or stuck renewal does not silence the alert"."""
     after = merged(known(due_at=NOT_AFTER - 30 * DAY), a_sight(renewal_status="FAILED"), LATER)
-    assert (after.watched_since, after.due_at, after.is_watched) == (T0, NOT_AFTER - 30 * DAY, True)
+    assert (after.watched_since, after.is_watched) == (T0, True)
     assert after.renewal_status == "FAILED"
+    assert [one.event for one in after.occurrences] == [CertificateEvent.RENEWAL_FAILURE]
+    assert after.due_at == LATER  # to be told of that
 
 
 def test_the_operators_part_is_never_touched() -> None:

@@ -24,6 +24,7 @@ from ulid import ULID
 
 from tocsin.errors import FieldProblem, InvalidFieldsError
 from tocsin.inventory.occurrences import AwaitedDeployment, CertificateEvent, Occurrence, PendingRenewal, Violation
+from tocsin.inventory.tags import tag_problems
 from tocsin.inventory.thresholds import Threshold
 from tocsin.inventory.versioned import Versioned
 from tocsin.text import line_problem, written
@@ -34,6 +35,8 @@ NAMES_LIMIT = 100
 """Names kept of one certificate; a source that reads more keeps the first ones."""
 LINE_LIMIT = 1024
 """Characters in an issuer, a source's reference and their like."""
+KEY_SIZE_LIMIT = 1_000_000
+"""Bits of a key; far beyond any that is in use."""
 INDEXED = 1
 """What `Certificate.indexed` is where all that leads to it is written beside it (`storage.inventory.pointers`)."""
 FIRST_YEAR = 1950
@@ -250,7 +253,9 @@ def source_id(source: Source, ref: str) -> str:
 
 def checked(certificate: Certificate) -> Certificate:
     """Return it as it is; raise InvalidFieldsError naming each field that can't be stored, or has no time zone."""
-    problems = [*_text_problems(certificate), *_time_problems(certificate)]
+    problems = [*_text_problems(certificate), *_time_problems(certificate), *tag_problems(certificate.tags)]
+    if certificate.key_size is not None and not 1 <= certificate.key_size <= KEY_SIZE_LIMIT:
+        problems.append(FieldProblem("key_size", f"is not between 1 and {KEY_SIZE_LIMIT:,} bits"))
     if problems:
         raise InvalidFieldsError(problems)
     return certificate

@@ -1,11 +1,12 @@
 """What a source has seen is brought into the inventory.
 
-The operator's part of a certificate (owner, team, policy, archived) is never touched; everything else is the source's
-to say.
+The operator's part of a certificate (owner, team, policy, environment, tags, archived) is never touched; everything
+else is the source's to say.
 """
 
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -63,6 +64,8 @@ class Assignment:
     owner_id: str | None = None
     team_id: str | None = None
     policy_id: str | None = None
+    environment: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 def ingest(
