@@ -96,7 +96,7 @@ def test_so_it_is_on_awss_own_engine(dynamodb_endpoint: str) -> None:
     """The same, once a day over fewer certificates; and the engine in memory leaves the very same items."""
     hours = hours_of(24)
     rows = [row for row in coarse(Maker(6).world(12), 24) if row.source is not Source.API]  # their ids are random
-    left = []
+    left: list[list[dict[str, Any]]] = []
     for trouble in (Trouble(Random(6), 0.1, 0.1), Trouble(Random(6), 0.1, 0.1)):
         here = on_dynamodb_local(rows, trouble, dynamodb_endpoint) if left else in_memory(rows, trouble)
         with here as lived:
