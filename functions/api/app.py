@@ -35,6 +35,7 @@ ROUTES = {
     "channels": "channels",
     "certificates": "certificates",
     "renewal-policies": "policies",
+    "renewal-jobs": "renewal_jobs",
     "owners": "contacts",
     "teams": "contacts",
     "audit-events": "audit_events",

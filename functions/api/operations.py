@@ -18,6 +18,7 @@ TAGS = {
     "Dead letters": "What could not be delivered, in groups, and its requeue in bulk.",
     "Channels": "The ways out: how they do, and whether one works.",
     "Certificates": "What is watched, and whom it alerts.",
+    "Renewals": "Renewals that were asked for, and what is seen of them.",
     "Renewal policies": "When certificates alert, how severely, and by which channels.",
     "People": "Owners and teams: whom alerts go to.",
     "Audit": "Who did what to which thing.",
@@ -64,6 +65,7 @@ PARAMETERS: dict[str, str] = {
     "severity": "Equal to this.",
     "certificate_id": "Equal to this.",
     "contains": "In the message, in upper or lower case.",
+    "state": "Equal to this.",
     "deferred": "True: those that wait with no attempt spent. False: all others.",
     "error_group": "The id of a group of `GET /dead-letter-groups`.",
     "created_after": "Created at or after this time.",
@@ -88,6 +90,7 @@ IDS: dict[str, dict[str, object]] = {
     "/notifications/": {"type": "string", "pattern": ULID_PATTERN},
     "/channels/": {"type": "string", "pattern": f"^({'|'.join(ChannelKind)})({_LABELLED})?$"},
     "/requeue-jobs/": {"type": "string", "pattern": ULID_PATTERN},
+    "/renewal-jobs/": {"type": "string", "pattern": ULID_PATTERN},
     "/": {"type": "string", "minLength": 1, "maxLength": 256},
 }
 """What stands for the parameter in a path, by how the path begins."""
@@ -109,6 +112,7 @@ _DRAFT = {
     "severities": {"7": "critical"},
     "channels": {"critical": ["Email", "PagerDuty"]},
     "fallbacks": {"Slack:payments": "Email"},
+    "renew_before": "33%",
 }
 
 
@@ -230,6 +234,31 @@ OPERATIONS: dict[str, Operation] = {
     ),
     "GET /certificates/{id}/explain": Operation(
         id="explainCertificate", tag="Certificates", summary="Explain what was and will be alerted"
+    ),
+    "POST /certificates/{id}/renew": Operation(
+        id="renewCertificate",
+        tag="Renewals",
+        summary="Ask for the renewal of a certificate",
+        status=HTTPStatus.ACCEPTED,
+        headers=("Location",),
+        conflict=f"It is archived, or another certificate took its part. {_RACE}",
+        examples={"reason": {"reason": "the key was on a laptop that is gone"}},
+    ),
+    "GET /renewal-jobs": Operation(id="listRenewalJobs", tag="Renewals", summary="List renewal jobs"),
+    "GET /renewal-jobs/{id}": Operation(id="getRenewalJob", tag="Renewals", summary="Read a renewal job"),
+    "POST /renewal-jobs/{id}/cancel": Operation(
+        id="cancelRenewalJob",
+        tag="Renewals",
+        summary="Cancel a renewal job",
+        conflict=f"It is over. {_RACE}",
+        examples={"reason": {"reason": "the service is retired"}},
+    ),
+    "POST /renewal-jobs/{id}/report": Operation(
+        id="reportRenewal",
+        tag="Renewals",
+        summary="Report how a renewal goes",
+        conflict=f"It succeeded, or is cancelled. {_RACE}",
+        examples={"failed": {"state": "failed", "detail": "the DNS challenge was not answered"}},
     ),
     **_collection("/renewal-policies", "policy", "policies", "Renewal policies", _DRAFT),
     "POST /renewal-policies/{id}/simulate": Operation(

@@ -8,7 +8,17 @@ import pytest
 
 from build.template import template
 from tests.docs.template import routes
-from tests.support.people import ADMINISTRATOR, OPERATOR, POLICIES, PRODUCER, READER, document, may, may_call
+from tests.support.people import (
+    ADMINISTRATOR,
+    OPERATOR,
+    POLICIES,
+    PRODUCER,
+    READER,
+    RENEWER,
+    document,
+    may,
+    may_call,
+)
 
 LIMIT = 6_144
 """Characters of a managed policy, white space not counted (IAM user guide, "IAM and AWS STS quotas")."""
@@ -48,7 +58,8 @@ def test_each_may_what_the_one_before_may_and_producers_only_create() -> None:
     allowed = {policy: {route for route in routes() if may_call(policy, route)} for policy in POLICIES}
     assert allowed[PRODUCER] == {"POST /notifications"}
     assert allowed[READER] < allowed[OPERATOR] < allowed[ADMINISTRATOR]
-    assert allowed[ADMINISTRATOR] | allowed[PRODUCER] == routes()
+    assert allowed[RENEWER] == {"POST /renewal-jobs/{id}/report"}, "programs report, people cancel"
+    assert allowed[ADMINISTRATOR] | allowed[PRODUCER] | allowed[RENEWER] == routes()
 
 
 @pytest.mark.parametrize("policy", [READER, OPERATOR, ADMINISTRATOR])

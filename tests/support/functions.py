@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from tests.support.inventory_store import Store, a_store
-from tocsin.bootstrap import delivery, heartbeat, inventory, requeueing, resources, trial
+from tocsin.bootstrap import delivery, heartbeat, inventory, renewals, requeueing, resources, trial
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
 EVENTS = Path(__file__).parents[2] / "events"
@@ -85,6 +85,7 @@ def environment(
         "WIDGET_LOOK": f"arn:aws:lambda:us-east-1:123456789012:function:customWidget-{stack}:live",
         "WIDGET_ACT": f"arn:aws:lambda:us-east-1:123456789012:function:customWidget-{stack}-act:live",
         "HEARTBEAT_PARAMETER": "",
+        "EVENT_BUS": stack,
         "RETRY_BUDGETS": "",
         "REQUEUE_RATE": "100",
         "POWERTOOLS_SERVICE_NAME": stack,
@@ -98,7 +99,7 @@ def environment(
 
 def forget_wiring() -> None:
     """Make bootstrap wire anew, as a cold start does."""
-    wired = (resources, delivery, heartbeat, inventory, requeueing, trial)
+    wired = (resources, delivery, heartbeat, inventory, renewals, requeueing, trial)
     for made in (made for module in wired for made in vars(module).values()):
         if hasattr(made, "cache_clear"):
             made.cache_clear()

@@ -15,17 +15,23 @@ class KilledError(BaseException):
 
 
 @contextmanager
-def dying_at(client: "DynamoDBClient", request: int, *, after: bool) -> Iterator[None]:
-    """Die at this request (from 0): before it is sent, or after it was carried out. The dead send nothing more."""
+def dying_at(
+    client: "DynamoDBClient", request: int, *, after: bool, counting: Callable[[str], bool] = lambda _operation: True
+) -> Iterator[None]:
+    """Die at this request (from 0): before it is sent, or after it was carried out. The dead send nothing more.
+
+    Only requests are counted whose operations `counting` counts, as in `PutItem`.
+    """
     sent = 0
     dead = False
 
-    def before_send(**_rest: Any) -> None:
+    def before_send(event_name: str, **_rest: Any) -> None:
         nonlocal sent, dead
-        dead = dead or (sent == request and not after)
+        is_counted = counting(event_name.rpartition(".")[2])
+        dead = dead or (is_counted and sent == request and not after)
         if dead:
             raise KilledError
-        sent += 1
+        sent += is_counted
 
     def after_call(**_rest: Any) -> None:
         nonlocal dead

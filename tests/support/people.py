@@ -6,11 +6,12 @@ from typing import Any
 
 from build.template import template
 
-POLICIES = PRODUCER, READER, OPERATOR, ADMINISTRATOR = (
+POLICIES = PRODUCER, READER, OPERATOR, ADMINISTRATOR, RENEWER = (
     "ProducerPolicy",
     "ReaderPolicy",
     "OperatorPolicy",
     "AdministratorPolicy",
+    "RenewerPolicy",
 )
 _API = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${Api}/live/"
 

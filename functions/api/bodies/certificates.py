@@ -33,6 +33,14 @@ class CertificateIn(Strict):
     tags: Tags = Field(default_factory=dict)
 
 
+class PendingRenewalOut(Shown):
+    """The renewal job of a certificate's cycle. `look_at`: when the check does something for it next."""
+
+    job_id: str
+    expires_at: datetime
+    look_at: datetime | None
+
+
 class CertificateOut(Shown):
     """A certificate. `status` is that of this moment, under the thresholds of its policy."""
 
@@ -63,6 +71,7 @@ class CertificateOut(Shown):
     in_use_by: list[str]
     replaced_at: datetime | None
     replaced_by: str | None
+    renewal: PendingRenewalOut | None
     created_at: datetime
     updated_at: datetime
     version: int
@@ -70,7 +79,8 @@ class CertificateOut(Shown):
     @classmethod
     def of(cls, certificate: Certificate, status: CertificateStatus) -> Self:
         """Show `certificate`."""
-        return cls(**{name: getattr(certificate, name) for name in cls.model_fields if name != "status"}, status=status)
+        facts = {name: getattr(certificate, name) for name in cls.model_fields if name != "status"}
+        return cls.model_validate({**facts, "status": status})
 
 
 class CertificateList(BaseModel):

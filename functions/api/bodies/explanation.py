@@ -6,6 +6,7 @@ from typing import Self
 from fields import Shown, ThresholdText
 from pydantic import BaseModel
 
+from bodies.renewal_jobs import RenewalJobOut
 from tocsin.delivery.channel_name import ChannelName
 from tocsin.delivery.notification import Severity
 from tocsin.expiry.explanation import Explanation
@@ -58,6 +59,8 @@ class ExplanationOut(BaseModel):
     told: list[ToldOut]
     findings: list[FindingOut]
     next: NextOut | None
+    renewal: RenewalJobOut | None
+    """The renewal job of the present cycle."""
 
     @classmethod
     def of(cls, explanation: Explanation) -> Self:
@@ -79,4 +82,5 @@ class ExplanationOut(BaseModel):
                 for one in explanation.findings
             ],
             next=NextOut.model_validate(explanation.next) if explanation.next else None,
+            renewal=RenewalJobOut.of(explanation.renewal) if explanation.renewal else None,
         )

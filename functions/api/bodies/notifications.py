@@ -10,6 +10,7 @@ from pydantic.functional_validators import AfterValidator
 from tocsin.bootstrap import resources
 from tocsin.delivery.attempt import Attempt, AttemptClass
 from tocsin.delivery.channel_name import ChannelKind, ChannelName, Target
+from tocsin.delivery.hand_off import RENEWAL_REQUESTED
 from tocsin.delivery.notification import MESSAGE_LIMIT, Act, Notification, Outcome, Severity, Status
 from tocsin.delivery.recipient import EMAIL_LIMIT, EMAIL_PATTERN, TOPIC_PATTERN
 
@@ -35,6 +36,8 @@ _MESSAGE = Says(
 )
 Message = Annotated[str, StringConstraints(min_length=1), AfterValidator(storable), AfterValidator(_fits), _MESSAGE]
 Type = Annotated[str, StringConstraints(pattern=TYPE_PATTERN)]
+AnyType = Annotated[str, StringConstraints(pattern=TYPE_PATTERN.replace("^(", f"^({RENEWAL_REQUESTED}|"))]
+"""Of what there is: nobody but Tocsin itself asks for renewals."""
 
 
 Recipient = Annotated[Line, Field(max_length=2048, validate_default=True)]

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, JsonValue, StrictBool
 from tocsin.delivery.channel_name import CHANNEL_PATTERN, ChannelName
 from tocsin.delivery.notification import Severity
 from tocsin.expiry.simulation import SimulatedAlert
-from tocsin.inventory.policy import RenewalPolicy, parse_policy
+from tocsin.inventory.policy import RENEWAL_DEADLINE_HOURS, RENEWAL_DEADLINE_LIMIT, RenewalPolicy, parse_policy
 from tocsin.inventory.thresholds import COUNT_LIMIT, DAYS_LIMIT, Threshold, Unit
 
 _CHOICES = 64
@@ -59,6 +59,18 @@ Channels = Annotated[
 Fallbacks = Annotated[
     dict[str, str], Field(max_length=_CHOICES), Says({"propertyNames": _CHANNEL, "additionalProperties": _CHANNEL})
 ]
+RenewBefore = Annotated[
+    JsonValue,
+    Says(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": DAYS_LIMIT},
+                {"type": "string", "pattern": f"^({_PERCENT}|ari)$"},
+                {"type": "null"},
+            ]
+        }
+    ),
+]
 
 
 class PolicyIn(Strict):
@@ -73,6 +85,11 @@ class PolicyIn(Strict):
     fallbacks: Fallbacks = Field(default_factory=dict)
     """By channel, e.g. {"Slack:payments": "Email"}: what can't be delivered by the one goes by the other."""
 
+    renew_before: RenewBefore = None
+    """When a renewal is asked for: days before expiry, percent of the validity period, or "ari"; null: never."""
+    renewal_deadline_hours: Annotated[int, Field(ge=1, le=RENEWAL_DEADLINE_LIMIT, strict=True)] = RENEWAL_DEADLINE_HOURS
+    """How long it may take until a source sees the renewed certificate."""
+
     def parsed(self, id: str, now: datetime) -> RenewalPolicy:
         """Read it; raise InvalidFieldsError."""
         return parse_policy(
@@ -83,6 +100,8 @@ class PolicyIn(Strict):
             severities=self.severities,
             channels=self.channels,
             fallbacks=self.fallbacks,
+            renew_before=self.renew_before,
+            renewal_deadline_hours=self.renewal_deadline_hours,
         )
 
 
@@ -95,6 +114,8 @@ class PolicyOut(BaseModel):
     severities: dict[str, Severity]
     channels: dict[Severity, list[ChannelName]]
     fallbacks: dict[ChannelName, ChannelName]
+    renew_before: int | str | None
+    renewal_deadline_hours: int
     created_at: datetime
     updated_at: datetime
     version: int
@@ -109,10 +130,16 @@ class PolicyOut(BaseModel):
             severities={str(threshold): policy.severity_of(threshold) for threshold in policy.thresholds},
             channels={severity: list(policy.channels_of(severity)) for severity in Severity},
             fallbacks=dict(policy.fallbacks),
+            renew_before=_written(policy.renew_before) if isinstance(policy.renew_before, Threshold) else _ari(policy),
+            renewal_deadline_hours=policy.renewal_deadline_hours,
             created_at=policy.created_at,
             updated_at=policy.updated_at,
             version=policy.version,
         )
+
+
+def _ari(policy: RenewalPolicy) -> str | None:
+    return None if policy.renew_before is None else str(policy.renew_before)
 
 
 def _written(threshold: Threshold) -> int | str:

@@ -7,7 +7,7 @@ from fields import ULID_PATTERN, Instant, Line, Shown, Strict
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from bodies.dead_letters import GroupId
-from bodies.notifications import NotificationOut, Type
+from bodies.notifications import AnyType, NotificationOut
 from tocsin.bootstrap.requeueing import Preview
 from tocsin.delivery.bulk import MOST_IDS, RequeueJob, Selection, State
 from tocsin.delivery.channel_name import ChannelName
@@ -23,7 +23,7 @@ NotificationId = Annotated[str, StringConstraints(pattern=ULID_PATTERN)]
 class FiltersIn(Strict):
     """Which dead letters: all that are given must hold; none: every dead letter."""
 
-    type: Type | None = None
+    type: AnyType | None = None
     channel: ChannelName | None = None
     severity: Severity | None = None
     contains: Annotated[Line, Field(min_length=1, max_length=256)] | None = None

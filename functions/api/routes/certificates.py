@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler import Response, content_types
 from aws_lambda_powertools.event_handler.api_gateway import Router
-from aws_lambda_powertools.event_handler.openapi.params import Query
+from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 from bodies.certificates import (
     CertificateIn,
     CertificateList,
@@ -19,13 +19,14 @@ from bodies.certificates import (
 )
 from bodies.explanation import ExplanationOut
 from bodies.notifications import NotificationOut
+from bodies.renewal_jobs import RenewalJobOut, RenewIn
 from fields import Instant
 from identity import actor_of
 from paging import Cursor, Limit, turn
 from ulid import ULID
 from versioned import IfMatch, check_version, nothing, shown
 
-from tocsin.bootstrap import inventory, resources
+from tocsin.bootstrap import inventory, renewals, resources
 from tocsin.delivery.notification import Notification
 from tocsin.errors import FieldProblem, InvalidFieldsError
 from tocsin.expiry.alert import MarkKind
@@ -137,6 +138,19 @@ def list_notifications(id: str, limit: Limit = 50, cursor: Cursor = None) -> Cer
 def explain(id: str) -> ExplanationOut:
     """Say whether anybody was alerted, about what, when, and whether it arrived; what comes next; and why not."""
     return ExplanationOut.of(inventory.explanation_of(inventory.records().certificates.get(id)))
+
+
+@router.post(
+    "/certificates/<id>/renew",
+    responses={200: {"description": "It was asked for before, and is under way."}, 202: {"description": "Handed off."}},
+)
+def renew(id: str, wish: Annotated[RenewIn | None, Body()] = None) -> Response[RenewalJobOut]:
+    """Ask for its renewal: one event on the stack's bus. Asked for again in the same cycle, it is the same job."""
+    wanted = wish or RenewIn()
+    job, is_new = renewals.request(id, actor_of(router.current_event), wanted.reason, wanted.deadline)
+    status = HTTPStatus.ACCEPTED if is_new else HTTPStatus.OK
+    headers: dict[str, str | list[str]] = {"Location": f"/api/v1/renewal-jobs/{job.id}"}
+    return Response(status, content_types.APPLICATION_JSON, RenewalJobOut.of(job), headers=headers)
 
 
 def _said(body: CertificateIn, now: datetime) -> dict[str, Any]:

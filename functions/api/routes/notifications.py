@@ -10,7 +10,7 @@ from aws_lambda_powertools.event_handler import Response, content_types
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Query
 from bodies.dead_letters import GroupId, GroupList
-from bodies.notifications import NewNotification, NotificationList, NotificationOut, Type, Why
+from bodies.notifications import AnyType, NewNotification, NotificationList, NotificationOut, Why
 from fields import Instant
 from identity import actor_of, principal_of
 from paging import Cursor, Limit, turn_showing_place
@@ -58,7 +58,7 @@ def create(
 @router.get("/notifications")
 def list_notifications(  # noqa: PLR0913, PLR0917 - one argument for each parameter of the query
     status: Annotated[Status | None, Query()] = None,
-    type: Annotated[Type | None, Query()] = None,
+    type: Annotated[AnyType | None, Query()] = None,
     channel: Annotated[ChannelName | None, Query()] = None,
     outcome: Annotated[Outcome | None, Query()] = None,
     severity: Annotated[Severity | None, Query()] = None,
@@ -115,7 +115,7 @@ def read(id: str, why: Annotated[Why | None, Body()] = None) -> NotificationOut:
 
 @router.get("/dead-letter-groups")
 def group(
-    type: Annotated[Type | None, Query()] = None,
+    type: Annotated[AnyType | None, Query()] = None,
     channel: Annotated[ChannelName | None, Query()] = None,
     severity: Annotated[Severity | None, Query()] = None,
     certificate_id: Annotated[str | None, Query(min_length=1, max_length=256)] = None,

@@ -25,6 +25,14 @@ class TransitionRefusedError(TocsinError):
     """The notification's state does not allow this step."""
 
 
+class JobStateError(TocsinError):
+    """The job's state does not allow this step."""
+
+
+class NotRenewableError(TocsinError):
+    """This certificate can't be renewed."""
+
+
 class NotFoundError(TocsinError):
     """There is nothing by this id."""
 

@@ -47,6 +47,8 @@ class Settings:
     """The ARN of the one that acts."""
     heartbeat_parameter: str
     """The SSM parameter that says whom to give a sign of life; empty: nobody."""
+    event_bus: str
+    """The name of the stack's own bus, on which renewals are asked for."""
     requeue_rate: float
     """Rows a second that a bulk requeue writes at most."""
 
@@ -120,6 +122,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         widget_look=value("WIDGET_LOOK"),
         widget_act=value("WIDGET_ACT"),
         heartbeat_parameter=value("HEARTBEAT_PARAMETER"),
+        event_bus=value("EVENT_BUS"),
         requeue_rate=number("REQUEUE_RATE", least=1),
     )
 

@@ -22,6 +22,7 @@ from tocsin.delivery.channel_name import ChannelName
 from tocsin.delivery.circuit import Circuit
 from tocsin.delivery.drain import Drained, drain, due_first
 from tocsin.delivery.gate import Drain, Gate
+from tocsin.delivery.hand_off import is_hand_off
 from tocsin.delivery.notification import Notification
 from tocsin.delivery.record import Tally
 from tocsin.delivery.send import ATTEMPT_DEADLINE, Delivery, Limits, Verdict, Worker
@@ -113,8 +114,21 @@ def review(rows: Sequence[Notification]) -> Mapping[str, Verdict]:
     from tocsin.expiry.still_true import reviewer  # noqa: PLC0415 - the API rarely asks; `prepare` loads it for others
 
     of_incidents = linked.reviewer(resources.table(), resources.now)(rows)
+    handed_off = [row for row in rows if is_hand_off(row)]
     others = [row for row in rows if row.id not in of_incidents and row.about is None and row.certificate_id]
-    return {**of_incidents, **(reviewer(resources.alerts(), resources.now)(others) if others else {})}
+    alerts = [row for row in others if not is_hand_off(row)]
+    return {
+        **of_incidents,
+        **(reviewer(resources.alerts(), resources.now)(alerts) if alerts else {}),
+        **(_review_hand_offs(handed_off) if handed_off else {}),
+    }
+
+
+def _review_hand_offs(rows: Sequence[Notification]) -> Mapping[str, Verdict]:
+    """Say which of the hand-offs of renewals are for nothing by now."""
+    from tocsin.bootstrap.renewals import review_hand_offs  # noqa: PLC0415 - there rarely are any
+
+    return review_hand_offs(rows)
 
 
 @cache
@@ -148,6 +162,7 @@ async def open_channels() -> "AsyncIterator[Channels]":
                 configuration_set=settings.configuration_set,
                 apprise_function=settings.apprise_function,
                 stack=settings.stack,
+                event_bus=settings.event_bus,
                 links=Links(settings.link_base),
             ),
             words=words,

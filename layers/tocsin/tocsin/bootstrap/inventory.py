@@ -5,6 +5,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from tocsin.bootstrap import resources
+from tocsin.delivery.notification import Notification
 from tocsin.delivery.record import Event
 from tocsin.expiry.alert import Mark, MarkKind
 from tocsin.expiry.check import Checked, expiry_check
@@ -70,6 +71,7 @@ def resolver() -> Resolver:
 
 def explanation_of(certificate: Certificate) -> "Explanation":
     """Say whether anybody was alerted about a certificate, and whether it arrived; what comes next; and why not."""
+    from tocsin.bootstrap.renewals import job_of  # noqa: PLC0415 - it is wired of this
     from tocsin.expiry.explanation import explain  # noqa: PLC0415 - the API rarely asks
 
     resolved = resolver().resolve(certificate)
@@ -84,6 +86,7 @@ def explanation_of(certificate: Certificate) -> "Explanation":
         notifications=rows,
         now=resources.now(),
         problems=[f"{problem.kind} {problem.id} {problem.detail}" for problem in resolved.problems],
+        renewal=job_of(certificate),
     )
 
 
@@ -96,9 +99,12 @@ def _marks(certificate: Certificate) -> list[Mark]:
 
 def run_expiry_check(context: resources.LambdaContext) -> Checked | None:
     """Check once, unless another check is at it."""
+    from tocsin.bootstrap.renewals import renewals  # noqa: PLC0415 - it is wired of this
+
     watchlist = Watchlist(resources.dynamodb(), resources.settings().inventory_table)
+    handed_off: list[Notification] = []  # told when the threads are done: counting is for one of them
     with ThreadPoolExecutor(_LOOKS) as threads:
-        return expiry_check(
+        checked = expiry_check(
             lease("expiry_check", context),
             Stores(watchlist, records().certificates, resources.alerts()),
             resolver(),
@@ -108,7 +114,11 @@ def run_expiry_check(context: resources.LambdaContext) -> Checked | None:
             created=resources.recorder().created,
             end_again=lifecycle().end_again,
             each=threads.map,
+            watches=[renewals(handed_off.append)],
         )
+    for row in handed_off:
+        resources.recorder().created(row)
+    return checked
 
 
 def lease(job: str, context: resources.LambdaContext) -> Lease:

@@ -73,6 +73,8 @@ class ChannelSettings:
     """The name of the function that sends by Apprise."""
     stack: str = ""
     """The stack's name."""
+    event_bus: str = ""
+    """The name of the stack's own bus, to which hand-offs go; empty: there is none."""
     links: Links = field(default_factory=Links)
 
 

@@ -2,8 +2,9 @@
 
 An answer of 200 may still say that the entry failed, and why (API reference, PutEvents and PutEventsResultEntry; that
 the source, the detail's type and the detail are needed says PutEventsRequestEntry). EventBridge drops no copies: the
-key is `detail.id`. It sends data, not words, so there are no templates for it. For a bus of the account that is not
-there EventBridge answers with an event's id (aws/aws-sdk#186, aws/aws-cli#9186): that is accepted like any other.
+key is `detail.id`. It sends data, not words, so there are no templates for it. What asks for a renewal goes to the
+stack's own bus, which needs no configuration. For a bus of the account that is not there EventBridge answers with an
+event's id (aws/aws-sdk#186, aws/aws-cli#9186): that is accepted like any other.
 
 | what happened                                                                             | class     |
 |-------------------------------------------------------------------------------------------|-----------|
@@ -28,6 +29,7 @@ from tocsin.channels.document import ChannelDocument
 from tocsin.channels.incident import fitted, links_of
 from tocsin.channels.webhook import event_data
 from tocsin.delivery.attempt import RECEIPT_LIMIT, Accepted, Broken, Refused, SendResult, Throttled
+from tocsin.delivery.hand_off import is_hand_off
 from tocsin.delivery.notification import LAST_ERROR_LIMIT, Notification
 from tocsin.text import bounded
 
@@ -39,7 +41,10 @@ if TYPE_CHECKING:
     )
 
 DEFAULT_BUS = "default"
+OWN_BUS = "own-bus"
+"""What the circuit of the stack's own bus is named by."""
 DETAIL_TYPE = "Tocsin Notification"
+HAND_OFF_DETAIL_TYPE = "Renewal Requested"
 DETAIL_TYPE_LIMIT = 128
 """Characters (API reference, PutEventsRequestEntry)."""
 ENTRY_LIMIT = 256 * 1024
@@ -105,16 +110,29 @@ def entry_of(
 ) -> "PutEventsRequestEntryTypeDef":
     """Return the entry. Made of what never changes, so every try sends the same one."""
     links = {label.lower(): address for label, address in links_of(notification, settings.links)}
-    detail = {**event_data(notification), "links": links}
+    detail_type, said = fitted(f"{DETAIL_TYPE} {notification.type}", DETAIL_TYPE_LIMIT), event_data(notification)
+    if is_hand_off(notification):
+        detail_type, said = HAND_OFF_DETAIL_TYPE, {"id": notification.id, **json.loads(notification.message)}
     entry: PutEventsRequestEntryTypeDef = {
         "EventBusName": config.bus,
         "Source": config.source or f"tocsin.{settings.stack}".rstrip("."),
-        "DetailType": fitted(f"{DETAIL_TYPE} {notification.type}", DETAIL_TYPE_LIMIT),
-        "Detail": json.dumps(detail, separators=(",", ":")),
+        "DetailType": detail_type,
+        "Detail": json.dumps({**said, "links": links}, separators=(",", ":")),
     }
     if notification.certificate_id and _ARN.fullmatch(notification.certificate_id):
         entry["Resources"] = [notification.certificate_id]
     return entry
+
+
+def of_stack(tools: Tools) -> EventBridgeChannel | None:
+    """Make the channel that hands work off on the stack's own bus, whatever is configured; null: there is no bus."""
+    bus = tools.settings.event_bus
+    return EventBridgeChannel(EventBridgeDocument(bus=bus), tools) if bus else None
+
+
+def where(notification: Notification) -> str:
+    """Name the destination of hand-offs, which have a circuit of their own; empty for the configured bus."""
+    return OWN_BUS if is_hand_off(notification) else ""
 
 
 def size_of(entry: "PutEventsRequestEntryTypeDef") -> int:

@@ -28,6 +28,7 @@ from tocsin.delivery.attempt import Broken, NotConfigured, SendResult, Throttled
 from tocsin.delivery.channel_name import ChannelKind, ChannelName
 from tocsin.delivery.circuit import AT, Terms
 from tocsin.delivery.fate import Fate, NotYet
+from tocsin.delivery.hand_off import is_hand_off
 from tocsin.delivery.notification import Notification
 from tocsin.network.blocking import Blocking
 
@@ -64,7 +65,7 @@ KINDS: dict[ChannelKind, Kind] = {
     ChannelKind.SLACK: Kind(slack.SlackDocument, slack.SlackChannel, escape=slack.escape),
     ChannelKind.TEAMS: Kind(teams.TeamsDocument, teams.TeamsChannel, escape=teams.escape),
     ChannelKind.APPRISE: Kind(apprise.AppriseDocument, apprise.AppriseChannel),
-    ChannelKind.EVENTBRIDGE: Kind(eventbridge.EventBridgeDocument, eventbridge.EventBridgeChannel),
+    ChannelKind.EVENTBRIDGE: Kind(eventbridge.EventBridgeDocument, eventbridge.EventBridgeChannel, eventbridge.where),
     ChannelKind.SNS: Kind(sns.SnsDocument, sns.SnsChannel, sns.where, sns.default),
     ChannelKind.PAGERDUTY: Kind(pagerduty.PagerDutyDocument, pagerduty.PagerDutyChannel),
     ChannelKind.OPSGENIE: Kind(jsm.OpsGenieDocument, jsm.AlertsChannel, escape=jsm.without_tags),
@@ -139,6 +140,8 @@ class Channels:
 
     async def terms(self, notification: Notification) -> Terms:
         """Say on what terms its destination is sent to; a channel that can't be used has none of its own."""
+        if is_hand_off(notification):
+            return Terms()
         match await self._channel(notification.channel):
             case _Ready(terms=terms):
                 return terms
@@ -147,6 +150,8 @@ class Channels:
 
     async def send(self, notification: Notification) -> SendResult:
         """Try once, by the channel that the notification names. A key that was refused may have been rotated since."""
+        if is_hand_off(notification):
+            return await self._handed_off(notification)
         usable = await self._channel(notification.channel)
         if not isinstance(usable, _Ready):
             return usable
@@ -165,6 +170,11 @@ class Channels:
                 return await channel.fate(notification.receipt)
             case _:
                 return NotYet(f"{notification.channel} can't be asked")
+
+    async def _handed_off(self, notification: Notification) -> SendResult:
+        """Send by the stack's own bus: no document of an operator's says where a hand-off goes."""
+        channel = eventbridge.of_stack(self._lend(notification.channel))
+        return NotConfigured() if channel is None else await channel.send(notification)
 
     async def _channel(self, name: ChannelName, *, instead_of: _Ready | None = None) -> _Usable:
         """Return the channel with its present document, asking for that every few seconds only, or `instead_of` one."""

@@ -23,6 +23,7 @@ from tocsin.expiry.plan import (
     about_route,
     decide,
 )
+from tocsin.expiry.renewal import RenewalJob
 from tocsin.inventory.certificate import Certificate, CertificateStatus
 from tocsin.inventory.contacts import People
 from tocsin.inventory.policy import RenewalPolicy
@@ -86,6 +87,8 @@ class Explanation:
     told: tuple[Told, ...]
     findings: tuple[Finding, ...]
     next: Next | None
+    renewal: RenewalJob | None = None
+    """The renewal job of the present cycle."""
 
 
 def explain(
@@ -97,6 +100,7 @@ def explain(
     notifications: Mapping[str, Notification],
     now: datetime,
     problems: Sequence[str] = (),
+    renewal: RenewalJob | None = None,
 ) -> Explanation:
     """Answer from what was recorded (`marks`, of any cycles), what was sent (by id), and what is so now."""
     decisions = decide(certificate, policy, people, {mark.id: mark for mark in marks}, now)
@@ -108,14 +112,16 @@ def explain(
     )
     findings = (*_recorded_negatives(recorded.values()), *_present_negatives(decisions, recorded.values()))
     following = _next(decisions)
+    told_now = [one for one in told if one.expires_at == certificate.expires_at]
     return Explanation(
         status=certificate.status(now, policy.thresholds),
         policy=policy.name,
         problems=tuple(problems),
-        summary=_summary([one for one in told if one.expires_at == certificate.expires_at], findings, following),
+        summary=_summary(told_now, findings, following) + _of_renewal(renewal),
         told=told,
         findings=findings,
         next=following,
+        renewal=renewal,
     )
 
 
@@ -241,3 +247,11 @@ def _summary(told: Sequence[Told], findings: Sequence[Finding], following: Next 
     why = f" Why: {'; '.join(reasons)}." if reasons and not told else ""
     after = f" Next: threshold {following.threshold} at {written(following.at)}." if following else " Nothing follows."
     return so_far + why + after
+
+
+def _of_renewal(job: RenewalJob | None) -> str:
+    """Say how far the renewal of the present cycle is."""
+    if job is None:
+        return ""
+    until = f", to be seen by {written(job.deadline)}" if job.is_open else ""
+    return f" Renewal job {job.id}: {job.state}{until}."

@@ -53,14 +53,18 @@ class Lifecycle:
         Raises PreconditionFailedError where it was changed since it was read.
         """
         action = _action(before, after)
+        changed = _event(action, after, actor, after.updated_at, **_difference(before, after))
+        self.change_by(before, after, lambda: self.certificates.update(before, after, changed))
+        return action
+
+    def change_by(self, before: Certificate, after: Certificate, write: Callable[[], object]) -> None:
+        """Change a certificate by `write`, which may write more in the same transaction; see `change`."""
         if after.watched_since != before.watched_since or set(after.happened) - set(before.happened):
             self._reopen_alerts(after)
-        changed = _event(action, after, actor, after.updated_at, **_difference(before, after))
         ended = self._begin(before, after, after.updated_at)
-        self.certificates.update(before, after, changed)
+        write()
         if ended:
             self._end_alerts(ended, after, after.updated_at)
-        return action
 
     def delete(self, certificate: Certificate, actor: str, now: datetime) -> None:
         """Delete the version that was read, and end its alerts; raise PreconditionFailedError where it was changed."""

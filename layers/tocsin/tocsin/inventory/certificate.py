@@ -192,7 +192,8 @@ class Certificate(Versioned):
         draft = replace(draft, watched_since=self.watched_since, due_at=self.due_at, indexed=INDEXED)
         after = Versioned.changed(self, draft, now)
         if _watched_part(after) != _watched_part(self):
-            after = replace(after, watched_since=now, due_at=now if after.is_watched else None)
+            is_looked_at = after.is_watched or after.renewal is not None  # its renewal job comes to an end
+            after = replace(after, watched_since=now, due_at=now if is_looked_at else None)
         elif after.is_watched and _judged_part(after) != _judged_part(self):
             after = replace(after, due_at=now)
         if after.expires_at != self.expires_at:
@@ -233,12 +234,18 @@ def _occurred(before: Certificate, after: Certificate, now: datetime) -> Iterabl
     if after.archived_at is not None or after.replaced_at is not None:
         return
     if after.expires_at > before.expires_at:
-        detail = f"The one before expires at {written(before.expires_at)}."
+        detail = f"The one before expires at {written(before.expires_at)}.{_of_job(before)}"
         yield Occurrence(CertificateEvent.RENEWAL_SUCCESS, after.expires_at, now, detail)
     if after.revoked_at is not None and (before.revoked_at is None or before.archived_at is not None):
         yield Occurrence(CertificateEvent.REVOCATION, after.expires_at, now)
     if (failed := _failed_renewal(after, now)) is not None:
         yield failed
+
+
+def _of_job(certificate: Certificate) -> str:
+    """Name the renewal job of the cycle that a certificate is in, if there is one."""
+    job = certificate.renewal
+    return f" Renewal job {job.job_id}." if job is not None and job.expires_at == certificate.expires_at else ""
 
 
 def _failed_renewal(certificate: Certificate, now: datetime) -> Occurrence | None:

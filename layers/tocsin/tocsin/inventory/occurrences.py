@@ -94,5 +94,5 @@ class PendingRenewal:
     job_id: str
     expires_at: datetime
     """Its cycle."""
-    look_at: datetime | None
+    look_at: datetime | None = None
     """When it must be looked at: at its deadline, or for another hand-off; null: not while the cycle lasts."""

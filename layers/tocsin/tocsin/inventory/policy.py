@@ -7,6 +7,7 @@ was already past the threshold then, the route came late (docs/decisions/late-th
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from enum import Enum
 from typing import Self
 
 from tocsin.delivery.channel_name import ONE_OF, ChannelName
@@ -14,7 +15,7 @@ from tocsin.delivery.notification import Severity
 from tocsin.errors import FieldProblem, InvalidFieldsError
 from tocsin.inventory.certificate import NAME_LIMIT
 from tocsin.inventory.occurrences import EVENT_SEVERITIES, CertificateEvent
-from tocsin.inventory.thresholds import DEFAULTS, Threshold, Unit, parse_thresholds, read_threshold
+from tocsin.inventory.thresholds import DEFAULTS, Threshold, Unit, parse_threshold, parse_thresholds, read_threshold
 from tocsin.inventory.versioned import Versioned
 from tocsin.text import line_problem
 
@@ -22,6 +23,24 @@ DEFAULT_CHANNELS = (ChannelName.EMAIL,)
 _WARNING_DAYS = 14
 _WARNING_PERCENT = 15
 """14 days of 90, the validity period that the thresholds in days were made for."""
+RENEWAL_DEADLINE_HOURS = 24
+"""How long a renewal may take, unless a policy says so."""
+RENEWAL_DEADLINE_LIMIT = 24 * 90
+"""Hours."""
+
+
+class Suggestion(Enum):
+    """Who says when a certificate is to be renewed, where its policy leaves that to others."""
+
+    ARI = "ari"
+    """Its authority, by ACME renewal information (RFC 9773)."""
+
+    def __str__(self) -> str:
+        return self.value
+
+
+RenewBefore = Threshold | Suggestion
+"""When a policy asks for a renewal: so long before expiry, or when somebody suggests it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +71,10 @@ class RenewalPolicy(Versioned):
     """How severe an operator finds what happens beside expiry; null: nobody is told. The others: `EVENT_SEVERITIES`."""
     fallbacks: Mapping[ChannelName, ChannelName] = field(default_factory=dict)
     """By which channel goes what another can't deliver. Nobody comes back to where it began."""
+    renew_before: RenewBefore | None = None
+    """When a renewal is asked for; null: by people only."""
+    renewal_deadline_hours: int = RENEWAL_DEADLINE_HOURS
+    """How long it may take until a source sees the renewed certificate."""
     since: Mapping[str, datetime] = field(default_factory=dict)
     """When each route (by its key) was added; one that is not in it has always been there."""
 
@@ -115,7 +138,7 @@ def default_policy(epoch: datetime) -> RenewalPolicy:
     return RenewalPolicy(id="", name="default", created_at=epoch, updated_at=epoch)
 
 
-def parse_policy(
+def parse_policy(  # noqa: PLR0913 - one argument for each part of a policy
     id_: str,
     name: str,
     now: datetime,
@@ -125,6 +148,8 @@ def parse_policy(
     channels: Mapping[str, Sequence[str]] | None = None,
     events: Mapping[str, str | None] | None = None,
     fallbacks: Mapping[str, str] | None = None,
+    renew_before: object = None,
+    renewal_deadline_hours: int = RENEWAL_DEADLINE_HOURS,
 ) -> RenewalPolicy:
     """Read a policy as an operator writes it; raise InvalidFieldsError naming every field that is wrong."""
     problems: list[FieldProblem] = []
@@ -139,6 +164,9 @@ def parse_policy(
     by_severity = _parse_channels(channels or {}, problems)
     by_event = _parse_events(events or {}, problems)
     by_channel = _parse_fallbacks(fallbacks or {}, problems)
+    renewed = _parse_renew_before(renew_before, problems)
+    if not 1 <= renewal_deadline_hours <= RENEWAL_DEADLINE_LIMIT:
+        problems.append(FieldProblem("renewal_deadline_hours", f"must be 1 to {RENEWAL_DEADLINE_LIMIT} hours"))
     if problems:
         raise InvalidFieldsError(problems)
     return RenewalPolicy(
@@ -151,7 +179,28 @@ def parse_policy(
         channels=by_severity,
         events=by_event,
         fallbacks=by_channel,
+        renew_before=renewed,
+        renewal_deadline_hours=renewal_deadline_hours,
     ).first_written(now)
+
+
+def read_renew_before(text: str) -> RenewBefore:
+    """Read what `str` of it gave; raise ValueError for anything else."""
+    return Suggestion.ARI if text == str(Suggestion.ARI) else read_threshold(text)
+
+
+def _parse_renew_before(value: object, problems: list[FieldProblem]) -> RenewBefore | None:
+    """Read a number of days, a text like "20%", or "ari"; add to `problems` what can't be read."""
+    if value is None:
+        return None
+    if value == str(Suggestion.ARI):
+        return Suggestion.ARI
+    read = parse_threshold(value)
+    if isinstance(read, Threshold) and read.amount > 0:
+        return read
+    what = f'{read}, or "ari"' if isinstance(read, str) else "must be before the expiry: 1 day or more"
+    problems.append(FieldProblem("renew_before", what))
+    return None
 
 
 def _parse_severities(severities: Mapping[str, str], problems: list[FieldProblem]) -> dict[Threshold, Severity]:

@@ -6,6 +6,8 @@
 | `certificate#<id>`        | `mark#<alert id>`  | a recorded decision; the id begins with its cycle                 |
 | `renewal_policy#<id>`     | `record`           | the policy; owners and teams alike                                |
 | `renewal_policy#<id>`     | `references`       | how many refer to it; owners and teams alike                      |
+| `certificate#<id>`        | `renewal#<job id>` | leads to a renewal job; the id begins with its cycle              |
+| `renewal_job#<id>`        | `record`           | the renewal job                                                   |
 | `work`                    | `policy#<id>`      | a policy whose certificates must be looked at anew                |
 | `work`                    | `position`         | where the check stopped for lack of time                          |
 
@@ -26,7 +28,7 @@ from tocsin.inventory.audit import Kind
 from tocsin.inventory.certificate import Certificate, Source
 from tocsin.inventory.contacts import Owner, Team
 from tocsin.inventory.occurrences import AwaitedDeployment, CertificateEvent, Occurrence, PendingRenewal, Violation
-from tocsin.inventory.policy import RenewalPolicy
+from tocsin.inventory.policy import RENEWAL_DEADLINE_HOURS, RenewalPolicy, read_renew_before
 from tocsin.inventory.thresholds import DEFAULTS, read_threshold
 from tocsin.storage.codec import (
     EPOCH,
@@ -164,6 +166,8 @@ POLICY = Codec(
         Column("channels", _CHANNELS, {}),
         Column("events", _EVENTS, {}),
         Column("fallbacks", _FALLBACKS, {}),
+        Column("renew_before", Form("S", str, read_renew_before)),
+        Column("renewal_deadline_hours", NUMBER, RENEWAL_DEADLINE_HOURS),
         Column("since", _SINCE, {}),
     ),
 )

@@ -90,17 +90,19 @@ class Records(Generic[Thing]):
 
     def update(self, before: Thing, after: Thing, event: AuditEvent) -> Thing:
         """Replace `before` by `after`; raise PreconditionFailedError where it was changed since it was read."""
-        references = (self._layout.references(before), self._layout.references(after))
         try:
-            self._commit(
-                {"Update": self._replacing(before, after)},
-                *counting(self._table, *references),
-                *self._further(before, after),
-                event=event,
-            )
+            self._commit(*self.replacing(before, after), event=event)
         except RefusedError:
             raise PreconditionFailedError(f"{self._layout.kind} {before.id}") from None
         return after
+
+    def replacing(self, before: Thing, after: Thing) -> list[dict[str, Any]]:
+        """Give the actions that replace `before` by `after`, if it was not changed since it was read."""
+        return [
+            {"Update": self._replacing(before, after)},
+            *counting(self._table, self._layout.references(before), self._layout.references(after)),
+            *self._further(before, after),
+        ]
 
     def delete(self, thing: Thing, event: AuditEvent) -> None:
         """Delete the version that was read.

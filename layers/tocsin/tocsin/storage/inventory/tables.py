@@ -11,6 +11,7 @@ from tocsin.storage.inventory.items import CERTIFICATE, OWNER, POLICY, TEAM, cer
 from tocsin.storage.inventory.pointers import pointing
 from tocsin.storage.inventory.records import Layout, Records
 from tocsin.storage.inventory.references import references
+from tocsin.storage.inventory.renewal_jobs import abandoning
 from tocsin.storage.inventory.watchlist import looking_anew
 
 if TYPE_CHECKING:
@@ -51,16 +52,22 @@ class _Policies(Records[RenewalPolicy]):
     """Policies: one whose routes change has its certificates looked at anew, by the check."""
 
     def _further(self, before: RenewalPolicy | None, after: RenewalPolicy | None) -> list[dict[str, Any]]:
-        if after is None or (before is not None and before.routes == after.routes):
+        if after is None or (before is not None and _decisive(before) == _decisive(after)):
             return []
         return [looking_anew(self._table, after)]
+
+
+def _decisive(policy: RenewalPolicy) -> tuple[object, ...]:
+    """Give what the check decides by, at instants that it has planned already."""
+    return policy.routes, policy.renew_before
 
 
 class _Certificates(Records[Certificate]):
     """Certificates: what leads to them is written with them."""
 
     def _further(self, before: Certificate | None, after: Certificate | None) -> list[dict[str, Any]]:
-        return pointing(self._table, before, after)
+        given_up = [] if before is None or after is not None else abandoning(self._table, before)
+        return [*pointing(self._table, before, after), *given_up]
 
 
 class Inventory:

@@ -42,7 +42,7 @@ class NotificationTable:
         What a resolve is about is not sent any more from the same write on. Raises IdempotencyMismatchError where the
         one that was made before came from another body.
         """
-        new = self._inserting(row)["Put"]
+        new = self.inserting(row)["Put"]
         try:
             if row.act is not Act.RESOLVE or row.about is None or not self._insert_resolve(row, row.about, new):
                 self._client.put_item(**new)
@@ -110,7 +110,7 @@ class NotificationTable:
         Raises ConflictError where the row is no longer as it was read.
         """
         if change.stand_in:
-            also = (*also, self._inserting(change.stand_in))
+            also = (*also, self.inserting(change.stand_in))
         update = update_of(change, self._retention).as_request(self._name)
         try:
             if also:
@@ -156,7 +156,7 @@ class NotificationTable:
         """Write a step and the row that stands in, or neither. One that is there already was made by another step."""
         actions: list[Mapping[str, Any]] = [{"Update": update_of(change, self._retention).as_request(self._name)}]
         if change.stand_in:
-            actions.append(self._inserting(change.stand_in))
+            actions.append(self.inserting(change.stand_in))
         try:
             commit(self._client, actions)
         except RefusedError as refused:
@@ -169,7 +169,8 @@ class NotificationTable:
             return Write.UNAVAILABLE
         return Write.DONE
 
-    def _inserting(self, row: Notification) -> dict[str, Any]:
+    def inserting(self, row: Notification) -> dict[str, Any]:
+        """Give the action that writes a new row, unless it is there."""
         new = {"TableName": self._name, "Item": encode(row, self._retention)}
         return {"Put": new | {"ConditionExpression": "attribute_not_exists(id)"}}
 
