@@ -41,13 +41,14 @@ _CLOCKS_DIFFER = timedelta(minutes=5)
 
 
 @router.get("/certificates")
-def list_certificates(  # noqa: PLR0917 - one argument for each parameter of the query
+def list_certificates(  # noqa: PLR0913, PLR0917 - one argument for each parameter of the query
     status: Annotated[CertificateStatus | None, Query()] = None,
     owner_id: Annotated[str | None, Query(min_length=1, max_length=256)] = None,
     team_id: Annotated[str | None, Query(min_length=1, max_length=256)] = None,
     policy_id: Annotated[str | None, Query(min_length=1, max_length=256)] = None,
     expires_after: Annotated[Instant | None, Query()] = None,
     expires_before: Annotated[Instant | None, Query()] = None,
+    in_use: Annotated[bool | None, Query()] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> CertificateList:
@@ -59,6 +60,7 @@ def list_certificates(  # noqa: PLR0917 - one argument for each parameter of the
         policy_id=policy_id,
         expires_after=expires_after,
         expires_before=expires_before,
+        in_use=in_use,
     )
     resolver = inventory.resolver()
     now = resources.now()

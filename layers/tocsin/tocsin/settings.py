@@ -11,6 +11,13 @@ from tocsin.delivery.retry import RetryPolicy, parse_budgets
 from tocsin.errors import SettingsError
 from tocsin.network.address import AddressGuard
 
+_READS = {
+    "acm": "READ_ACM",
+    "iam": "READ_IAM_CERTIFICATES",
+    "acm-pca": "READ_PRIVATE_CAS",
+    "secrets-manager": "READ_SECRET_ROTATIONS",
+    "route53-domains": "READ_DOMAINS",
+}
 _MOST = 1e9
 """More than any of these numbers can sensibly be, and less than a time can hold."""
 
@@ -34,7 +41,8 @@ class Settings:
     """Who is told of what belongs to nobody; empty: nobody."""
     endpoints_parameter: str
     """The SSM parameter with the list of TLS endpoints to watch."""
-    reads_acm: bool
+    reads: frozenset[str]
+    """Which services of the account are read, by the names of their certificates' sources: `acm`, `iam`, …."""
     link_base: str
     """Where notifications are shown to people: what their links begin with; empty: they have none."""
     configuration_set: str
@@ -97,7 +105,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         audit_table=value("AUDIT_TABLE"),
         fallback_email=value("FALLBACK_EMAIL"),
         endpoints_parameter=value("ENDPOINTS_PARAMETER"),
-        reads_acm=value("READ_ACM") == "yes",
+        reads=frozenset(source for source, name in _READS.items() if value(name) == "yes"),
         channel_prefix=value("CHANNEL_PREFIX"),
         alert_topic_arn=value("ALERT_TOPIC_ARN"),
         retention=timedelta(days=number("RETENTION_DAYS", most=36_500)),

@@ -4,17 +4,16 @@ Issue 3, item 4: where certificates come from.
 """
 
 import asyncio
-import json
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
-from local.receiver import Exchange, Receiver, answers
+from local.receiver import Receiver
+from tests.support.acm import PREFIX, Acm, Held
 from tests.support.certificates import Authority, Made
 from tests.support.engine import Clock
 from tests.support.functions import Context, call, forget_wiring, handler
@@ -288,35 +287,6 @@ async def test_a_sync_without_time_says_so(store: Store, clock: Clock, endpoints
 # ── ACM ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass
-class Acm:
-    """An ACM of a few lines: certificates by their ARNs, and codes with which reading fails."""
-
-    expiries: dict[str, datetime] = field(default_factory=dict)
-    failing: dict[str, str] = field(default_factory=dict)
-
-    async def __call__(self, exchange: Exchange) -> None:
-        """Answer ListCertificates and DescribeCertificate."""
-        action = exchange.request.headers["x-amz-target"].rpartition(".")[2]
-        arn = json.loads(exchange.request.body).get("CertificateArn", action)
-        if arn in self.failing:
-            await answers(400, json.dumps({"__type": self.failing[arn], "message": "s3cret"}).encode())(exchange)
-        elif action == "ListCertificates":
-            summaries = [{"CertificateArn": arn} for arn in self.expiries]
-            await answers(200, json.dumps({"CertificateSummaryList": summaries}).encode())(exchange)
-        else:
-            await answers(200, json.dumps({"Certificate": self._detail(arn)}).encode())(exchange)
-
-    def _detail(self, arn: str) -> dict[str, Any]:
-        return {
-            "CertificateArn": arn,
-            "DomainName": f"{arn[-1]}.example.com",
-            "NotBefore": (self.expiries[arn] - 90 * DAY).timestamp(),
-            "NotAfter": self.expiries[arn].timestamp(),
-            "RenewalSummary": {"RenewalStatus": "FAILED", "RenewalStatusReason": "CAA_ERROR"},
-        }
-
-
 @pytest.fixture
 async def acm(endpoints: Parameters, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Acm]:
     """Let the sync read this account too."""
@@ -330,15 +300,16 @@ async def acm(endpoints: Parameters, monkeypatch: pytest.MonkeyPatch) -> AsyncIt
 
 async def test_an_account_is_read_and_its_renewals_are_seen(store: Store, clock: Clock, acm: Acm) -> None:
     """Issue 3, item 4: ACM (list and describe; account-wide)."""
-    arns = [f"arn:aws:acm:us-east-1:123456789012:certificate/{letter}" for letter in "ab"]
-    acm.expiries = {arns[0]: T0 + 20 * DAY, arns[1]: T0 + 90 * DAY}
+    arns = [f"{PREFIX}{letter}" for letter in "ab"]
+    failed = Held(T0 + 20 * DAY, renewal="FAILED", reason="CAA_ERROR")
+    acm.held = {arns[0]: failed, arns[1]: Held(T0 + 90 * DAY)}
     assert await sync() == NOTHING | {"seen": 2, "changed": 2}
     first, second = read(CERTIFICATES)["items"]
     assert (first["common_name"], first["source"], first["source_ref"]) == ("a.example.com", "acm", arns[0])
     assert first["renewal_status"] == "FAILED: CAA_ERROR"
     assert (first["status"], second["status"]) == ("Expiring", "Active")
     assert await sync() == NOTHING | {"seen": 2}
-    acm.expiries[arns[0]] = T0 + 110 * DAY
+    acm.held[arns[0]] = replace(failed, expires_at=T0 + 110 * DAY)
     assert await sync() == NOTHING | {"seen": 2, "changed": 1}
     assert read(f"{CERTIFICATES}/{first['id']}")["expires_at"] == text_of(T0 + 110 * DAY)
     assert source("acm:us-east-1")["failing_since"] is None
@@ -357,7 +328,7 @@ async def test_an_account_that_cannot_be_read_stops_no_endpoint(
 
 
 async def test_one_certificate_that_cannot_be_described_stops_no_other(store: Store, clock: Clock, acm: Acm) -> None:
-    acm.expiries = {f"arn:aws:acm:us-east-1:123456789012:certificate/{letter}": T0 + DAY for letter in "abc"}
-    acm.failing[list(acm.expiries)[1]] = "AccessDeniedException"
+    acm.held = {f"{PREFIX}{letter}": Held(T0 + DAY) for letter in "abc"}
+    acm.failing[list(acm.held)[1]] = "AccessDeniedException"
     assert await sync() == NOTHING | {"seen": 2, "changed": 2, "failing": ["acm:us-east-1"]}
     assert len(read(CERTIFICATES)["items"]) == 2

@@ -1,7 +1,8 @@
 """ACM, account-wide (issue 3, item 4: "list and describe"). moto where it is faithful; else botocore's Stubber."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -13,7 +14,8 @@ from moto import mock_aws
 
 from tests.support.certificates import NOT_AFTER, NOT_BEFORE, Authority, Made, a_key, an_rsa_key
 from tocsin.inventory.certificate import NAME_LIMIT, Source
-from tocsin.sources.acm import PAGE, AccountRead, observe_account
+from tocsin.sources.account import AccountRead, Visit
+from tocsin.sources.acm import PAGE, read_account
 from tocsin.sources.failure import FailureKind
 from tocsin.sources.observed import NOT_CHECKED
 
@@ -50,11 +52,20 @@ def a_client() -> "ACMClient":
     )
 
 
+def observe_account(client: "ACMClient", may_go_on: Callable[[], bool] = lambda: True) -> AccountRead:
+    """Read an account of which nothing is known."""
+    return read_account(client, Visit(NOT_BEFORE, may_go_on))
+
+
 @pytest.fixture
 def account() -> Iterator["ACMClient"]:
-    """An account of moto's, empty."""
+    """An account of moto's, empty, for a role that may not search: moto can't."""
     with mock_aws():
-        yield a_client()
+        client = a_client()
+        refused = {"Error": {"Code": "AccessDeniedException"}}
+        events: Any = client.meta.events  # a handler before a call may answer it: botocore's stubs don't know
+        events.register("before-call.acm.SearchCertificates", lambda **_: (SimpleNamespace(status_code=400), refused))
+        yield client
 
 
 def imported(client: "ACMClient", made: Made) -> str:
@@ -96,6 +107,7 @@ def test_one_that_is_imported_again_keeps_its_row(account: "ACMClient") -> None:
 def test_one_that_is_not_issued_yet_is_counted_only(account: "ACMClient") -> None:
     with Stubber(account) as stub:
         listed(stub, "1")
+        unsearchable(stub)
         described(stub, "1", Status="PENDING_VALIDATION", NotAfter=None, NotBefore=None)
         read = observe_account(account)
     assert (read.observed, read.undated, read.failure) == ([], 1, None)
@@ -113,6 +125,11 @@ def listed(stub: Stubber, *names: str, token: str = "", next_token: str = "") ->
         response | ({"NextToken": next_token} if next_token else {}),
         EVERYTHING | ({"NextToken": token} if token else {}),
     )
+
+
+def unsearchable(stub: Stubber) -> None:
+    """Refuse to search: then everything is described."""
+    stub.add_client_error("search_certificates", "AccessDeniedException")
 
 
 def described(stub: Stubber, name: str, **fields: Any) -> None:
@@ -147,16 +164,19 @@ def read_stubbed(*steps: Any) -> AccountRead:
 
 def one(**fields: Any) -> Any:
     """Read the one certificate of an account."""
-    (seen,) = read_stubbed(lambda stub: listed(stub, "1"), lambda stub: described(stub, "1", **fields)).observed
+    (seen,) = read_stubbed(
+        lambda stub: listed(stub, "1"), unsearchable, lambda stub: described(stub, "1", **fields)
+    ).observed
     return seen
 
 
 def test_every_page_is_read() -> None:
     read = read_stubbed(
         lambda stub: listed(stub, "1", "2", next_token="more"),
+        lambda stub: listed(stub, "3", token="more"),
+        unsearchable,
         lambda stub: described(stub, "1"),
         lambda stub: described(stub, "2"),
-        lambda stub: listed(stub, "3", token="more"),
         lambda stub: described(stub, "3"),
     )
     assert [seen.source_ref for seen in read.observed] == [ARN + "1", ARN + "2", ARN + "3"]
@@ -233,6 +253,7 @@ def test_one_bad_certificate_does_not_stop_the_others() -> None:
     """What failed is the account's own state; the message of AWS, which names roles, is not repeated."""
     read = read_stubbed(
         lambda stub: listed(stub, "1", "2", "3"),
+        unsearchable,
         lambda stub: described(stub, "1"),
         lambda stub: refused(stub, "2", "AccessDeniedException"),
         lambda stub: described(stub, "3"),
@@ -248,6 +269,7 @@ def test_one_bad_certificate_does_not_stop_the_others() -> None:
 def test_one_that_is_deleted_meanwhile_is_no_failure() -> None:
     read = read_stubbed(
         lambda stub: listed(stub, "1", "2"),
+        unsearchable,
         lambda stub: refused(stub, "1", "ResourceNotFoundException"),
         lambda stub: described(stub, "2"),
     )
@@ -266,8 +288,9 @@ def test_a_list_that_breaks_off_keeps_what_was_read(code: str, kind: FailureKind
     """Throttling in the middle: part of the account was read, and that is said."""
     read = read_stubbed(
         lambda stub: listed(stub, "1", next_token="more"),
-        lambda stub: described(stub, "1"),
         lambda stub: stub.add_client_error("list_certificates", code),
+        unsearchable,
+        lambda stub: described(stub, "1"),
     )
     assert (len(read.observed), read.complete) == (1, False)
     assert read.failure is not None
@@ -292,6 +315,7 @@ def test_it_stops_when_the_time_is_up() -> None:
     left = iter([True])
     with Stubber(client) as stub:
         listed(stub, "1", "2")
+        unsearchable(stub)
         described(stub, "1")
         read = observe_account(client, lambda: next(left, False))
     assert (len(read.observed), read.complete) == (1, False)

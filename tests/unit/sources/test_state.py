@@ -89,7 +89,7 @@ def test_the_text_says_what_an_operator_needs() -> None:
     assert alarm is not None
     assert alarm.subject == f"[Tocsin] {SOURCE} can't be read"
     assert alarm.message.splitlines()[:3] == [
-        f"The certificate source {SOURCE} can't be read since 2026-03-01 12:00:00 UTC.",
+        f"The source {SOURCE} can't be read since 2026-03-01 12:00:00 UTC.",
         "Why: timeout: the TLS handshake: not done within 10 s",
         "Read last: 2026-03-01 11:00:00 UTC",
     ]

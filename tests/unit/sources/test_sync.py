@@ -20,12 +20,12 @@ from tocsin.errors import ConflictError
 from tocsin.inventory.audit import AuditEvent
 from tocsin.inventory.certificate import Certificate, Source
 from tocsin.network.address import AddressGuard
-from tocsin.sources.acm import AccountRead
+from tocsin.sources.account import AccountRead
 from tocsin.sources.endpoint import Endpoint
 from tocsin.sources.failure import FailureKind, SourceFailure
 from tocsin.sources.observed import Observation, ObservedCertificate
 from tocsin.sources.state import ALARM_TYPE, AlarmRoute, SourceState
-from tocsin.sources.sync import STOP_BEFORE, MayStart, Sources, Stores, Synced, source_sync
+from tocsin.sources.sync import STOP_BEFORE, Account, MayStart, Sources, Stores, Synced, source_sync
 
 REFUSED = SourceFailure(FailureKind.REFUSED, "connecting: the port is closed")
 GUARD = AddressGuard.allowing([])
@@ -46,6 +46,7 @@ class Bench:
     is_free: bool = True
     seconds: float = 600.0
     may_start: list[bool] = field(default_factory=list)
+    accounts: Sequence[Account] = ()
 
     def get(self, source: str) -> SourceState:
         return self.states.get(source, SourceState(source=source))
@@ -91,7 +92,7 @@ class Bench:
 
         return await source_sync(
             self,
-            Sources(lambda: listed, GUARD, observe, None if account is None else lambda _may_start: account),
+            Sources(lambda: listed, GUARD, observe, self.accounts if account is None else [a_service(account)]),
             Stores(Lives(self.certificates).lifecycle, self, self),
             ROUTE,
             clock=self.clock,
@@ -102,7 +103,12 @@ class Bench:
 
 def an_account(*observed: ObservedCertificate, failures: Sequence[SourceFailure] = ()) -> AccountRead:
     """Make what was read of an account."""
-    return AccountRead(ACCOUNT, list(observed), list(failures))
+    return AccountRead(ACCOUNT, list(observed), failures=list(failures))
+
+
+def a_service(read: AccountRead) -> Account:
+    """Make a service of the account that was read so."""
+    return Account(read.source, lambda _visit: read)
 
 
 async def test_each_endpoint_is_read_and_recorded() -> None:
@@ -118,12 +124,13 @@ async def test_each_endpoint_is_read_and_recorded() -> None:
     assert bench.states["tls:b.example.com:8443"].last_failure == REFUSED
 
 
-async def test_an_endpoint_that_is_watched_no_more_is_forgotten() -> None:
+async def test_what_is_watched_no_more_is_forgotten() -> None:
+    """An endpoint that left the list, a service that the stack reads no more; but nothing of others."""
     bench = Bench()
     await bench.run("a.example.com", "b.example.com", "no-endpoint:")
-    bench.states["acm:eu-central-1"] = SourceState(source="acm:eu-central-1")
-    await bench.run("b.example.com")
-    assert set(bench.states) == {"tls:b.example.com:443", "acm:eu-central-1"}
+    bench.states |= {name: SourceState(source=name) for name in (ACCOUNT, "agent:web-1", "iam", "route53-domains")}
+    await bench.run("b.example.com", account=an_account())
+    assert set(bench.states) == {"tls:b.example.com:443", ACCOUNT, "agent:web-1"}
 
 
 @pytest.mark.parametrize("text", ["https://a.example.com", "a.example.com:0", "10.0.0.1", "#", "x" * 5000, "a:b:c"])
@@ -243,7 +250,7 @@ async def test_a_list_that_cannot_be_read_keeps_no_account_unread_and_the_lease_
     async def observe(*_arguments: object) -> Mapping[Endpoint, Observation]:
         return {}
 
-    sources = Sources(unavailable, GUARD, observe, lambda _may_start: an_account(a_sight(source=Source.ACM)))
+    sources = Sources(unavailable, GUARD, observe, [a_service(an_account(a_sight(source=Source.ACM)))])
     stores = Stores(Lives(bench.certificates).lifecycle, bench, bench)
     with pytest.raises(TimeoutError):
         await source_sync(bench, sources, stores, ROUTE, clock=bench.clock, remaining=lambda: 600.0)

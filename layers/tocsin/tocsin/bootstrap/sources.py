@@ -1,18 +1,21 @@
-"""The wiring of the source sync: what reads TLS endpoints and ACM. `inventory` wires what they update."""
+"""The wiring of the source sync: what reads TLS endpoints and the account. `inventory` wires what they update."""
 
 import asyncio
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.config import Config
 
 from tocsin.bootstrap import inventory, resources
 from tocsin.delivery.channel_name import ChannelName
+from tocsin.inventory.certificate import Source
 from tocsin.network.blocking import Blocking
-from tocsin.sources.acm import AccountRead, observe_account
+from tocsin.sources import acm, acm_pca, iam, route53_domains, secrets_manager
+from tocsin.sources.account import AccountRead, Visit
 from tocsin.sources.state import AlarmRoute
-from tocsin.sources.sync import MayStart, Sources, Stores, Synced, source_sync
+from tocsin.sources.sync import Account, Sources, Stores, Synced, source_sync
 from tocsin.sources.tls import Dialer, observe_all, system_resolver
 
 if TYPE_CHECKING:
@@ -21,6 +24,29 @@ if TYPE_CHECKING:
 _DNS_THREADS = 16
 _PATIENT = Config(connect_timeout=3, read_timeout=10, retries={"mode": "adaptive", "max_attempts": 8})
 """ACM describes few certificates a second; `adaptive` slows down instead of failing (boto3 guide, "Retries")."""
+
+
+class _Service(NamedTuple):
+    """A service of the account that has something which expires."""
+
+    source: Source
+    service: str
+    """As botocore names it."""
+    read: Callable[[Any, Visit], AccountRead]
+    region: str | None = None
+    """The only one that it is in; null: it is asked in the stack's own."""
+    is_global: bool = False
+    """Whether it says the same in every region."""
+
+
+_SERVICES = (
+    _Service(Source.IAM, "iam", iam.read_account, is_global=True),
+    _Service(Source.ACM_PCA, "acm-pca", acm_pca.read_account),
+    _Service(Source.SECRETS_MANAGER, "secretsmanager", secrets_manager.read_account),
+    _Service(Source.DOMAIN, "route53domains", route53_domains.read_account, route53_domains.REGION, is_global=True),
+    _Service(Source.ACM, "acm", acm.read_account),  # the last, as the only one that may take all the time there is
+)
+"""All that can be read of an account; the stack says which of them are."""
 
 
 def run_source_sync(context: resources.LambdaContext) -> Synced | None:
@@ -32,7 +58,7 @@ def run_source_sync(context: resources.LambdaContext) -> Synced | None:
         return asyncio.run(
             source_sync(
                 inventory.lease("source_sync", context),
-                Sources(_listed_endpoints, guard, observe, _observe_account if settings.reads_acm else None),
+                Sources(_listed_endpoints, guard, observe, tuple(_accounts(settings.reads))),
                 Stores(inventory.lifecycle(), inventory.source_states(), resources.table()),
                 _alarm_route(),
                 clock=resources.now,
@@ -51,8 +77,13 @@ def _listed_endpoints() -> str:
         return ""
 
 
-def _observe_account(may_start: MayStart) -> AccountRead:
-    return observe_account(resources.client("acm", _PATIENT), may_start)
+def _accounts(reads: frozenset[str]) -> Iterator[Account]:
+    """Give the services that the stack reads."""
+    for one in _SERVICES:
+        if one.source in reads:
+            client = resources.client(one.service, _PATIENT, one.region)
+            name = one.source if one.is_global else f"{one.source}:{client.meta.region_name}"
+            yield Account(name, partial(one.read, client))
 
 
 def _alarm_route() -> AlarmRoute:

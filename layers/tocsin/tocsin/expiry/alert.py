@@ -9,6 +9,7 @@ from ulid import ULID
 
 from tocsin.delivery.channel_name import ChannelName
 from tocsin.delivery.notification import Severity
+from tocsin.expiry.nouns import CERTIFICATE, Nouns, nouns_of
 from tocsin.inventory.certificate import Certificate
 from tocsin.inventory.occurrences import CertificateEvent, Occurrence
 from tocsin.inventory.thresholds import Threshold
@@ -100,14 +101,17 @@ def cycle_of(expires_at: datetime) -> str:
 
 def subject_text(certificate: Certificate, now: datetime) -> str:
     """Give a subject that is true at `now`."""
-    return bounded(f"[Tocsin] {certificate.common_name} {remaining_text(certificate.expires_at, now)}", SUBJECT_LIMIT)
+    words = nouns_of(certificate)
+    left = remaining_text(certificate.expires_at, now, words)
+    return bounded(f"[Tocsin] {words.in_subject}{certificate.common_name} {left}", SUBJECT_LIMIT)
 
 
 def message_text(certificate: Certificate, threshold: Threshold, now: datetime) -> str:
     """Give a message that is true at `now`: how much time is left is counted from then, not from the threshold."""
     name = bounded(certificate.common_name, _TEXT_LIMIT)
     at = written(certificate.expires_at)
-    first = f"{threshold.tag} The certificate {name} {remaining_text(certificate.expires_at, now)}, at {at}."
+    words = nouns_of(certificate)
+    first = f"{threshold.tag} {words.what} {name} {remaining_text(certificate.expires_at, now, words)}, at {at}."
     return "\n".join([first, *_facts(certificate)])
 
 
@@ -123,14 +127,18 @@ _HAPPENED = {
 
 def event_subject(certificate: Certificate, occurrence: Occurrence) -> str:
     """Give the subject of what tells of an event."""
-    return bounded(f"[Tocsin] {certificate.common_name} {_HAPPENED[occurrence.event]}", SUBJECT_LIMIT)
+    words = nouns_of(certificate)
+    happened = words.happened.get(occurrence.event, _HAPPENED[occurrence.event])
+    return bounded(f"[Tocsin] {words.in_subject}{certificate.common_name} {happened}", SUBJECT_LIMIT)
 
 
 def event_message(certificate: Certificate, occurrence: Occurrence, now: datetime) -> str:
     """Give a message that is true at `now`."""
     name = bounded(certificate.common_name, _TEXT_LIMIT)
-    left = f"It {remaining_text(certificate.expires_at, now)}, at {written(certificate.expires_at)}."
-    first = f"[{occurrence.event}] The certificate {name} {_HAPPENED[occurrence.event]}."
+    words = nouns_of(certificate)
+    happened = words.happened.get(occurrence.event, _HAPPENED[occurrence.event])
+    left = f"It {remaining_text(certificate.expires_at, now, words)}, at {written(certificate.expires_at)}."
+    first = f"[{occurrence.event}] {words.what} {name} {happened}."
     detail = [bounded(occurrence.detail, _DETAIL_LIMIT)] if occurrence.detail else []
     return "\n".join([first, *detail, left, *_facts(certificate)])
 
@@ -148,12 +156,12 @@ def _facts(certificate: Certificate) -> list[str]:
     return [f"{label}: {bounded(value, _TEXT_LIMIT)}" for label, value in facts if value]
 
 
-def remaining_text(expires_at: datetime, now: datetime) -> str:
+def remaining_text(expires_at: datetime, now: datetime, words: Nouns = CERTIFICATE) -> str:
     """Say how far off expiry is, e.g. `expires in 6 days 23 hours` or `expired 2 hours ago`."""
     left = expires_at - now
     if left > timedelta():
-        return f"expires in {_duration(left)}"
-    return "expired just now" if left > -timedelta(minutes=1) else f"expired {_duration(-left)} ago"
+        return f"{words.ahead} in {_duration(left)}"
+    return f"{words.behind} just now" if left > -timedelta(minutes=1) else f"{words.behind} {_duration(-left)} ago"
 
 
 def _duration(time: timedelta) -> str:

@@ -170,6 +170,8 @@ def _action(before: Certificate, after: Certificate) -> Action:
         return Action.CERTIFICATE_REVOKED
     if after.archived_at is not None and before.archived_at is None:
         return Action.CERTIFICATE_ARCHIVED
+    if after.replaced_at is not None and before.replaced_at is None:
+        return Action.CERTIFICATE_REPLACED
     if after.expires_at != before.expires_at:
         return Action.CERTIFICATE_RENEWED
     return Action.CERTIFICATE_UPDATED

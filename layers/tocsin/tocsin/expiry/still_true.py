@@ -9,6 +9,7 @@ from typing import Protocol
 from tocsin.delivery.notification import Notification
 from tocsin.delivery.send import NoLongerTrue, Retold, Review, Verdict
 from tocsin.expiry.alert import Mark, event_message, event_subject, message_text, subject_text
+from tocsin.expiry.nouns import nouns_of
 from tocsin.inventory.certificate import Certificate
 from tocsin.inventory.occurrences import CertificateEvent
 from tocsin.text import written
@@ -86,7 +87,7 @@ def why_event_over(
     if over is not None or certificate is None:
         return over
     if event is CertificateEvent.POLICY_VIOLATION and not any(one.rule_id == subject for one in certificate.violations):
-        return "the certificate keeps the rule now"
+        return f"the {nouns_of(certificate).noun} keeps the rule now"
     return None
 
 
@@ -94,18 +95,20 @@ def why_over(expires_at: datetime, certificate: Certificate | None) -> str | Non
     """Say why the cycle that ends at `expires_at` is over by what the inventory has now; null: it is not."""
     if certificate is None:
         return "the certificate was deleted"
+    noun = nouns_of(certificate).noun
     if certificate.revoked_at is not None:
-        return "the certificate was revoked"
+        return f"the {noun} was revoked"
     if certificate.archived_at is not None:
-        return "the certificate was archived"
+        return f"the {noun} was archived"
     if certificate.replaced_at is not None:
-        return f"the certificate was replaced by {certificate.replaced_by}"
+        return f"the {noun} was replaced by {certificate.replaced_by}"
     return _why_other(expires_at, certificate)
 
 
 def _why_other(expires_at: datetime, certificate: Certificate) -> str | None:
     """Say that it is another certificate now, if it is."""
     if certificate.expires_at != expires_at:
-        what = "renewed" if certificate.expires_at > expires_at else "replaced"
-        return f"the certificate was {what}: it expires at {written(certificate.expires_at)} now"
+        words = nouns_of(certificate)
+        what = words.renewed if certificate.expires_at > expires_at else "replaced"
+        return f"the {words.noun} was {what}: it {words.ahead} at {written(certificate.expires_at)} now"
     return None

@@ -72,6 +72,11 @@ class Source(StrEnum):
     """A registered domain."""
 
     @property
+    def is_certificate(self) -> bool:
+        """Tell whether it has certificates, rather than other things that expire."""
+        return self not in (Source.SECRETS_MANAGER, Source.DOMAIN)
+
+    @property
     def is_place(self) -> bool:
         """Tell whether it sees what a server shows, rather than what lies somewhere."""
         return self is Source.TLS

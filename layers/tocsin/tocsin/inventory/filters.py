@@ -23,6 +23,8 @@ class CertificateFilters:
     policy_id: str | None = None
     expires_after: datetime | None = None
     expires_before: datetime | None = None
+    in_use: bool | None = None
+    """Whether a service of AWS uses it, where its source knows (ACM)."""
 
     @property
     def digest(self) -> str:
@@ -37,5 +39,6 @@ class CertificateFilters:
             all(getattr(self, name) in (None, getattr(certificate, name)) for name in same)
             and (self.expires_after is None or certificate.expires_at >= self.expires_after)
             and (self.expires_before is None or certificate.expires_at < self.expires_before)
+            and self.in_use in (None, bool(certificate.in_use_by))
             and (self.status is None or certificate.status(now, thresholds_of(certificate)) is self.status)
         )

@@ -82,7 +82,7 @@ class Resolver:
         owner, of_owner = self._owners.look_up(certificate.owner_id, certificate)
         team, of_team = self._teams.look_up(certificate.team_id, certificate)
         return Resolved(
-            policy or default_policy(certificate.created_at),
+            policy or default_policy(certificate.created_at, certificate.source),
             People(owner, team, self._fallback_email),
             tuple(problem for problem in (of_policy, of_owner, of_team) if problem is not None),
         )
@@ -90,7 +90,7 @@ class Resolver:
     def thresholds_of(self, certificate: Certificate) -> tuple[Threshold, ...]:
         """Give the thresholds that apply to `certificate`: what its status depends on."""
         policy, _problem = self._policies.look_up(certificate.policy_id, certificate)
-        return (policy or default_policy(certificate.created_at)).thresholds
+        return (policy or default_policy(certificate.created_at, certificate.source)).thresholds
 
 
 class _Memory(Generic[Thing]):

@@ -13,7 +13,7 @@ from typing import Self
 from tocsin.delivery.channel_name import ONE_OF, ChannelName
 from tocsin.delivery.notification import Severity
 from tocsin.errors import FieldProblem, InvalidFieldsError
-from tocsin.inventory.certificate import NAME_LIMIT
+from tocsin.inventory.certificate import NAME_LIMIT, Source
 from tocsin.inventory.occurrences import EVENT_SEVERITIES, CertificateEvent
 from tocsin.inventory.thresholds import DEFAULTS, Threshold, Unit, parse_threshold, parse_thresholds, read_threshold
 from tocsin.inventory.versioned import Versioned
@@ -133,9 +133,16 @@ def default_severity(threshold: Threshold) -> Severity:
     return Severity.WARNING if threshold.amount <= warning else Severity.INFORMATIONAL
 
 
-def default_policy(epoch: datetime) -> RenewalPolicy:
-    """Give what applies to a certificate without a policy, or with an unknown one: it has always been there."""
-    return RenewalPolicy(id="", name="default", created_at=epoch, updated_at=epoch)
+def default_policy(epoch: datetime, source: Source = Source.API) -> RenewalPolicy:
+    """Give what applies to a certificate without a policy, or with an unknown one: it has always been there.
+
+    A secret rotates by itself, some every day, within hours of the time that is given for it. So what is told of it is
+    that this time is over, and not that it comes, nor that all went well.
+    """
+    policy = RenewalPolicy(id="", name="default", created_at=epoch, updated_at=epoch)
+    if source is Source.SECRETS_MANAGER:
+        return replace(policy, thresholds=(Threshold(0),), events={CertificateEvent.RENEWAL_SUCCESS: None})
+    return policy
 
 
 def parse_policy(  # noqa: PLR0913 - one argument for each part of a policy

@@ -19,6 +19,7 @@ from tocsin.sources.observed import ObservedCertificate
 
 _TRIES = 3
 _FACTS = (
+    "source_ref",
     "common_name",
     "names",
     "issuer",
@@ -49,7 +50,7 @@ class Result(StrEnum):
     """The same expiry, but other facts; its alerts stand."""
     UNCHANGED = "unchanged"
     OUTDATED = "outdated"
-    """An imported file with an older certificate than is known: files come in any order."""
+    """An older certificate than is known: files come in any order, and of an account not all may have been read."""
 
     @property
     def is_change(self) -> bool:
@@ -69,11 +70,16 @@ class Assignment:
 
 
 def ingest(
-    lifecycle: Lifecycle, seen: ObservedCertificate, actor: str, now: datetime, assignment: Assignment = Assignment()
+    lifecycle: Lifecycle,
+    seen: ObservedCertificate,
+    actor: str,
+    now: datetime,
+    assignment: Assignment | Certificate = Assignment(),
 ) -> tuple[Result, Certificate]:
     """Bring the inventory up to what a source has seen; say what that meant, and how the certificate is now.
 
-    Raises ConflictError where others change the same certificate again and again.
+    `assignment` may be the certificate that a new one continues. Raises ConflictError where others change the same
+    certificate again and again.
     """
     for _ in range(_TRIES):
         with suppress(ConflictError, PreconditionFailedError):  # somebody else was first: decide on what it is now
@@ -82,15 +88,18 @@ def ingest(
 
 
 def _ingested(
-    lifecycle: Lifecycle, seen: ObservedCertificate, actor: str, now: datetime, assignment: Assignment
+    lifecycle: Lifecycle, seen: ObservedCertificate, actor: str, now: datetime, assignment: Assignment | Certificate
 ) -> tuple[Result, Certificate]:
     try:
         known = lifecycle.certificates.get(seen.id)
     except NotFoundError:
-        new = first_sight(seen, now, assignment)
+        if isinstance(assignment, Certificate):
+            new = continuing(assignment, seen, now)
+        else:
+            new = first_sight(seen, now, assignment)
         lifecycle.create(new, actor)
         return Result.CREATED, new
-    if seen.source is Source.IMPORT and seen.expires_at < known.expires_at:
+    if _is_outdated(known, seen):
         return Result.OUTDATED, known
     after = merged(known, seen, now)
     if after is known:
@@ -99,18 +108,43 @@ def _ingested(
     return Result.RENEWED if is_renewal else Result.CHANGED, after
 
 
+def _is_outdated(known: Certificate, seen: ObservedCertificate) -> bool:
+    """Tell whether it is an older certificate, where that does not mean that the newer one is gone."""
+    has_no_place = seen.source is Source.IMPORT or (seen.identity_ref and seen.source_ref != known.source_ref)
+    return bool(has_no_place) and seen.expires_at < known.expires_at
+
+
 def first_sight(seen: ObservedCertificate, now: datetime, assignment: Assignment = Assignment()) -> Certificate:
     """Make the certificate that nobody knew of."""
-    facts = _facts(seen) | {"source": seen.source, "source_ref": seen.source_ref} | asdict(assignment)
+    facts = _facts(seen) | {"source": seen.source} | asdict(assignment)
     return Certificate(id=seen.id, created_at=now, updated_at=now, watched_since=now, **facts).first_seen(now)
+
+
+def continuing(before: Certificate, seen: ObservedCertificate, now: datetime) -> Certificate:
+    """Make a new row that goes on where another one ends: with what operators said of that one, but not put away.
+
+    One that expires later renews the other, as it would have done in the same row.
+    """
+    if before.is_watched and seen.expires_at > before.expires_at:
+        base = replace(before, id=seen.id, created_at=now, version=0, due_at=None)
+        return base.changed(replace(base, source=seen.source, **_facts(seen)), now)
+    said = Assignment(before.owner_id, before.team_id, before.policy_id, before.environment, before.tags)
+    return first_sight(seen, now, said)
+
+
+def replaced(known: Certificate, by: str, now: datetime) -> Certificate:
+    """Give the certificate of which the row `by` has taken the part."""
+    return known.changed(replace(known, replaced_at=now, replaced_by=by), now)
 
 
 def merged(known: Certificate, seen: ObservedCertificate, now: datetime) -> Certificate:
     """Give the certificate with what was seen of it; the very same one where that says nothing new.
 
-    One that an earlier release wrote is written anew once, with everything that leads to it.
+    One that an earlier release wrote is written anew once, with everything that leads to it. One that was replaced and
+    is seen in its own right again is watched again.
     """
-    draft = replace(known, **_facts(seen) | {"revoked_at": _revoked_at(known, seen), "indexed": INDEXED})
+    own = {"revoked_at": _revoked_at(known, seen), "indexed": INDEXED, "replaced_at": None, "replaced_by": None}
+    draft = replace(known, **_facts(seen) | own)
     return known if draft == known else known.changed(draft, now)
 
 

@@ -25,7 +25,7 @@ class ObservedCertificate:
 
     source: Source
     source_ref: str
-    """Where it was seen: an ARN, a `host:port`, or an import's identity. Together with `source`: which row it is."""
+    """Where it was seen: an ARN, a `host:port`, or an import's identity. With `source` it names the row, mostly."""
     common_name: str
     expires_at: datetime
     names: tuple[str, ...] = ()
@@ -49,11 +49,13 @@ class ObservedCertificate:
     """ARNs."""
     ari_id: str = ""
     """What its authority's renewal information knows it by (RFC 9773, 4.1)."""
+    identity_ref: str = ""
+    """What names its row where each renewal gets a place of its own (ACM's ACME); empty: `source_ref` does."""
 
     @property
     def id(self) -> str:
         """Name the row of the inventory that this is about."""
-        return source_id(self.source, self.source_ref)
+        return source_id(self.source, self.identity_ref or self.source_ref)
 
     @property
     def chain_verified(self) -> bool | None:

@@ -1,7 +1,7 @@
 """A source's own state: whether it can be read. Pure. It never touches a certificate.
 
-Each TLS endpoint is a source (`tls:host:port`), an account in a region is one (`acm:eu-central-1`). A source that fails
-for a day alerts itself, once each time it begins to fail; success ends that.
+Each TLS endpoint is a source (`tls:host:port`), each service of the account is one (`acm:eu-central-1`, `iam`). A
+source that fails for a day alerts itself, once each time it begins to fail; success ends that.
 """
 
 from dataclasses import dataclass, replace
@@ -87,8 +87,8 @@ def _message(state: SourceState, source: str, since: datetime) -> str:
     why = bounded(str(state.last_failure or "unknown"), _TEXT_LIMIT)
     success = "never" if state.last_success_at is None else written(state.last_success_at)
     return (
-        f"The certificate source {source} can't be read since {written(since)}.\n"
+        f"The source {source} can't be read since {written(since)}.\n"
         f"Why: {why}\n"
         f"Read last: {success}\n"
-        "Its certificates stay in the inventory as they were read last; a renewal there would not be seen."
+        "What it has stays in the inventory as it was read last; a renewal there would not be seen."
     )

@@ -1,24 +1,25 @@
-"""Bring the inventory up to what its sources have: TLS endpoints, and the account's ACM. One bounded pass.
+"""Bring the inventory up to what its sources have: TLS endpoints, and what the account has. One bounded pass.
 
 A source that can't be read changes no certificate; it is recorded as failing, and after a day somebody is told.
 """
 
 import logging
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from tocsin.delivery.notification import Notification
 from tocsin.delivery.store import Lease
-from tocsin.errors import ConflictError, InvalidFieldsError
+from tocsin.errors import ConflictError, InvalidFieldsError, PreconditionFailedError
 from tocsin.expiry.lifecycle import Lifecycle
+from tocsin.inventory.certificate import Certificate, Source
 from tocsin.network.address import AddressGuard
-from tocsin.sources.acm import AccountRead
+from tocsin.sources.account import AccountRead, Visit
 from tocsin.sources.endpoint import Endpoint, parse_endpoint
 from tocsin.sources.failure import FailureKind, SourceFailure
-from tocsin.sources.intake import ingest
+from tocsin.sources.intake import Assignment, ingest, merged, replaced
 from tocsin.sources.observed import Observation, ObservedCertificate
 from tocsin.sources.state import AlarmRoute, SourceState, alarm_due
 from tocsin.text import bounded
@@ -27,10 +28,22 @@ STOP_BEFORE = 25.0
 """Seconds before the end of its time at which a sync starts no further endpoint or certificate: one takes 10."""
 _ACTOR = "source_sync"
 _NAME_LIMIT = 256
+_NOBODYS = Assignment()
+_OF_ACCOUNTS = frozenset({Source.ACM, Source.IAM, Source.ACM_PCA, Source.SECRETS_MANAGER, Source.DOMAIN})
+"""Sources whose states are forgotten when the stack does not read them any more."""
 _BETWEEN = re.compile(r"[,\s]+")
 
 MayStart = Callable[[], bool]
 """Tells whether there is time for one more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One service of the account, and what reads it."""
+
+    name: str
+    """Its name as a source, as its `AccountRead` has it."""
+    read: Callable[[Visit], AccountRead]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +54,8 @@ class Sources:
     """Gives the list of TLS endpoints as the operator wrote it: one a line, or between commas."""
     guard: AddressGuard
     observe: Callable[[Iterable[Endpoint], datetime, MayStart], Awaitable[Mapping[Endpoint, Observation]]]
-    account: Callable[[MayStart], AccountRead] | None
-    """Reads the account's ACM; null: the stack does not."""
+    accounts: Sequence[Account] = ()
+    """What is read of the account, in this order."""
 
 
 class States(Protocol):
@@ -130,9 +143,10 @@ class _Sync:
     async def run(self) -> Synced:
         try:
             await self._read_endpoints()
-        finally:  # a list of endpoints that can't be read must not keep ACM unread
-            if self.sources.account is not None:
-                self._ingest_account(self.sources.account(self._may_start))
+        finally:  # a list of endpoints that can't be read must not keep the account unread
+            for account in self.sources.accounts:
+                self._read_account(account)
+            self._forget_accounts({account.name for account in self.sources.accounts})
         return self.synced
 
     def _may_start(self) -> bool:
@@ -159,16 +173,59 @@ class _Sync:
             if state.source.startswith("tls:") and state.source not in names:
                 self.stores.states.forget(state.source)
 
-    def _ingest_account(self, read: AccountRead) -> None:
-        """Ingest what was read of ACM; one certificate that can't be read fails the source, not the rest."""
-        failures = [self._ingest(seen) for seen in read.observed]
-        self._note(read.source, read.failure or next(filter(None, failures), None))
+    def _forget_accounts(self, names: set[str]) -> None:
+        """Forget the states of what the stack reads no more."""
+        for state in self.stores.states.every():
+            if state.source.partition(":")[0] in _OF_ACCOUNTS and state.source not in names:
+                self.stores.states.forget(state.source)
 
-    def _ingest(self, seen: ObservedCertificate) -> SourceFailure | None:
+    def _read_account(self, account: Account) -> None:
+        """Read and ingest one service; whatever happens there keeps no other unread."""
+        try:
+            failure = self._ingest_account(account.read(Visit(self.clock(), self._may_start, self._rows)))
+        except Exception as error:  # an answer that nobody expected, tick after tick
+            logging.getLogger(__name__).exception("source %s can't be read", account.name)
+            failure = SourceFailure(FailureKind.UNREADABLE, f"an answer can't be read: {type(error).__name__}")
+        self._note(account.name, failure)
+
+    def _rows(self, ids: Sequence[str]) -> Mapping[str, Certificate]:
+        return self.stores.lifecycle.certificates.fetch(list(ids)).things
+
+    def _ingest_account(self, read: AccountRead) -> SourceFailure | None:
+        """Ingest what was read; one certificate that can't be read fails the source, not the rest.
+
+        A row is replaced only after the row that takes its part says so: a crash in between silences nothing.
+        """
+        self.synced.seen += read.unchanged
+        rows = self._rows([seen.id for seen in read.observed]) if read.observed else {}
+        failures, behind = [], set()
+        for seen in read.observed:
+            row, contended = rows.get(seen.id), self.synced.contended
+            if row is not None and merged(row, seen, self.clock()) is row:
+                self.synced.seen += 1
+                continue
+            failure = self._ingest(seen, read.continues.get(seen.id))
+            failures.append(failure)
+            if failure is not None or self.synced.contended > contended:
+                behind.add(seen.id)
+        for row, by in read.replaced:
+            if by not in behind:
+                self._replace(row, by)
+        return read.failure or next(filter(None, failures), None)
+
+    def _replace(self, row: Certificate, by: str) -> None:
+        try:
+            self.stores.lifecycle.change(row, replaced(row, by, self.clock()), _ACTOR)
+        except PreconditionFailedError:  # somebody changed it: the next sync looks again
+            self.synced.contended += 1
+        else:
+            self.synced.changed += 1
+
+    def _ingest(self, seen: ObservedCertificate, before: Certificate | None = None) -> SourceFailure | None:
         """Ingest one certificate; say why that failed, which is its source's failure."""
         self.synced.seen += 1
         try:
-            result, _ = ingest(self.stores.lifecycle, seen, _ACTOR, self.clock())
+            result, _ = ingest(self.stores.lifecycle, seen, _ACTOR, self.clock(), before or _NOBODYS)
             self.synced.changed += result.is_change
         except ConflictError:
             self.synced.contended += 1
