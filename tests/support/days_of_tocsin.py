@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache, partial
 from random import Random
-from types import TracebackType
+from types import SimpleNamespace, TracebackType
 from typing import Any, Self
 from uuid import uuid4
 
+import boto3
 import pytest
 
 from build.template import template
@@ -21,7 +22,7 @@ from tests.support.interruptions import KilledError
 from tests.support.inventory import T0
 from tests.support.inventory_api import CERTIFICATES, IMPORT, an_id_in, delete, put, read, text_of
 from tests.support.inventory_store import TABLES
-from tests.support.ninety_days import RULES, Hour, Row, Shown, Told
+from tests.support.ninety_days import RULES, Held, Hour, Row, Shown, Told
 from tests.support.rows import ACCEPTED, settled
 from tocsin.bootstrap import inventory, resources, sources
 from tocsin.delivery.notification import Notification
@@ -32,10 +33,13 @@ from tocsin.expiry.still_true import reviewer
 from tocsin.inventory.audit import Action, Kind, event
 from tocsin.inventory.certificate import Source, source_id
 from tocsin.inventory.policy import parse_policy
-from tocsin.sources.acm import AccountRead
+from tocsin.sources import acm
+from tocsin.sources.account import AccountRead
 from tocsin.sources.endpoint import Endpoint
 from tocsin.sources.intake import ingest
 from tocsin.sources.observed import ObservedCertificate
+from tocsin.sources.succession import continuity_ref
+from tocsin.sources.sync import Account
 from tocsin.storage.notifications.item import decode
 
 CA = Authority()
@@ -45,7 +49,8 @@ _BODY = (
     *("team_id", "policy_id", "renewal_status", "archived_at", "revoked_at"),
 )
 """What a PUT of a certificate says."""
-_SYNCED = (Source.TLS, Source.ACM)
+_OF_ACCOUNT = (Source.IAM, Source.ACM_PCA, Source.SECRETS_MANAGER, Source.DOMAIN)
+_SYNCED = (Source.TLS, Source.ACM, *_OF_ACCOUNT)
 
 
 class InTurn:
@@ -61,6 +66,74 @@ class InTurn:
         pass
 
     map = staticmethod(map)
+
+
+class FakeAcm:
+    """ACM's client, as far as its reader asks it."""
+
+    def __init__(self, held: Mapping[str, Held]) -> None:
+        self._held = held
+        self.meta = _acm_meta()
+
+    def get_paginator(self, operation: str) -> Any:
+        """Give the one page of a list or of a search."""
+        if operation == "list_certificates":
+            page: Any = {"CertificateSummaryList": [{"CertificateArn": arn} for arn in self._held]}
+        else:
+            page = {"Results": [self._found(one) for one in self._held.values()]}
+        return SimpleNamespace(paginate=lambda **_: [page])
+
+    def describe_certificate(self, *, CertificateArn: str) -> dict[str, Any]:  # noqa: N803 - boto3's name
+        one = self._held[CertificateArn]
+        status, _, reason = one.shown.status.partition(": ")
+        renewal = {"RenewalStatus": status} | ({"RenewalStatusReason": reason} if reason else {})
+        detail = {
+            "DomainName": one.name,
+            "SubjectAlternativeNames": [one.name],
+            "Serial": f"{one.shown.serial:x}",
+            "Issuer": "Amazon",
+            "NotBefore": one.shown.not_before,
+            "NotAfter": one.shown.expires_at,
+            "KeyAlgorithm": "EC_prime256v1",
+            "InUseBy": [_LOAD_BALANCER] if one.is_in_use else [],
+            **_origin(one),
+            **({"RenewalSummary": renewal} if status else {}),
+            **({"RevokedAt": one.shown.revoked_at} if one.shown.revoked_at else {}),
+        }
+        return {"Certificate": detail}
+
+    @staticmethod
+    def _found(one: Held) -> dict[str, Any]:
+        renewal = one.shown.status.partition(":")[0]
+        metadata = {
+            "InUse": one.is_in_use,
+            "Status": "REVOKED" if one.shown.revoked_at else "ISSUED",
+            **_origin(one),
+            **({"RenewalStatus": renewal} if renewal else {}),
+        }
+        attributes = {
+            "SubjectAlternativeNames": [{"DnsName": one.name}],
+            "KeyAlgorithm": "EC_prime256v1",
+            "SerialNumber": f"{one.shown.serial:x}",
+            "NotAfter": one.shown.expires_at,
+        }
+        return {
+            "CertificateArn": one.arn,
+            "X509Attributes": attributes,
+            "CertificateMetadata": {"AcmCertificateMetadata": metadata},
+        }
+
+
+_LOAD_BALANCER = "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/web/1"
+
+
+def _origin(one: Held) -> dict[str, str]:
+    return {"CertificateKeyPairOrigin": "ACME" if one.is_acme else "AWS_MANAGED"}
+
+
+@cache
+def _acm_meta() -> Any:
+    return boto3.Session(region_name="us-east-1").client("acm", aws_access_key_id="x", aws_secret_access_key="y").meta
 
 
 @dataclass
@@ -248,14 +321,15 @@ class Days:
         if row.source is Source.API:
             return self.ids.get(row.ref, "")
         if row.ref not in self.ids:
-            self.ids[row.ref] = source_id(row.source, row.ref)  # an import says its own
+            ref = continuity_ref([row.name], "EC", "us-east-1:123456789012") if row.is_acme else row.ref
+            self.ids[row.ref] = source_id(row.source, ref)  # an import says its own
         return self.ids[row.ref]
 
     def _report(self, hour: int) -> None:
         """Hand in files, and what other sources have: when it changed, and daily."""
         for row in self.rows:
             shown = row.at(hour)
-            if shown is None or row.source in (Source.API, Source.ACM, Source.TLS):
+            if shown is None or row.source not in (Source.IMPORT, Source.AGENT):
                 continue
             if shown == self.reported.get(row.ref) and hour % 24:
                 continue
@@ -279,8 +353,8 @@ class Days:
             self.sights[key] = ObservedCertificate(
                 source=row.source,
                 source_ref=row.ref,
-                common_name=row.ref.partition(":")[0],
-                names=(row.ref.partition(":")[0],),
+                common_name=row.name,
+                names=(row.name,),
                 serial=f"{shown.serial:x}",
                 not_before=shown.not_before,
                 expires_at=shown.expires_at,
@@ -302,9 +376,13 @@ class Days:
         seen = {one.source_ref: one for one in self._seen_of(Source.TLS)}
         return {endpoint: seen[str(endpoint)] for endpoint in endpoints}
 
-    def account(self, _may_start: object) -> AccountRead:
-        """Read ACM."""
-        return AccountRead("acm:us-east-1", self._seen_of(Source.ACM))
+    def accounts(self, _reads: object) -> Iterator[Account]:
+        """Give what is read of the account: ACM by the real reader, the others as their readers give it."""
+        for source in _OF_ACCOUNT:
+            name = f"{source}:us-east-1"
+            yield Account(name, lambda _visit, source=source: AccountRead(f"{source}", self._seen_of(source)))  # type: ignore[misc]  # bound at once
+        held = {one.arn: one for row in self.rows for one in row.held(self.now.number)}
+        yield Account("acm:us-east-1", partial(acm.read_account, FakeAcm(held)))
 
     def _post(self) -> None:
         """Send what is owed, as the sweep does: each alert is asked for once more whether it is true."""
@@ -369,7 +447,7 @@ def days(rows: list[Row], client: Any, trouble: Trouble) -> Iterator[Days]:
         patch.setattr(sources, "_listed_endpoints", made.endpoints)
         patch.setattr(sources, "Dialer", lambda *_: None)  # it would read the trusted authorities each hour
         patch.setattr(sources, "observe_all", made.observe)
-        patch.setattr(sources, "_observe_account", made.account)
+        patch.setattr(sources, "_accounts", made.accounts)
         made.begin()
         yield made
     forget_wiring()

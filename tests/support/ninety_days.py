@@ -75,14 +75,30 @@ class Told(NamedTuple):
     channel: str
 
 
+class Held(NamedTuple):
+    """A certificate as ACM has it."""
+
+    arn: str
+    name: str
+    shown: Shown
+    is_acme: bool
+    is_in_use: bool
+
+
 @dataclass
 class Row:
-    """One place, and what is there from which hour on; null: nothing any more."""
+    """One place, and what is there from which hour on; null: nothing any more.
+
+    What came by ACME is one row, although ACM has each of its certificates under another ARN, and keeps them all.
+    """
 
     ref: str
     source: Source
     rule: str = ""
     changes: dict[int, Shown | None] = field(default_factory=dict)
+    is_acme: bool = False
+    older: "list[Row]" = field(default_factory=list)
+    """Certificates that came by ACME and stay in use when another one is there: rows of their own, for so long."""
     _hours: list[int] = field(default_factory=list)
 
     def at(self, hour: int) -> Shown | None:
@@ -90,6 +106,28 @@ class Row:
             self._hours = sorted(self.changes)
         found = bisect_right(self._hours, hour)
         return self.changes[self._hours[found - 1]] if found else None
+
+    def held(self, hour: int) -> Iterator[Held]:
+        """Say what ACM has of it."""
+        if self.source is not Source.ACM or self in self.older:
+            return
+        if not self.is_acme:
+            if (shown := self.at(hour)) is not None:
+                yield Held(self.ref, self.name, shown, is_acme=False, is_in_use=False)
+            return
+        in_use = {row.ref for row in self.older if row.at(hour) is not None}
+        for since, shown in self.changes.items():
+            if shown is not None and since <= hour:
+                arn = self.arn_of(shown)
+                yield Held(arn, self.name, shown, is_acme=True, is_in_use=arn in in_use)
+
+    def arn_of(self, shown: Shown) -> str:
+        return f"{self.ref}-{shown.serial:x}"
+
+    @property
+    def name(self) -> str:
+        """Give its common name."""
+        return self.ref.rpartition("/")[2].partition(":")[0]
 
     @property
     def birth(self) -> int:
@@ -214,6 +252,11 @@ def _before_expiry(threshold: str, shown: Shown) -> timedelta:
     return int(threshold) * DAY
 
 
+_SOURCES = (Source.ACM, Source.IMPORT, Source.API, Source.AGENT, Source.TLS, Source.ACM)
+_SOURCES += (Source.IAM, Source.DOMAIN, Source.ACM_PCA, Source.SECRETS_MANAGER)
+_ARN = "arn:aws:acm:us-east-1:123456789012:certificate/"
+
+
 class Maker:
     """Makes up rows, the same ones for the same seed."""
 
@@ -230,14 +273,17 @@ class Maker:
 
     def _lineage(self, number: int) -> None:
         chain = self._chain()
-        kinds = (Source.ACM, Source.ACM, Source.IMPORT, Source.API, Source.AGENT, Source.TLS, Source.IAM, Source.DOMAIN)
-        source = kinds[number % len(kinds)]
-        ref = f"{source}-{number}" + (".example.com:443" if source is Source.TLS else "")
-        row = Row(ref, source, self.dice.choice([*RULES]), dict(chain))
-        if source is Source.ACM:
+        source = _SOURCES[number % len(_SOURCES)]
+        refs = {Source.TLS: f"tls-{number}.example.com:443", Source.ACM: f"{_ARN}acm-{number}"}
+        row = Row(refs.get(source, f"{source}-{number}"), source, self.dice.choice([*RULES]), dict(chain))
+        row.is_acme = source is Source.ACM and number % (2 * len(_SOURCES)) >= len(_SOURCES)
+        if row.is_acme:
+            self._stay_in_use(row)
+        elif source is Source.ACM:
             self._troubles(row)
-        self._operator(row)
-        self.rows.append(row)
+        if not row.is_acme:
+            self._operator(row)
+        self.rows += [row, *row.older]
         if source is not Source.TLS:
             for place in range(self.dice.choice((0, 1, 1, 2))):
                 self.rows.append(self._place(f"{number}-{place}", chain))
@@ -250,7 +296,7 @@ class Maker:
         expires_at = T0 + self.dice.randrange(min(validity * 24, HOURS + 24 * 20)) * HOUR + self._minutes()
         made = self._made(expires_at, validity)
         chain = {self.dice.choice((0, 0, 0, self.dice.randrange(HOURS // 2))): made}
-        while self.dice.random() < 0.85 and len(chain) < 20:
+        while self.dice.random() < 0.85 and len(chain) < 20 and max(chain) < HOURS:
             lead = validity * 24 * self.dice.choice((0.33, 0.33, 0.33, 0.1, 0.02, -0.02))
             hour = int((made.expires_at - T0) / HOUR - lead)
             if hour <= max(chain):
@@ -265,6 +311,13 @@ class Maker:
     def _minutes(self) -> timedelta:
         """Within the hour, but not while Tocsin runs, and so that no tenth of a validity ends then."""
         return timedelta(minutes=self.dice.randrange(40, 46))
+
+    def _stay_in_use(self, row: Row) -> None:
+        """Let load balancers use some certificates for a while after another one was issued for the same."""
+        for (_, old), (hour, _) in pairwise(sorted(row.changes.items())):
+            if old is not None and self.dice.random() < 0.4:
+                stays = {hour: old, hour + self.dice.choice((5, 200)): None}
+                row.older.append(Row(row.arn_of(old), Source.ACM, row.rule, stays))
 
     def _troubles(self, row: Row) -> None:
         """Let ACM say that a renewal is pending, hangs, or failed; or revoke a certificate."""
@@ -284,7 +337,7 @@ class Maker:
     def _operator(self, row: Row) -> None:
         """Let somebody put a row away, and perhaps take it back; or delete it."""
         chance = self.dice.random()
-        if chance > 0.15 or row.source in (Source.TLS, Source.DOMAIN):
+        if chance > 0.2 or row.source is Source.TLS:
             return
         start = row.birth + 24 + self.dice.randrange(HOURS // 2)
         end = start + self.dice.choice((48, 24 * 20, HOURS))
