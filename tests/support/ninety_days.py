@@ -64,6 +64,10 @@ RULES = {
 """By the name of the policy; without one: the defaults."""
 
 
+OF_SECRETS = Rule(("0",), silent=frozenset({"RenewalSuccess"}))
+"""What applies to a secret without a policy: only that it should have been rotated."""
+
+
 class Told(NamedTuple):
     """One message that somebody got."""
 
@@ -201,7 +205,8 @@ class _Life:
     def _check(self, now: datetime) -> None:
         if self.known is None:
             return
-        rule = RULES[self.row.rule]
+        is_secret = self.row.source is Source.SECRETS_MANAGER
+        rule = OF_SECRETS if is_secret and not self.row.rule else RULES[self.row.rule]
         for event in sorted(self.happened - rule.silent):
             if self._is_true(event, self.known.expires_at, self.known):
                 self._owe(event, rule)
