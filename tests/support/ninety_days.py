@@ -17,6 +17,8 @@ from tocsin.inventory.certificate import Source
 
 DAYS = 90
 HOURS = DAYS * 24
+GRACE = 6 * HOUR
+"""How long a server may serve the old certificate."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,8 @@ class Row:
     is_acme: bool = False
     older: "list[Row]" = field(default_factory=list)
     """Certificates that came by ACME and stay in use when another one is there: rows of their own, for so long."""
+    origin: "Row | None" = None
+    """Of a server: the row that has the same certificates, which it is to serve."""
     _hours: list[int] = field(default_factory=list)
 
     def at(self, hour: int) -> Shown | None:
@@ -155,7 +159,7 @@ class Hour:
 
 def expected(row: Row, hours: Iterable[Hour]) -> Iterator[Told]:
     """Say who is told what of one row, and in which hour it is sent."""
-    life = _Life(row)
+    life = _Life(row, _Origin(row.origin) if row.origin else None)
     for hour in hours:
         yield from life.live(hour)
 
@@ -165,6 +169,10 @@ class _Life:
     """What is known of a row, what is owed of it, and what is settled for ever."""
 
     row: Row
+    origin: "_Origin | None" = None
+    awaited: "_Awaited | None" = None
+    before: Shown | None = None
+    """What was there before what is known."""
     known: Shown | None = None
     watched_since: datetime = T0
     happened: set[str] = field(default_factory=set)
@@ -177,7 +185,10 @@ class _Life:
         shown = self.row.at(hour.number)
         if hour.ran or self.row.source is Source.API:
             self._see(shown, hour.at)
+        if self.origin is not None:
+            self.origin.live(hour)
         if hour.ran:
+            self._deploy(hour.at)
             self._check(hour.at)
         if hour.posted:
             sent, self.owed = self.owed, {}
@@ -192,7 +203,7 @@ class _Life:
         if before is None or _watched(before) != _watched(shown):
             self.watched_since = now
         if before is not None and before.expires_at != shown.expires_at:
-            self.happened = set()
+            self.happened, self.before = set(), before
         self.happened |= _events(before, shown)
         self.owed = {key: None for key in self.owed if self._is_true(key[0], key[1], shown)}
 
@@ -200,7 +211,39 @@ class _Life:
         """Contract 4.9: what is true no more is not sent."""
         if cycle != shown.expires_at or shown.archived_at is not None:
             return False
+        if about == "DeploymentFailure" and about not in self.happened:
+            return False
         return (about == "Revocation") == (shown.revoked_at is not None)
+
+    def _deploy(self, now: datetime) -> None:
+        """Issue 10: a renewed certificate that a watched server does, or after a grace does not, serve."""
+        here, there = self.known, self.origin
+        if here is None or there is None or there.known is None:
+            return
+        came = self.before is not None and there.renewed_from == self.before.serial
+        if (self.awaited and self.awaited.shown.serial == here.serial) or (
+            came and there.known.is_watched and there.known.serial == here.serial
+        ):
+            self.awaited = None
+            self.happened = (self.happened - {"DeploymentFailure"}) | {"DeploymentSuccess"}
+            return
+        self._await(here, there)
+        if self.awaited and now >= self.awaited.since + GRACE:
+            self.happened.add("DeploymentFailure")
+        else:
+            self.happened.discard("DeploymentFailure")
+        self.owed = {key: None for key in self.owed if self._is_true(key[0], key[1], here)}
+
+    def _await(self, here: Shown, there: "_Origin") -> None:
+        """Say what it is to serve: what its origin has, as long as that is watched and does not expire sooner."""
+        assert there.known is not None
+        has_it = not there.known.is_watched or there.known.serial == here.serial
+        if self.awaited and (has_it or here.expires_at > max(self.awaited.shown.expires_at, there.known.expires_at)):
+            self.awaited = None
+        elif self.awaited:
+            self.awaited = self.awaited._replace(shown=there.known)
+        elif there.renewed_from == here.serial and not has_it:
+            self.awaited = _Awaited(there.known, there.renewed_at)
 
     def _check(self, now: datetime) -> None:
         if self.known is None:
@@ -231,6 +274,36 @@ class _Life:
             key = (about, self.known.expires_at, channel)
             if key not in self.settled:
                 self.owed[key] = None
+
+
+class _Awaited(NamedTuple):
+    """What a server is to serve, and since when."""
+
+    shown: Shown
+    since: datetime
+
+
+@dataclass
+class _Origin:
+    """The row whose certificates a server is to serve, as far as it is known."""
+
+    row: Row
+    known: Shown | None = None
+    renewed_from: int | None = None
+    """The serial of the certificate that it had before."""
+    renewed_at: datetime = T0
+
+    def live(self, hour: Hour) -> None:
+        if not hour.ran and self.row.source is not Source.API:
+            return
+        before, self.known = self.known, self.row.at(hour.number)
+        if before is None or self.known is None:
+            return
+        is_another = before.serial != self.known.serial
+        if is_another:
+            self.renewed_from = before.serial
+        if is_another or (self.known.is_watched and not before.is_watched):
+            self.renewed_at = hour.at
 
 
 def _watched(shown: Shown) -> tuple[datetime, datetime, bool]:
@@ -291,7 +364,7 @@ class Maker:
         self.rows += [row, *row.older]
         if source is not Source.TLS:
             for place in range(self.dice.choice((0, 1, 1, 2))):
-                self.rows.append(self._place(f"{number}-{place}", chain))
+                self.rows.append(self._place(f"{number}-{place}", chain, row))
         elif self.dice.random() < 0.4:
             self._flap(row)
 
@@ -359,9 +432,9 @@ class Maker:
             for hour, shown in away.items()
         }
 
-    def _place(self, name: str, chain: Mapping[int, Shown]) -> Row:
+    def _place(self, name: str, chain: Mapping[int, Shown], origin: Row) -> Row:
         """Make up a server of that certificate: reloaded soon, late or never, or one of two behind one name."""
-        row = Row(f"place-{name}.example.com:443", Source.TLS, self.dice.choice([*RULES]))
+        row = Row(f"place-{name}.example.com:443", Source.TLS, self.dice.choice([*RULES]), origin=origin)
         delay = self.dice.choice((0, 1, 3, 3, 11, 40, HOURS))
         for number, (hour, shown) in enumerate(chain.items()):
             row.changes[hour if number == 0 else hour + delay] = shown
