@@ -123,7 +123,8 @@ class Store:
             case b"BatchExecuteStatement":
                 return json.dumps({"Responses": [{} for _ in asked["Statements"]]}).encode()
             case b"GetItem":
-                return b'{"Item": %b}' % self._items[asked["Key"]["id"]["S"]]
+                found = self._items.get(asked["Key"].get("id", {}).get("S"))
+                return b"{}" if found is None else b'{"Item": %b}' % found
             case _:
                 return b"{}"
 

@@ -53,7 +53,10 @@ class Api:
     connection: Connection
 
     def get(self, path: str, **query: Any) -> Any:  # noqa: ANN401 - JSON is what it is
-        """Read what is at `path` below /api/v1; what is null in `query` is left out. Raises ApiError."""
+        """Read what is at `path` below /api/v1. Raises ApiError.
+
+        What is null in `query` is left out; of a list each is said.
+        """
         return self.call("GET", path, query=query)
 
     def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - JSON is what it is
@@ -81,7 +84,12 @@ class Api:
 
         A read is tried three times, where the API could not answer just then. A change is sent once.
         """
-        asked = {name: _written(value) for name, value in (query or {}).items() if value is not None}
+        asked = [
+            (name, _written(one))
+            for name, value in (query or {}).items()
+            for one in (value if isinstance(value, list | tuple) else [value])
+            if one is not None
+        ]
         url = f"{self.connection.api_url}/api/v1{path}" + (f"?{urlencode(asked, quote_via=quote)}" if asked else "")
         data = None if body is None else json.dumps(body).encode()
         for pause in _PAUSES if method == "GET" else ():

@@ -195,8 +195,18 @@ class Explanation(Answer):
     policy: str
     problems: list[str]
     told: Annotated[list[dict[str, Any]], Field(description="alerts that were raised, and what became of each")]
+    happened: Annotated[
+        list[dict[str, Any]],
+        Field(
+            description="renewals, revocations and the like of this cycle: `told_by` names who tells it, else `reason`"
+        ),
+    ] = []
+    awaited: Annotated[
+        dict[str, Any] | None, Field(description="the renewed certificate that this server is to serve, and until when")
+    ] = None
     findings: Annotated[list[dict[str, Any]], Field(description="why nobody is alerted (again) by a route")]
     next: Annotated[dict[str, Any] | None, Field(description="the alert that comes next")] = None
+    renewal: Annotated[dict[str, Any] | None, Field(description="the renewal job of its present cycle")] = None
 
 
 class Preview(Answer):
@@ -227,6 +237,38 @@ class Job(BaseModel):
     started_at: str | None = None
     finished_at: str | None = None
     last_error: str | None = None
+
+
+class RenewalJob(BaseModel):
+    """A renewal that was asked for. It has succeeded when a source has seen the new certificate."""
+
+    id: str
+    certificate_id: str
+    common_name: str
+    expires_at: Annotated[str, Field(description="when the certificate expires that is to be renewed")]
+    state: Annotated[str, Field(description="requested, started, succeeded, failed, overdue, cancelled")]
+    requested_at: str
+    requested_by: str
+    reason: str = ""
+    deadline: Annotated[str, Field(description="when it is overdue")]
+    attempts: Annotated[int, Field(description="how often it was handed off")]
+    started_at: str | None = None
+    finished_at: str | None = None
+    next_hand_off_at: str | None = None
+    last_report: str = ""
+
+
+class OneRenewal(Answer):
+    """A renewal job, as it is now."""
+
+    job: RenewalJob
+
+
+class Renewals(Answer):
+    """Renewal jobs, newest first."""
+
+    items: list[RenewalJob]
+    next_cursor: str | None = None
 
 
 class OneJob(Answer):

@@ -20,7 +20,7 @@ from tocsin_cli import mcp_answers as answers
 from tocsin_cli.api import Api, ApiError
 from tocsin_cli.connection import NotFoundStackError
 from tocsin_cli.fence import CLOSES, OPENS, Fence
-from tocsin_cli.vocabulary import CertificateStatus, Outcome, Severity, Status
+from tocsin_cli.vocabulary import CertificateSource, CertificateStatus, Outcome, RenewalState, Severity, Status
 
 INSTRUCTIONS = f"""\
 Tocsin delivers alerts, and retries those that fail; what can't be delivered becomes a dead letter. These tools read one
@@ -51,6 +51,10 @@ EMPTY_PAGES = 20
 
 Id = Annotated[str, Field(pattern="^[A-Za-z0-9_-]{1,256}$", description="an id, e.g. 01JZ8W3T5N6V0QJ4X2M7C9K1RB")]
 Named = Annotated[str, Field(min_length=1, max_length=256, description="an id, as lists have it")]
+Word = Annotated[str, Field(min_length=1, max_length=256, description="equal to this, e.g. production, RSA")]
+Part = Annotated[str, Field(min_length=1, max_length=256, description="in one of its names")]
+Tag = Annotated[str, Field(min_length=1, max_length=385, description="key:value, or a key")]
+Bits = Annotated[int, Field(ge=1, le=1_000_000, description="bits of its key; name a key_kind as well")]
 Time = Annotated[str, Field(max_length=40, description="a time of RFC 3339, e.g. 2026-03-01T00:00:00Z")]
 Type = Annotated[
     str, Field(pattern=r"^[A-Za-z]+(:[A-Za-z0-9_.-]{1,64})?$", description="e.g. ExpirationWarning, Custom:backup")
@@ -90,6 +94,7 @@ def mcp_server(api: Api, *, read_only: bool = False) -> MCPServer[Any]:
         _tool(reads.list_channels, "Channels", READS),
         _tool(reads.list_certificates, "Certificates", READS),
         _tool(reads.explain_certificate, "Why a certificate did or did not alert", READS),
+        _tool(reads.list_renewal_jobs, "Renewals that were asked for", READS),
         _tool(reads.list_audit_events, "Audit trail", READS),
         _tool(reads.list_requeue_jobs, "Requeues of many", READS),
         _tool(reads.show_requeue_job, "Progress of a requeue of many", READS),
@@ -97,6 +102,7 @@ def mcp_server(api: Api, *, read_only: bool = False) -> MCPServer[Any]:
     writing = [
         _tool(writes.requeue_notification, "Send a dead letter again", SENDS),
         _tool(writes.mark_read, "Mark a notification read", SENDS_ONCE),
+        _tool(writes.request_renewal, "Ask for the renewal of a certificate", SENDS_ONCE),
         _tool(writes.preview_requeue, "Count what a requeue of many would take", PREPARES),
         _tool(writes.start_requeue_job, "Send many dead letters again", SENDS_ONCE),
         _tool(writes.cancel_requeue_job, "Stop a requeue of many", STOPS),
@@ -252,6 +258,13 @@ class Reading:
         policy_id: Named | None = None,
         expires_after: Time | None = None,
         expires_before: Time | None = None,
+        name: Part | None = None,
+        environment: Word | None = None,
+        tag: Tag | None = None,
+        key_kind: Word | None = None,
+        key_size_below: Bits | None = None,
+        issuer_id: Named | None = None,
+        source: CertificateSource | None = None,
         limit: Limit = 20,
         cursor: Cursor | None = None,
     ) -> answers.Certificates:
@@ -265,6 +278,13 @@ class Reading:
             policy_id=policy_id,
             expires_after=expires_after,
             expires_before=expires_before,
+            name=name,
+            environment=environment,
+            tag=tag,
+            key_kind=key_kind,
+            key_size_below=key_size_below,
+            issuer_id=issuer_id,
+            source=source,
             limit=limit,
         )
         return _answer(answers.Certificates, {**found, "items": [_short(one) for one in found["items"]]})
@@ -273,8 +293,20 @@ class Reading:
         """Say whether anybody was alerted about a certificate, what became of it, what comes next, and why not."""
         certificate = self._stack.get(f"/certificates/{certificate_id}")
         said = self._stack.get(f"/certificates/{certificate_id}/explain")
-        first = {name: said[name][:SHOWN] for name in ("told", "findings", "problems")}
+        first = {name: said.get(name, [])[:SHOWN] for name in ("told", "happened", "findings", "problems")}
         return _answer(answers.Explanation, {**said, **first, "certificate": _short(certificate)}, each=MIDDLE)
+
+    def list_renewal_jobs(
+        self,
+        *,
+        state: RenewalState | None = None,
+        certificate_id: Named | None = None,
+        limit: Limit = 20,
+        cursor: Cursor | None = None,
+    ) -> answers.Renewals:
+        """List renewals that were asked for, newest first. Overdue: asked for, and no source has seen it in time."""
+        found = self._stack.page("/renewal-jobs", cursor, state=state, certificate_id=certificate_id, limit=limit)
+        return _answer(answers.Renewals, found)
 
     def list_audit_events(
         self,
@@ -325,6 +357,11 @@ class Writing:
         """Mark a sent or dead notification read: it is off the list. An incident that it opened is acknowledged."""
         row = self._stack.post(f"/notifications/{notification_id}/read", {"reason": _signed(reason)})
         return _answer(answers.Changed, {"notification": row})
+
+    def request_renewal(self, certificate_id: Id, reason: Reason) -> answers.OneRenewal:
+        """Ask whoever renews certificates here for a new one. While that is under way, asking again changes nothing."""
+        job = self._stack.post(f"/certificates/{certificate_id}/renew", {"reason": _signed(reason)})
+        return _answer(answers.OneRenewal, {"job": job})
 
     def preview_requeue(
         self,

@@ -73,3 +73,10 @@ def example(*lines: str) -> str:
 def distinct(texts: Iterable[str]) -> list[str]:
     """Drop what was said twice, and keep the order."""
     return list(dict.fromkeys(texts))
+
+
+def tags_of(_ctx: click.Context, _param: click.Parameter, said: tuple[str, ...]) -> dict[str, str] | None:
+    """Read `key=value`; a value may have such a sign too."""
+    if wrong := [text for text in said if "=" not in text]:
+        raise click.BadParameter(f"{wrong[0]!r} is not of the form KEY=VALUE")
+    return {key: value for key, _, value in (text.partition("=") for text in said)} or None

@@ -48,6 +48,31 @@ class Moment(click.ParamType[str]):
         return written(read if read.tzinfo else read.replace(tzinfo=UTC))
 
 
+class Stretch(click.ParamType[int]):
+    """A stretch of time, in seconds: `90m`, `6h`, `1d`."""
+
+    name = "stretch"
+
+    def __init__(self, least: int, most: int) -> None:
+        """Take stretches from `least` to `most` seconds."""
+        self.least, self.most = least, most
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:  # noqa: ARG002 - click's signature
+        """Name the value in help."""
+        return "STRETCH"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ANN401 - click's signature
+        """Give the stretch in seconds."""
+        if isinstance(value, int):
+            return value
+        found = _STRETCH.fullmatch(str(value).strip())
+        seconds = int(int(found[1]) * _UNITS[found[2]].total_seconds()) if found else 0
+        if not self.least <= seconds <= self.most:
+            between = f"from {stretch(self.least)} to {stretch(self.most)}"
+            self.fail(f"{value!r} is no stretch of time {between}: write 90m, 6h or 1d", param, ctx)
+        return seconds
+
+
 def written(at: datetime) -> str:
     """Write a time as the API takes it."""
     return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -14,6 +14,7 @@ CertificateSource = Literal[
     "api", "import", "acm", "tls", "agent", "iam", "acm-pca", "secrets-manager", "route53-domains"
 ]  # fmt: skip
 JobState = Literal["queued", "running", "done", "cancelled", "failed"]
+RenewalState = Literal["requested", "started", "succeeded", "failed", "overdue", "cancelled"]
 Kind = Literal[
     "Email", "Webhook", "Slack", "Teams", "PagerDuty", "OpsGenie", "JSM", "SNS", "EventBridge", "Apprise"
 ]  # fmt: skip
@@ -26,12 +27,13 @@ Type = Literal[
     "DeploymentFailure",
     "PolicyViolation",
     "Revocation",
+    "RenewalRequested",
 ]
 """Of a notification, besides `Custom:<name>`."""
 
 _ALL = (
     *(Status, Severity, Outcome, AttemptResult, Act, CircuitState),
-    *(CertificateStatus, CertificateSource, JobState, Kind, Type),
+    *(CertificateStatus, CertificateSource, JobState, RenewalState, Kind, Type),
 )
 WORDS: frozenset[str] = frozenset(chain.from_iterable(map(get_args, _ALL)))
 """All of them."""

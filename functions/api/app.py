@@ -34,12 +34,15 @@ ROUTES = {
     "metrics": "stats",
     "channels": "channels",
     "certificates": "certificates",
+    "issuers": "issuers",
     "renewal-policies": "policies",
     "renewal-jobs": "renewal_jobs",
+    "policies": "rules",
     "owners": "contacts",
     "teams": "contacts",
     "audit-events": "audit_events",
     "sources": "sources",
+    "agents": "agents",
 }
 """Which module of `routes` answers what is below each first part of a path."""
 

@@ -198,7 +198,8 @@ def _complete_parameter(parameter: Node, path: str) -> None:
         parameter["schema"] = next(schema for start, schema in IDS.items() if path.startswith(start))
     if parameter["name"] == "If-Match":  # without it the answer is 428
         parameter["required"] = True
-    parameter["description"] = PARAMETERS[parameter["name"]]
+    name = parameter["name"]
+    parameter["description"] = PARAMETERS.get(f"{name} in {place}") or PARAMETERS[name]
 
 
 def _complete_body(body: Node, known: Operation) -> None:

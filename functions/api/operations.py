@@ -10,6 +10,7 @@ from http import HTTPStatus
 from fields import ULID_PATTERN
 
 from tocsin.delivery.channel_name import ChannelKind
+from tocsin.sources.agents import NAME_PATTERN
 
 _LABELLED = "[:.][A-Za-z0-9_-]{1,32}"
 
@@ -20,7 +21,9 @@ TAGS = {
     "Certificates": "What is watched, and whom it alerts.",
     "Renewals": "Renewals that were asked for, and what is seen of them.",
     "Renewal policies": "When certificates alert, how severely, and by which channels.",
+    "Rules": "What certificates must keep, beside their expiry, and which ones do not.",
     "People": "Owners and teams: whom alerts go to.",
+    "Agents": "Hosts that report the certificates beside their servers.",
     "Audit": "Who did what to which thing.",
     "State": "Counts, and where certificates come from.",
 }
@@ -75,22 +78,33 @@ PARAMETERS: dict[str, str] = {
     "owner_id": "Equal to this.",
     "team_id": "Equal to this.",
     "policy_id": "Equal to this.",
+    "in_use": "Whether a service of AWS uses it, where its source knows that (ACM).",
+    "violating": "True: those that violate a rule. False: all others.",
+    "environment": "Equal to this.",
+    "tag": "A tag, `key:value`, or its key alone. It may be repeated: all of them must hold.",
+    "key_kind": "Equal to this, in upper or lower case: `RSA`, `EC`.",
+    "key_size_below": "Its key has fewer bits; a key whose size is not known is none of these.",
+    "signature_algorithm": "Equal to this, in upper or lower case: `SHA1-RSA`.",
+    "issuer_id": "The id of an issuer of `GET /issuers`.",
+    "source": "Equal to this.",
     "resource": "Such as `certificate/01JZ8W3T5N6V0QJ4X2M7C9K1RB`.",
     "action": "Such as `notification_requeued`.",
     "after": "At or after this time.",
     "before": "Before this time.",
     "id": "Its id.",
+    "name in query": "In its common name or one of the others, in upper or lower case.",
     "name": "Its name. The colon may be written as `%3A`, or as a dot.",
     "Idempotency-Key": "Repeat a request with the same key when you don't know whether it arrived.",
     "If-Match": "The `ETag` of what you have read, or `*`.",
 }
-"""What each parameter is, wherever it is taken."""
+"""What each parameter is, wherever it is taken; or in one place, such as `name in query`."""
 
 IDS: dict[str, dict[str, object]] = {
     "/notifications/": {"type": "string", "pattern": ULID_PATTERN},
     "/channels/": {"type": "string", "pattern": f"^({'|'.join(ChannelKind)})({_LABELLED})?$"},
     "/requeue-jobs/": {"type": "string", "pattern": ULID_PATTERN},
     "/renewal-jobs/": {"type": "string", "pattern": ULID_PATTERN},
+    "/agents/": {"type": "string", "pattern": NAME_PATTERN},
     "/": {"type": "string", "minLength": 1, "maxLength": 256},
 }
 """What stands for the parameter in a path, by how the path begins."""
@@ -113,6 +127,14 @@ _DRAFT = {
     "channels": {"critical": ["Email", "PagerDuty"]},
     "fallbacks": {"Slack:payments": "Email"},
     "renew_before": "33%",
+}
+
+_RULE = {
+    "name": "Keys of payments",
+    "type": "MinimumKey",
+    "config": {"rsa_bits": 3072, "ec_bits": 256, "forbidden_signatures": ["SHA1-*"]},
+    "severity": "critical",
+    "scope": {"team_id": "01JZ8W3T5N6V0QJ4X2M7C9K1RB", "environment": "production"},
 }
 
 
@@ -260,6 +282,10 @@ OPERATIONS: dict[str, Operation] = {
         conflict=f"It succeeded, or is cancelled. {_RACE}",
         examples={"failed": {"state": "failed", "detail": "the DNS challenge was not answered"}},
     ),
+    "GET /certificates/{id}/versions": Operation(
+        id="listCertificateVersions", tag="Certificates", summary="List the certificates that were seen at a place"
+    ),
+    "GET /issuers": Operation(id="listIssuers", tag="Certificates", summary="List who issued what is watched"),
     **_collection("/renewal-policies", "policy", "policies", "Renewal policies", _DRAFT),
     "POST /renewal-policies/{id}/simulate": Operation(
         id="simulatePolicy",
@@ -267,8 +293,28 @@ OPERATIONS: dict[str, Operation] = {
         summary="Say what a draft would raise",
         examples={"quarter": _DRAFT | {"start": "2027-01-01T00:00:00Z", "end": "2027-04-01T00:00:00Z"}},
     ),
+    **_collection("/policies", "rule", "rules", "Rules", _RULE),
+    "GET /policies/{id}/violations": Operation(
+        id="listRuleViolations", tag="Rules", summary="List the certificates that violate a rule"
+    ),
     **_collection("/owners", "owner", "owners", "People", {"name": "Ada", "email": "ada@example.com"}),
     **_collection("/teams", "team", "teams", "People", {"name": "Platform", "email": "platform@example.com"}),
+    "POST /agents/{name}/reports": Operation(
+        id="reportCertificates",
+        tag="Agents",
+        summary="Report what an agent found",
+        conflict=_RACE,
+        examples={"nothing found": {"report_id": "01JZ8W3T5N6V0QJ4X2M7C9K1RB", "period_seconds": 86400, "last": True}},
+    ),
+    "GET /agents": Operation(id="listAgents", tag="Agents", summary="List agents"),
+    "GET /agents/{name}": Operation(id="getAgent", tag="Agents", summary="Read an agent"),
+    "DELETE /agents/{name}": Operation(
+        id="deleteAgent",
+        tag="Agents",
+        summary="Wait for an agent no longer",
+        status=HTTPStatus.NO_CONTENT,
+        conflict="It reports at the same moment.",
+    ),
     "GET /audit-events": Operation(id="listAuditEvents", tag="Audit", summary="List who did what"),
 }
 """By method, and the path below /api/v1. A test refuses a route that is not here."""

@@ -24,6 +24,7 @@ from tocsin.errors import (
     PreconditionFailedError,
     SenderUnavailableError,
     TocsinError,
+    TooManyError,
     TransitionRefusedError,
 )
 
@@ -42,6 +43,7 @@ _STATUS: dict[type[TocsinError], HTTPStatus] = {
     NotRenewableError: HTTPStatus.CONFLICT,
     IdempotencyMismatchError: HTTPStatus.UNPROCESSABLE_ENTITY,
     PreconditionFailedError: HTTPStatus.PRECONDITION_FAILED,
+    TooManyError: HTTPStatus.CONFLICT,
     InUseError: HTTPStatus.CONFLICT,
     CursorError: HTTPStatus.BAD_REQUEST,
     PausedError: HTTPStatus.CONFLICT,

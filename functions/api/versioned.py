@@ -19,13 +19,14 @@ from tocsin.errors import PreconditionFailedError
 from tocsin.inventory.audit import Action, AuditEvent, Kind, event
 from tocsin.inventory.contacts import Owner, Team
 from tocsin.inventory.policy import RenewalPolicy
+from tocsin.inventory.rules.rule import Rule
 from tocsin.inventory.versioned import Versioned
 from tocsin.storage.inventory.records import Records
 
 IfMatch = Annotated[str | None, Header(alias="If-Match", max_length=64)]
 
 
-Thing = TypeVar("Thing", RenewalPolicy, Owner, Team)
+Thing = TypeVar("Thing", RenewalPolicy, Rule, Owner, Team)
 Body = TypeVar("Body", bound=BaseModel)
 
 
@@ -54,7 +55,7 @@ def check_version(thing: Versioned, if_match: str | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Collection(Generic[Thing, Body]):
-    """Policies, owners or teams: what their routes do. Every change is in the audit trail, with who made it."""
+    """Policies, rules, owners or teams: what their routes do. Every change is in the audit trail, with who made it."""
 
     path: str
     kind: Kind

@@ -81,7 +81,7 @@ def test_it_needs_what_it_imports_and_no_tool(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         metadata = archive.read(f"tocsin-{VERSION}.dist-info/METADATA").decode()
     needed = {line.split()[1].split(">")[0] for line in metadata.splitlines() if line.startswith("Requires-Dist:")}
-    assert needed == {"boto3", "click", "mcp", "rich", "starlette", "uvicorn"}
+    assert needed == {"boto3", "click", "cryptography", "mcp", "rich", "starlette", "uvicorn"}
 
 
 def test_the_installed_command_answers(installed: Path) -> None:
@@ -111,7 +111,7 @@ def test_every_module_loads_where_nothing_else_is_installed(installed: Path) -> 
 def test_nothing_is_imported_that_a_fresh_installation_would_not_have() -> None:
     """Whatever the commands import comes with what the wheel says it needs; the developers' tools do not count."""
     providers = packages_distributions()
-    allowed = closure({"boto3", "click", "mcp", "rich", "starlette", "uvicorn"})
+    allowed = closure({"boto3", "click", "cryptography", "mcp", "rich", "starlette", "uvicorn"})
     imported = {name for file in (ROOT / "cli").rglob("*.py") for name in imports_of(file)}
     foreign = imported - sys.stdlib_module_names - {"tocsin_cli"}
     assert {name for name in foreign if not {_plain(one) for one in providers.get(name, ())} & allowed} == set()

@@ -10,11 +10,13 @@ from build.template import template
 from tests.docs.template import routes
 from tests.support.people import (
     ADMINISTRATOR,
+    AGENT,
     OPERATOR,
     POLICIES,
     PRODUCER,
     READER,
     RENEWER,
+    actions,
     document,
     may,
     may_call,
@@ -54,12 +56,14 @@ def test_a_policy_fits_the_longest_names(policy: str) -> None:
     assert len(filled) <= LIMIT
 
 
-def test_each_may_what_the_one_before_may_and_producers_only_create() -> None:
+def test_each_may_what_the_one_before_may_producers_only_create_and_agents_only_report() -> None:
     allowed = {policy: {route for route in routes() if may_call(policy, route)} for policy in POLICIES}
     assert allowed[PRODUCER] == {"POST /notifications"}
+    assert allowed[AGENT] == {"POST /agents/{name}/reports"}
     assert allowed[READER] < allowed[OPERATOR] < allowed[ADMINISTRATOR]
     assert allowed[RENEWER] == {"POST /renewal-jobs/{id}/report"}, "programs report, people cancel"
-    assert allowed[ADMINISTRATOR] | allowed[PRODUCER] | allowed[RENEWER] == routes()
+    everybody = allowed[ADMINISTRATOR] | allowed[PRODUCER] | allowed[AGENT] | allowed[RENEWER]
+    assert everybody == routes()
 
 
 @pytest.mark.parametrize("policy", [READER, OPERATOR, ADMINISTRATOR])
@@ -104,6 +108,11 @@ def test_who_looks_does_not_act(function: str, alias: str, allowed: set[str]) ->
 )
 def test_who_stores_documents_reads_no_secret(action: str, parameter: str, allowed: set[str]) -> None:
     assert {policy for policy in POLICIES if may(policy, action, PARAMETER + parameter)} == allowed
+
+
+def test_an_agent_may_nothing_beside() -> None:
+    """A host's credentials are the easiest to lose."""
+    assert actions(AGENT) == {"execute-api:Invoke"}
 
 
 @every_policy

@@ -67,6 +67,11 @@ def test_a_permission_on_everything_takes_no_resource_or_is_embedded() -> None:
     }
     assert everywhere == {
         ("SourceSyncRole", "acm:ListCertificates"),
+        ("SourceSyncRole", "acm:SearchCertificates"),
+        ("ReadsIamCertificates", "iam:ListServerCertificates"),
+        ("ReadsPrivateCas", "acm-pca:ListCertificateAuthorities"),
+        ("ReadsSecretRotations", "secretsmanager:ListSecrets"),
+        ("ReadsDomains", "route53domains:ListDomains"),
         ("Traces", "xray:PutTraceSegments"),
         ("Traces", "xray:PutTelemetryRecords"),
         *(("NetworkPolicy", action) for action in INTERFACES),

@@ -35,7 +35,10 @@ def test_the_template_means_what_was_recorded() -> None:
 CHANGES = {  # what is written, and what instead: the one part that then means something else
     ("dynamodb:BatchGetItem # circuits", "dynamodb:ConditionCheckItem"): "Resources.DispatchRole",
     (
-        '- Effect: Allow\n                Action: acm:ListCertificates\n                Resource: "*"',
+        (
+            "- Effect: Allow\n                Action: [acm:ListCertificates, acm:SearchCertificates]\n"
+            '                Resource: "*"'
+        ),
         "",
     ): "Resources.SourceSyncRole",
     (

@@ -73,6 +73,7 @@ def test_filters(heading: str, table: int, column: str, path: str) -> None:
         ("Certificates", "CertificateIn"),
         ("Renewal policies", "PolicyIn"),
         ("Owners and teams", "OwnerIn"),
+        ("Agents", "ReportIn"),
     ],
 )
 def test_fields_of_bodies(heading: str, schema: str) -> None:
@@ -127,10 +128,31 @@ def test_fields_of_imports_and_sources() -> None:
     assert {name for row in shown for name in codes(row["field"])} == set(properties("SourceOut"))
 
 
+@pytest.mark.parametrize(
+    ("heading", "column", "schema"),
+    [("Versions of a certificate", "part of a version", "VersionOut"), ("Issuers", "part of an issuer", "IssuerOut")],
+)
+def test_fields_of_versions_and_issuers(heading: str, column: str, schema: str) -> None:
+    assert set(described(heading, column)) == set(properties(schema))
+
+
+def test_fields_of_agents() -> None:
+    assert described("Agents", "part of an agent", 1) == [*_in_order(properties("AgentDetailOut"))]
+    text = API.read_text()
+    assert all(f"`{name}`" in text for name in properties("ReportedOut"))
+
+
+def _in_order(shown: dict[str, Any]) -> list[str]:
+    """Give the fields of an agent as the page has them: its problems beside their number."""
+    names = [name for name in shown if name != "problems"]
+    names.insert(names.index("problem_count") + 1, "problems")
+    return names
+
+
 def test_values_of_fields() -> None:
     """Each value of each enumeration is on the page."""
     schemas = openapi()["components"]["schemas"]
-    for name in ("Status", "Outcome", "Severity", "AttemptClass", "CertificateStatus"):
+    for name in ("Status", "Outcome", "Severity", "AttemptClass", "CertificateStatus", "Source"):
         for value in schemas[name]["enum"]:
             assert f"`{value}`" in API.read_text(), (name, value)
     assert all(f"`{kind}`" in API.read_text() for kind in ChannelKind)

@@ -113,13 +113,23 @@ def test_traces_are_written_by_every_function_that_makes_some_and_only_on_reques
     roles = resources("AWS::IAM::Role")
     functions = resources("AWS::Serverless::Function").values()
     of_functions = {str(function["Role"]).removesuffix(".Arn") for function in functions}
-    allowed = {name: under_a_condition(role) for name, role in roles.items() if under_a_condition(role)}
     writes = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
-    assert allowed == {name: {"Traces": writes} for name in of_functions}
+    allowed = {name: under_a_condition(role).get("Traces") for name, role in roles.items() if under_a_condition(role)}
+    assert allowed == dict.fromkeys(of_functions, writes)
     assert all(f"`{action}`" in REFERENCE.read_text() for action in writes)
 
 
-ROLES = ("producer", "reader", "operator", "administrator")
+def test_optional_sources_read_by_actions_of_their_own() -> None:
+    """Every optional source with its parameter, and exactly the actions that the role has only with it."""
+    rows = only(tables(REFERENCE, "Optional sources"))
+    described = {f"Reads{codes(row['parameter'])[0].removeprefix('Read')}": set(codes(row["actions"])) for row in rows}
+    assert described | {"Traces": {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}} == under_a_condition(
+        resources("AWS::IAM::Role")["SourceSyncRole"]
+    )
+    assert all(template()["Parameters"][codes(row["parameter"])[0]]["Default"] == "no" for row in rows)
+
+
+ROLES = ("producer", "agent", "renewer", "reader", "operator", "administrator")
 
 
 def test_who_may_call_which_route() -> None:

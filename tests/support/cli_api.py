@@ -26,6 +26,19 @@ CREDENTIALS = {
 }
 REQUEST_ID = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
 
+AGENT = {
+    "name": "web-1",
+    "first_seen_at": "2026-03-01T12:00:00Z",
+    "last_report_at": "2026-03-02T12:00:00Z",
+    "period_seconds": 3600,
+    "certificates": 2,
+    "problem_count": 1,
+    "reported_by": "arn:aws:sts::123456789012:assumed-role/web/i-0abc",
+    "version": "0.4.0",
+    "silent_since": "2026-03-02T14:00:00Z",
+}
+"""An agent as a list of the API shows it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -35,6 +48,8 @@ class Asked:
     path: str
     query: Mapping[str, str]
     body: Any
+    pairs: tuple[tuple[str, str], ...] = ()
+    """The whole query: of what is said twice `query` has the last."""
 
     @property
     def line(self) -> str:
@@ -87,11 +102,15 @@ def recorded_api() -> Iterator[RecordedApi]:
         def do_POST(self) -> None:
             self._answer()
 
+        def do_DELETE(self) -> None:
+            self._answer()
+
         def _answer(self) -> None:
             url = urlsplit(self.path)
             raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             path = url.path.removeprefix("/live/api/v1")
-            api.asked.append(Asked(self.command, path, dict(parse_qsl(url.query)), json.loads(raw) if raw else None))
+            pairs = tuple(parse_qsl(url.query))
+            api.asked.append(Asked(self.command, path, dict(pairs), json.loads(raw) if raw else None, pairs))
             status, said = api.next_answer(f"{self.command} {path}")
             body = json.dumps(said).encode()
             self.send_response(status)

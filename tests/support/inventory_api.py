@@ -12,13 +12,14 @@ from tests.support.inventory_store import Store
 P = ParamSpec("P")
 API = "/api/v1"
 JSON = {"Content-Type": "application/json"}
-CERTIFICATES, POLICIES, OWNERS, TEAMS = (
+CERTIFICATES, POLICIES, RULES, OWNERS, TEAMS = (
     f"{API}/certificates",
     f"{API}/renewal-policies",
+    f"{API}/policies",
     f"{API}/owners",
     f"{API}/teams",
 )
-COLLECTIONS = (CERTIFICATES, POLICIES, OWNERS, TEAMS)
+COLLECTIONS = (CERTIFICATES, POLICIES, RULES, OWNERS, TEAMS)
 IMPORT = f"{CERTIFICATES}/import"
 
 
@@ -32,6 +33,7 @@ def body_of(collection: str, **fields: Any) -> dict[str, Any]:
     boring: dict[str, dict[str, Any]] = {
         CERTIFICATES: {"common_name": "api.example.com", "expires_at": text_of(T0 + 45 * DAY)},
         POLICIES: {"name": "a policy"},
+        RULES: {"name": "a rule", "type": "RequiredMetadata", "config": {"tags": ["cost-centre"]}},
         OWNERS: {"name": "Ada", "email": "ada@example.com"},
         TEAMS: {"name": "Platform", "email": "platform@example.com"},
     }

@@ -14,21 +14,28 @@ from tests.support.rows import POLICY, RETENTION
 from tocsin.delivery.notification import Notification
 from tocsin.expiry.alert import ALERT_TYPE
 from tocsin.expiry.check import Checked, expiry_check
+from tocsin.expiry.compliance import Compliance
+from tocsin.expiry.deployment import DeploymentWatch
+from tocsin.expiry.lifecycle import Lifecycle
 from tocsin.expiry.stores import Stores
 from tocsin.inventory.audit import Action, AuditEvent, AuditFilters, Kind, event
 from tocsin.inventory.certificate import Certificate
 from tocsin.inventory.contacts import Owner, Team
 from tocsin.inventory.lookup import Resolver
 from tocsin.inventory.policy import RenewalPolicy
+from tocsin.inventory.rules.rule import Rule
 from tocsin.storage.audit import AuditTrail
 from tocsin.storage.inventory.alerts import AlertTable
+from tocsin.storage.inventory.endings import EndingTable
 from tocsin.storage.inventory.items import certificate_item
 from tocsin.storage.inventory.lists import InventoryLists
+from tocsin.storage.inventory.pointers import Pointers
 from tocsin.storage.inventory.tables import Inventory
 from tocsin.storage.inventory.watchlist import Watchlist
 from tocsin.storage.lease import Lease
 from tocsin.storage.notifications.item import decode
 from tocsin.storage.notifications.table import NotificationTable
+from tocsin.storage.paging import every
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -93,6 +100,37 @@ class Store:
         after = before.changed(draft, self.now)
         return self.inventory.policies.update(before, after, self.said(Action.POLICY_UPDATED, after.id, Kind.POLICY))
 
+    def add_rule(self, rule: Rule) -> Rule:
+        """Store a rule."""
+        return self.inventory.rules.create(rule, self.said(Action.RULE_CREATED, rule.id, Kind.RULE))
+
+    def change_rule(self, draft: Rule) -> Rule:
+        """Change a rule to what `draft` says."""
+        before = self.inventory.rules.get(draft.id)
+        after = before.changed(draft, self.now)
+        return self.inventory.rules.update(before, after, self.said(Action.RULE_UPDATED, after.id, Kind.RULE))
+
+    def delete_rule(self, id_: str) -> None:
+        """Delete a rule."""
+        self.inventory.rules.delete(self.inventory.rules.get(id_), self.said(Action.RULE_DELETED, id_, Kind.RULE))
+
+    def violating(self, rule_id: str) -> list[str]:
+        """Name the certificates that the list of a rule's violations has."""
+        return [one.id for one in every(lambda place: self.inventory.rules.violations(rule_id, 3, place))]
+
+    @property
+    def lifecycle(self) -> Lifecycle:
+        """Open what changes certificates, with all that this means for their alerts."""
+        return Lifecycle(
+            self.inventory.certificates,
+            self.alerts,
+            self.notifications,
+            lambda _change: None,
+            EndingTable(self.client, self.names["Inventory"]),
+            POLICY,
+            self.created.append,
+        )
+
     def said(self, action: Action, id_: str, kind: Kind = Kind.CERTIFICATE) -> AuditEvent:
         """Write an audit event."""
         return event(action, kind.resource(id_), "a test", self.now, nonce=uuid4().hex)
@@ -111,6 +149,9 @@ class Store:
             "clock": lambda: self.now,
             "remaining": lambda: seconds,
             "created": self.created.append,
+            "watches": [self.deployments()],
+            "end_again": self.lifecycle.end_again,
+            "rules": Compliance(self.inventory.rules, self.lifecycle),
         }
         return expiry_check(**(arguments | given))
 
@@ -119,6 +160,11 @@ class Store:
         done = self.check(**given)
         assert done is not None
         return done
+
+    def deployments(self) -> DeploymentWatch:
+        """Open what watches that renewed certificates are served, as `bootstrap` does."""
+        pointers = Pointers(self.client, self.names["Inventory"])
+        return DeploymentWatch(pointers, self.inventory.certificates, self.watchlist, self.lifecycle)
 
     def resolver(self, fallback_email: str = "") -> Resolver:
         """Make what looks up policies and people."""

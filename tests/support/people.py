@@ -6,12 +6,13 @@ from typing import Any
 
 from build.template import template
 
-POLICIES = PRODUCER, READER, OPERATOR, ADMINISTRATOR, RENEWER = (
+POLICIES = PRODUCER, AGENT, RENEWER, READER, OPERATOR, ADMINISTRATOR = (
     "ProducerPolicy",
+    "AgentPolicy",
+    "RenewerPolicy",
     "ReaderPolicy",
     "OperatorPolicy",
     "AdministratorPolicy",
-    "RenewerPolicy",
 )
 _API = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${Api}/live/"
 

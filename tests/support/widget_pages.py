@@ -14,9 +14,10 @@ from tocsin.delivery.filters import Filters
 from tocsin.delivery.grouping import grouped
 from tocsin.delivery.notification import Notification, Status
 from tocsin.delivery.send import NoLongerTrue
-from tocsin.expiry.explanation import Explanation, Finding, Told
+from tocsin.expiry.explanation import Explanation, Finding, Happened, Told
 from tocsin.inventory.audit import AuditEvent
 from tocsin.inventory.certificate import Certificate, CertificateStatus
+from tocsin.inventory.occurrences import AwaitedDeployment, CertificateEvent
 from tocsin.inventory.thresholds import Threshold
 from tocsin.widget import pages
 from tocsin.widget.pages import Endpoints, Frame, Notice, Page, render
@@ -80,8 +81,11 @@ def every_page(text: str) -> dict[str, tuple[Page, Place, Notice | None]]:
     threshold = Threshold(7)
     channel, severity = dead[0].channel, dead[0].severity
     told = Told("n", NOW, "7", threshold, severity, channel, text, NOW, arrived=False, arrived_at=None, fate=text)
+    happened = Happened(CertificateEvent.REVOCATION, text, NOW, text, severity, (), text)
+    awaited = AwaitedDeployment(text, NOW, NOW, text, failed_at=NOW)
+    finding = Finding("7", threshold, None, text, NOW)
     explanation = Explanation(
-        CertificateStatus.EXPIRING, text, (text,), text, (told,), (Finding("7", threshold, None, text, NOW),), None
+        CertificateStatus.EXPIRING, text, (text,), text, (told,), (happened,), awaited, (finding,), None
     )
     filters = {"status": "sent", "type": text, "channel": text, "contains": text, "error_group": text}
     here = Place.read({"place": {"filters": filters, "cursor": text}})

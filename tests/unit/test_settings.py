@@ -4,6 +4,7 @@ import pytest
 
 from build.template import template
 from tests.support.functions import environment
+from tocsin.bootstrap.sources import SERVICES
 from tocsin.delivery.notification import DeliveryPolicy, MissingChannelAction
 from tocsin.errors import SettingsError
 from tocsin.settings import read_settings
@@ -117,3 +118,11 @@ def test_what_is_given_is_what_is_read() -> None:
     assert settings.reach.plain_http
     assert settings.is_paused
     assert (settings.delivery.retry.max_attempts, settings.delivery.retry.jitter) == (3, 0.5)
+
+
+def test_which_services_are_read() -> None:
+    """Contract 4.13: ACM unless a parameter says no, the others only if one says yes."""
+    assert read_settings(GIVEN).reads == {"acm"}
+    names = [name for name in GIVEN if name.startswith("READ_")]
+    assert read_settings(GIVEN | dict.fromkeys(names, "yes")).reads == {one.source for one in SERVICES}
+    assert read_settings(GIVEN | dict.fromkeys(names, "no")).reads == set()

@@ -1,7 +1,7 @@
 """`tocsin certificates` and `tocsin explain`: what expires, and who was told."""
 
 from http import HTTPStatus
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import quote
 
 import click
@@ -14,23 +14,38 @@ from tocsin_cli.notification import columns
 from tocsin_cli.options import as_json, example, limited, pass_api, rows_of
 from tocsin_cli.screen import Column, Row, only_piped
 from tocsin_cli.times import Moment, clock, now, since, told
+from tocsin_cli.vocabulary import CertificateSource, CertificateStatus
 
-STATUSES = ("Active", "Expiring", "Expired", "Archived", "Revoked", "Replaced")
+_STATUSES, _SOURCES = get_args(CertificateStatus), get_args(CertificateSource)
 _EXAMPLES = example(
     "tocsin certificates",
     "tocsin certificates --status Expiring",
     "tocsin certificates --expires-before 14d",
+    "tocsin certificates --environment production --tag team=web --key-kind RSA --key-size-below 2048",
     "tocsin certificates show shop.example.com",
 )
 
 
+def _tags(_ctx: click.Context, _param: click.Parameter, said: tuple[str, ...]) -> tuple[str, ...]:
+    """Write `key=value` as the API does: `key:value`. What has no such sign is a key, or has it written so already."""
+    return tuple(text.replace("=", ":", 1) for text in said)
+
+
 @click.group(invoke_without_command=True, epilog=_EXAMPLES)
-@click.option("--status", type=click.Choice(STATUSES), help="Without it archived and revoked ones come too.")
+@click.option("--status", type=click.Choice(_STATUSES), help="Without it archived and revoked ones come too.")
 @click.option("--owner", "owner_id", help="Of this owner, by its id.")
 @click.option("--team", "team_id", help="Of this team, by its id.")
 @click.option("--policy", "policy_id", help="Under this renewal policy, by its id.")
 @click.option("--expires-after", type=Moment(ahead=True), help="A time, or how far ahead, like 14d.")
 @click.option("--expires-before", type=Moment(ahead=True), help="A time, or how far ahead, like 14d.")
+@click.option("--name", help="With this in one of its names, in upper or lower case.")
+@click.option("--environment", help="Of this environment.")
+@click.option("--tag", multiple=True, metavar="KEY[=VALUE]", callback=_tags, help="With this tag; may be repeated.")
+@click.option("--key-kind", help="With such a key: RSA, EC.")
+@click.option("--key-size-below", type=click.IntRange(min=1), metavar="BITS", help="With a key of fewer bits.")
+@click.option("--signature-algorithm", help="Signed with this, like SHA1-RSA.")
+@click.option("--issuer", "issuer_id", help="Of this issuer, by its id: see `tocsin issuers`.")
+@click.option("--source", type=click.Choice(_SOURCES), help="From such a source.")
 @limited
 @as_json
 @pass_api
@@ -38,7 +53,7 @@ _EXAMPLES = example(
 def certificates(
     ctx: click.Context, api: Api, /, *, limit: int, is_all: bool, as_json: bool, **filters: object
 ) -> None:
-    """List certificates, the soonest to expire first; `show` tells all of one."""
+    """List certificates, the soonest to expire first; `show` tells all of one, `versions` what was there before."""
     if ctx.invoked_subcommand is not None:
         return
     at = now()
@@ -53,6 +68,8 @@ def certificates(
         Column("OWNER", lambda row: row["owner_id"] or row["team_id"], shown_from=130),
         only_piped("POLICY", lambda row: row["policy_id"]),
         only_piped("PROBLEM", lambda row: row["chain_problem"]),
+        only_piped("ENVIRONMENT", lambda row: row.get("environment")),
+        only_piped("KEY", _key),
     ]
     rows = rows_of(api, "/certificates", limit, is_all, **filters)
     screen.listed(rows, shown, as_json=as_json, empty="No certificate matches.")
@@ -93,6 +110,7 @@ def show(api: Api, /, *, certificate: str, as_json: bool) -> None:
             ("Tags", ", ".join(f"{key}={value}" for key, value in sorted(found.get("tags", {}).items()))),
             ("In use by", ", ".join(found.get("in_use_by", ()))),
             ("Renewal", found["renewal_status"]),
+            ("Renewal job", (found.get("renewal") or {}).get("job_id")),
             ("Archived", told(found["archived_at"], at)),
             ("Revoked", told(found["revoked_at"], at)),
             ("Replaced", told(found.get("replaced_at"), at)),
@@ -102,6 +120,46 @@ def show(api: Api, /, *, certificate: str, as_json: bool) -> None:
     if alerts:
         screen.heading("Alerts")
         screen.listed(alerts, columns(at), as_json=False, empty="")
+
+
+@certificates.command(epilog=example("tocsin certificates versions shop.example.com"))
+@click.argument("certificate")
+@limited
+@as_json
+@pass_api
+def versions(api: Api, /, *, certificate: str, limit: int, is_all: bool, as_json: bool) -> None:
+    """List the certificates that were seen in the place of CERTIFICATE (an id or a common name), the latest first."""
+    at = now()
+    shown = [
+        Column("SERIAL", lambda row: row["serial"] or row["fingerprint_sha256"] or row["id"], gives_way=True),
+        Column("SEEN", lambda row: since(row["last_seen_at"], at), piped=lambda row: row["last_seen_at"]),
+        Column("FIRST", lambda row: since(row["first_seen_at"], at), piped=lambda row: row["first_seen_at"]),
+        Column("GONE", lambda row: since(row["gone_at"], at), piped=lambda row: row["gone_at"]),
+        Column("TIMES", lambda row: row["times_seen"], is_number=True),
+        Column("EXPIRES", lambda row: since(row["expires_at"], at), piped=lambda row: row["expires_at"]),
+        Column("ISSUER", lambda row: row["issuer"], shown_from=130),
+        only_piped("KEY", _key),
+        only_piped("FINGERPRINT", lambda row: row["fingerprint_sha256"]),
+    ]
+    rows = rows_of(api, f"/certificates/{quote(certificate_id(api, certificate), safe='')}/versions", limit, is_all)
+    screen.listed(rows, shown, as_json=as_json, empty="Nothing was seen there yet.")
+
+
+@click.command(epilog=example("tocsin issuers", "tocsin certificates --issuer ID"))
+@limited
+@as_json
+@pass_api
+def issuers(api: Api, /, *, limit: int, is_all: bool, as_json: bool) -> None:
+    """List who issued what is watched, in the order in which they were first seen."""
+    at = now()
+    shown = [
+        Column("ID", lambda row: row["id"]),
+        Column("NAME", lambda row: row["name"], gives_way=True),
+        Column("LIVE", lambda row: row["certificates"], is_number=True),
+        Column("NEXT", lambda row: since(row["next_expiry"], at), piped=lambda row: row["next_expiry"]),
+    ]
+    rows = rows_of(api, "/issuers", limit, is_all)
+    screen.listed(rows, shown, as_json=as_json, empty="No issuer is known.")
 
 
 def _key(row: Row) -> str:
@@ -132,10 +190,14 @@ def explanation(said: Row) -> None:
             ("Policy", said["policy"]),
             ("In short", said["summary"]),
             ("Next", following and _next(following)),
+            ("Awaits", awaited(said.get("awaited"))),
             *(("Problem", problem) for problem in said["problems"]),
         ]
     )
     at = now()
+    if said.get("happened"):
+        screen.heading("What happened")
+        screen.listed(said["happened"], _happened(at), as_json=False, empty="")
     if said["told"]:
         screen.heading("Alerts that were raised")
         screen.listed(said["told"], _told(at), as_json=False, empty="")
@@ -149,16 +211,41 @@ def _next(following: Row) -> str:
     return f"threshold {following['threshold']} at {told(following['at'], now())}: {following['severity']}, by {by}"
 
 
+def awaited(deployment: Row | None) -> str:
+    """Say which certificate is to be served there, and until when; empty: none."""
+    if deployment is None:
+        return ""
+    what = f"the certificate {deployment['identity']}, which {deployment['origin']} has"
+    if deployment["failed_at"]:
+        return f"{what}: it was to be served by {told(deployment['until'], now())}, and is not"
+    return f"{what}: it is to be served by {told(deployment['until'], now())}"
+
+
+def _happened(at: Any) -> list[Column]:  # noqa: ANN401 - a time
+    return [
+        Column("EVENT", lambda row: f"{row['event']} {row['subject']}".rstrip()),
+        Column("AGE", lambda row: since(row["at"], at), piped=lambda row: row["at"], is_number=True),
+        Column("SEVERITY", lambda row: row["severity"] or "", shown_from=100),
+        Column("TOLD", lambda row: "yes" if row["told_by"] else "no"),
+        Column("WHAT", lambda row: ". ".join(filter(None, (row["detail"].rstrip("."), row["reason"]))), gives_way=True),
+    ]
+
+
 def _told(at: Any) -> list[Column]:  # noqa: ANN401 - a time
     return [
         Column("ID", lambda row: row["notification_id"]),
         Column("AGE", lambda row: since(row["raised_at"], at), piped=lambda row: row["raised_at"], is_number=True),
-        Column("THRESHOLD", lambda row: row["threshold"], is_number=True),
+        Column("ABOUT", what),
         Column("SEVERITY", lambda row: row["severity"], shown_from=100),
         Column("CHANNEL", lambda row: row["channel"]),
         Column("ARRIVED", arrived),
         Column("WHAT BECAME OF IT", lambda row: row["fate"], gives_way=True),
     ]
+
+
+def what(row: Row) -> str:
+    """Say what an alert is about: a threshold, or an event."""
+    return f"threshold {row['threshold']}" if row["threshold"] is not None else str(row.get("about") or "")
 
 
 def arrived(row: Row) -> str:
@@ -168,7 +255,7 @@ def arrived(row: Row) -> str:
 
 def _findings(at: Any) -> list[Column]:  # noqa: ANN401 - a time
     return [
-        Column("THRESHOLD", lambda row: row["threshold"] or "", is_number=True),
+        Column("ABOUT", what),
         Column("CHANNEL", lambda row: row["channel"] or ""),
         Column("SINCE", lambda row: since(row["since"], at), piped=lambda row: row["since"], is_number=True),
         Column("WHY", lambda row: row["reason"], gives_way=True),

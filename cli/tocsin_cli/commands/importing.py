@@ -13,7 +13,7 @@ from tocsin_cli import screen
 from tocsin_cli.api import Api, ApiError
 from tocsin_cli.exits import Exit, exit_of, explained
 from tocsin_cli.foreign import json_of, line_of
-from tocsin_cli.options import as_json, example, pass_api
+from tocsin_cli.options import as_json, example, pass_api, tags_of
 from tocsin_cli.times import clock
 
 _BEGIN = re.compile(r"-----BEGIN (?:X509 )?CERTIFICATE-----")
@@ -30,20 +30,13 @@ _EXAMPLES = example(
 )
 
 
-def _tags(_ctx: click.Context, _param: click.Parameter, said: tuple[str, ...]) -> dict[str, str] | None:
-    """Read `key=value`; a value may have such a sign too."""
-    if wrong := [text for text in said if "=" not in text]:
-        raise click.BadParameter(f"{wrong[0]!r} is not of the form KEY=VALUE")
-    return {key: value for key, _, value in (text.partition("=") for text in said)} or None
-
-
 @click.command("import", epilog=_EXAMPLES)
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--owner", "owner_id", help="Who is told: an owner, by its id.")
 @click.option("--team", "team_id", help="Or a team, by its id.")
 @click.option("--policy", "policy_id", help="By which renewal policy.")
 @click.option("--environment", help="Where they are used, like production.")
-@click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", callback=_tags, help="A tag; may be repeated.")
+@click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", callback=tags_of, help="A tag; may be repeated.")
 @as_json
 @pass_api
 def import_(api: Api, /, *, files: tuple[str, ...], as_json: bool, **assigned: object) -> None:

@@ -14,7 +14,7 @@ from tocsin_cli.options import as_json, example, limited, pass_api, rows_of
 from tocsin_cli.screen import Column, Row, only_piped, singular
 from tocsin_cli.times import Moment, clock, now, since
 
-_SAID = ("name", "alert_thresholds_days", "severities", "channels", "fallbacks")
+_SAID = ("name", "alert_thresholds_days", "severities", "channels", "events", "deployment_grace_hours", "fallbacks")
 """What a policy says, of what the API shows of it."""
 
 
@@ -59,10 +59,22 @@ def show(api: Api, /, *, id_: str, as_json: bool) -> None:
             ("Name", policy["name"]),
             *((f"Threshold {one}", policy["severities"].get(str(one))) for one in policy["alert_thresholds_days"]),
             *((severity, ", ".join(channels) or "nobody") for severity, channels in policy["channels"].items()),
+            *((event, severity or "nobody is told") for event, severity in policy.get("events", {}).items()),
+            ("A server has", f"{policy.get('deployment_grace_hours', 6)} hours for a renewed certificate"),
             *((f"If {one} fails", other) for one, other in policy["fallbacks"].items()),
+            ("Renew before", _renewed(policy)),
             ("Changed", clock(policy["updated_at"])),
         ]
     )
+
+
+def _renewed(policy: Row) -> str:
+    """Say when it asks for renewals. A stack of an earlier release never does."""
+    before = policy.get("renew_before")
+    if before is None:
+        return ""
+    what = {str: before, int: f"{before} days"}[type(before)]
+    return f"{what}, to be seen within {policy['renewal_deadline_hours']} h"
 
 
 _SIMULATED = example(

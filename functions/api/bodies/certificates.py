@@ -7,6 +7,7 @@ from fields import Bits, Id, Instant, Line, Name, Says, Shown, Strict, Tags, Tex
 from pydantic import BaseModel, Field
 
 from bodies.notifications import NotificationOut
+from bodies.rules import ViolationOut
 from tocsin.inventory.certificate import Certificate, CertificateStatus, Source
 
 
@@ -50,6 +51,7 @@ class CertificateOut(Shown):
     serial: str
     fingerprint_sha256: str
     issuer: str
+    issuer_id: str | None
     not_before: datetime | None
     expires_at: datetime
     status: CertificateStatus
@@ -72,6 +74,8 @@ class CertificateOut(Shown):
     replaced_at: datetime | None
     replaced_by: str | None
     renewal: PendingRenewalOut | None
+    violations: list[ViolationOut]
+    """The rules that it violates, as the last check saw it."""
     created_at: datetime
     updated_at: datetime
     version: int
@@ -118,4 +122,31 @@ class CertificateNotifications(BaseModel):
     """A page of the alerts of one certificate, the latest cycle first."""
 
     items: list[NotificationOut]
+    next_cursor: str | None
+
+
+class VersionOut(Shown):
+    """A certificate that a place has, or had. `gone_at` is null while it is there."""
+
+    id: str
+    first_seen_at: datetime
+    last_seen_at: datetime
+    gone_at: datetime | None
+    times_seen: int
+    source: Source
+    source_ref: str
+    issuer: str
+    serial: str
+    fingerprint_sha256: str
+    not_before: datetime | None
+    expires_at: datetime
+    key_kind: str
+    key_size: int | None
+    signature_algorithm: str
+
+
+class VersionList(BaseModel):
+    """A page, the one that came last first."""
+
+    items: list[VersionOut]
     next_cursor: str | None

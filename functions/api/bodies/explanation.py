@@ -7,10 +7,12 @@ from fields import Shown, ThresholdText
 from pydantic import BaseModel
 
 from bodies.renewal_jobs import RenewalJobOut
+from bodies.rules import ViolationOut
 from tocsin.delivery.channel_name import ChannelName
 from tocsin.delivery.notification import Severity
 from tocsin.expiry.explanation import Explanation
 from tocsin.inventory.certificate import CertificateStatus
+from tocsin.inventory.occurrences import CertificateEvent
 
 
 class ToldOut(Shown):
@@ -28,6 +30,31 @@ class ToldOut(Shown):
     arrived: bool | None
     arrived_at: datetime | None
     fate: str
+
+
+class HappenedOut(Shown):
+    """What happened in this cycle, which notifications tell it (`told` says what became of them), and why not.
+
+    A null `severity`: the policy tells nobody of such events.
+    """
+
+    event: CertificateEvent
+    subject: str
+    at: datetime
+    detail: str
+    severity: Severity | None
+    told_by: list[str]
+    reason: str
+
+
+class AwaitedOut(Shown):
+    """The renewed certificate that is to be served there, who has it, and until when. `failed_at`: it was not then."""
+
+    identity: str
+    origin: str
+    since: datetime
+    until: datetime
+    failed_at: datetime | None
 
 
 class FindingOut(Shown):
@@ -57,10 +84,14 @@ class ExplanationOut(BaseModel):
     problems: list[str]
     summary: str
     told: list[ToldOut]
+    happened: list[HappenedOut]
+    awaited: AwaitedOut | None
     findings: list[FindingOut]
     next: NextOut | None
     renewal: RenewalJobOut | None
     """The renewal job of the present cycle."""
+    violations: list[ViolationOut]
+    """The rules that it violates, as the last check saw it."""
 
     @classmethod
     def of(cls, explanation: Explanation) -> Self:
@@ -71,6 +102,8 @@ class ExplanationOut(BaseModel):
             problems=list(explanation.problems),
             summary=explanation.summary,
             told=[ToldOut.model_validate(one) for one in explanation.told],
+            happened=[HappenedOut.model_validate(one) for one in explanation.happened],
+            awaited=AwaitedOut.model_validate(explanation.awaited) if explanation.awaited else None,
             findings=[
                 FindingOut(
                     about=one.about,
@@ -83,4 +116,5 @@ class ExplanationOut(BaseModel):
             ],
             next=NextOut.model_validate(explanation.next) if explanation.next else None,
             renewal=RenewalJobOut.of(explanation.renewal) if explanation.renewal else None,
+            violations=[ViolationOut.model_validate(one) for one in explanation.violations],
         )

@@ -1,17 +1,27 @@
 """Renewal policies and their simulation as the API shows and takes them."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Self
 
 from fields import Instant, Named, Says, Shown, Strict, ThresholdText
-from pydantic import BaseModel, Field, JsonValue, StrictBool
+from pydantic import BaseModel, Field, JsonValue, StrictBool, StrictInt
 
 from tocsin.delivery.channel_name import CHANNEL_PATTERN, ChannelName
 from tocsin.delivery.notification import Severity
 from tocsin.expiry.simulation import SimulatedAlert
-from tocsin.inventory.policy import RENEWAL_DEADLINE_HOURS, RENEWAL_DEADLINE_LIMIT, RenewalPolicy, parse_policy
+from tocsin.inventory.occurrences import CertificateEvent
+from tocsin.inventory.policy import (
+    DEPLOYMENT_GRACE,
+    GRACE_LIMIT,
+    RENEWAL_DEADLINE_HOURS,
+    RENEWAL_DEADLINE_LIMIT,
+    RenewalPolicy,
+    parse_policy,
+)
 from tocsin.inventory.thresholds import COUNT_LIMIT, DAYS_LIMIT, Threshold, Unit
 
+_HOUR = timedelta(hours=1)
+_GRACE = DEPLOYMENT_GRACE // _HOUR
 _CHOICES = 64
 """Severities, and channels of one, in a policy: more than there are, and few enough to be looked at one by one."""
 
@@ -56,6 +66,16 @@ Channels = Annotated[
         }
     ),
 ]
+Events = Annotated[
+    dict[str, str | None],
+    Field(max_length=_CHOICES),
+    Says(
+        {
+            "propertyNames": {"type": "string", "enum": [*CertificateEvent]},
+            "additionalProperties": {"anyOf": [_SEVERITY, {"type": "null"}]},
+        }
+    ),
+]
 Fallbacks = Annotated[
     dict[str, str], Field(max_length=_CHOICES), Says({"propertyNames": _CHANNEL, "additionalProperties": _CHANNEL})
 ]
@@ -82,6 +102,10 @@ class PolicyIn(Strict):
     """By threshold, e.g. {"30": "warning"}; the others follow the default."""
     channels: Channels = Field(default_factory=dict)
     """By severity, e.g. {"critical": ["Email", "PagerDuty"]}; the others go by Email."""
+    events: Events = Field(default_factory=dict)
+    """By event, e.g. {"RenewalSuccess": null, "Revocation": "critical"}: how much it matters; null tells nobody."""
+    deployment_grace_hours: StrictInt = Field(default=_GRACE, ge=1, le=GRACE_LIMIT // _HOUR)
+    """How long after a renewal a server may serve the old certificate, before that is a DeploymentFailure."""
     fallbacks: Fallbacks = Field(default_factory=dict)
     """By channel, e.g. {"Slack:payments": "Email"}: what can't be delivered by the one goes by the other."""
 
@@ -99,6 +123,8 @@ class PolicyIn(Strict):
             thresholds=self.alert_thresholds_days,
             severities=self.severities,
             channels=self.channels,
+            events=self.events,
+            deployment_grace_hours=self.deployment_grace_hours,
             fallbacks=self.fallbacks,
             renew_before=self.renew_before,
             renewal_deadline_hours=self.renewal_deadline_hours,
@@ -113,6 +139,8 @@ class PolicyOut(BaseModel):
     alert_thresholds_days: list[int | str]
     severities: dict[str, Severity]
     channels: dict[Severity, list[ChannelName]]
+    events: dict[CertificateEvent, Severity | None]
+    deployment_grace_hours: int
     fallbacks: dict[ChannelName, ChannelName]
     renew_before: int | str | None
     renewal_deadline_hours: int
@@ -129,6 +157,8 @@ class PolicyOut(BaseModel):
             alert_thresholds_days=[_written(threshold) for threshold in policy.thresholds],
             severities={str(threshold): policy.severity_of(threshold) for threshold in policy.thresholds},
             channels={severity: list(policy.channels_of(severity)) for severity in Severity},
+            events={event: policy.severity_of_event(event) for event in CertificateEvent},
+            deployment_grace_hours=policy.deployment_grace // _HOUR,
             fallbacks=dict(policy.fallbacks),
             renew_before=_written(policy.renew_before) if isinstance(policy.renew_before, Threshold) else _ari(policy),
             renewal_deadline_hours=policy.renewal_deadline_hours,
@@ -154,7 +184,10 @@ class PolicyList(BaseModel):
 
 
 class SimulateIn(PolicyIn):
-    """A draft policy and a stretch of time, over the certificates of the policy or over all of them."""
+    """A draft policy and a stretch of time, over the certificates of the policy or over all of them.
+
+    Only thresholds are simulated: what else may happen to a certificate nobody knows before, so `events` says nothing.
+    """
 
     start: Instant
     end: Instant

@@ -16,6 +16,8 @@ from bodies.certificates import (
     ImportedOut,
     ImportIn,
     ImportOut,
+    VersionList,
+    VersionOut,
 )
 from bodies.explanation import ExplanationOut
 from bodies.notifications import NotificationOut
@@ -23,6 +25,7 @@ from bodies.renewal_jobs import RenewalJobOut, RenewIn
 from fields import Instant
 from identity import actor_of
 from paging import Cursor, Limit, turn
+from pydantic import Field
 from ulid import ULID
 from versioned import IfMatch, check_version, nothing, shown
 
@@ -30,14 +33,23 @@ from tocsin.bootstrap import inventory, renewals, resources
 from tocsin.delivery.notification import Notification
 from tocsin.errors import FieldProblem, InvalidFieldsError
 from tocsin.expiry.alert import MarkKind
-from tocsin.inventory.certificate import Certificate, CertificateStatus, checked
+from tocsin.inventory.certificate import (
+    KEY_SIZE_LIMIT,
+    NAME_LIMIT,
+    Certificate,
+    CertificateStatus,
+    Source,
+    checked,
+)
 from tocsin.inventory.filters import CertificateFilters
-from tocsin.inventory.tags import tag_problems
+from tocsin.inventory.tags import KEY_LIMIT, TAGS_LIMIT, VALUE_LIMIT, tag_problems
 from tocsin.sources.intake import Assignment, ingest
 
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its constructor untyped
 
 _CLOCKS_DIFFER = timedelta(minutes=5)
+TagFilter = Annotated[str, Field(min_length=1, max_length=KEY_LIMIT + 1 + VALUE_LIMIT)]
+"""`key:value`, or a key."""
 
 
 @router.get("/certificates")
@@ -48,7 +60,16 @@ def list_certificates(  # noqa: PLR0913, PLR0917 - one argument for each paramet
     policy_id: Annotated[str | None, Query(min_length=1, max_length=256)] = None,
     expires_after: Annotated[Instant | None, Query()] = None,
     expires_before: Annotated[Instant | None, Query()] = None,
+    violating: Annotated[bool | None, Query()] = None,
     in_use: Annotated[bool | None, Query()] = None,
+    environment: Annotated[str | None, Query(min_length=1, max_length=NAME_LIMIT)] = None,
+    tag: Annotated[list[TagFilter] | None, Query(max_length=TAGS_LIMIT)] = None,
+    key_kind: Annotated[str | None, Query(min_length=1, max_length=NAME_LIMIT)] = None,
+    key_size_below: Annotated[int | None, Query(ge=1, le=KEY_SIZE_LIMIT)] = None,
+    signature_algorithm: Annotated[str | None, Query(min_length=1, max_length=NAME_LIMIT)] = None,
+    issuer_id: Annotated[str | None, Query(min_length=1, max_length=256)] = None,
+    source: Annotated[Source | None, Query()] = None,
+    name: Annotated[str | None, Query(min_length=1, max_length=NAME_LIMIT)] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> CertificateList:
@@ -60,7 +81,16 @@ def list_certificates(  # noqa: PLR0913, PLR0917 - one argument for each paramet
         policy_id=policy_id,
         expires_after=expires_after,
         expires_before=expires_before,
+        violating=violating,
         in_use=in_use,
+        environment=environment,
+        tags=tuple(tag or ()),
+        key_kind=key_kind,
+        key_size_below=key_size_below,
+        signature_algorithm=signature_algorithm,
+        issuer_id=issuer_id,
+        source=source,
+        name=name,
     )
     resolver = inventory.resolver()
     now = resources.now()
@@ -153,6 +183,18 @@ def renew(id: str, wish: Annotated[RenewIn | None, Body()] = None) -> Response[R
     status = HTTPStatus.ACCEPTED if is_new else HTTPStatus.OK
     headers: dict[str, str | list[str]] = {"Location": f"/api/v1/renewal-jobs/{job.id}"}
     return Response(status, content_types.APPLICATION_JSON, RenewalJobOut.of(job), headers=headers)
+
+
+@router.get("/certificates/<id>/versions")
+def list_versions(id: str, limit: Limit = 50, cursor: Cursor = None) -> VersionList:
+    """List the certificates that were seen at the place of this one, the one that came last first."""
+    certificate = inventory.records().certificates.get(id)
+    found, after = turn(
+        lambda place: inventory.records().certificates.versions.of(certificate, limit, place),
+        f"versions of {id} since {certificate.created_at}",
+        cursor,
+    )
+    return VersionList(items=[VersionOut.model_validate(one) for one in found], next_cursor=after)
 
 
 def _said(body: CertificateIn, now: datetime) -> dict[str, Any]:

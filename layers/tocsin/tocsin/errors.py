@@ -81,6 +81,10 @@ class CursorError(TocsinError):
     """The cursor can't be used; start again without one."""
 
 
+class TooManyError(TocsinError):
+    """There are as many of these as there may be."""
+
+
 class PreconditionFailedError(TocsinError):
     """This was changed since it was read; read it again and repeat the change on what it is now."""
 

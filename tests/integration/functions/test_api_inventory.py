@@ -17,6 +17,7 @@ from tests.support.inventory_api import (
     COLLECTIONS,
     OWNERS,
     POLICIES,
+    RULES,
     TEAMS,
     an_id_in,
     body_of,
@@ -35,6 +36,7 @@ pytestmark = pytest.mark.dynamodb_local
 CHANGES: dict[str, dict[str, Any]] = {
     CERTIFICATES: {"names": ["api.example.com", "www.example.com"], "serial": "0a", "renewal_status": "FAILED"},
     POLICIES: {"alert_thresholds_days": [60, "33%"], "channels": {"warning": ["Slack"]}},
+    RULES: {"severity": "critical", "enabled": False, "scope": {"team_id": "t1"}},
     OWNERS: {"email": "ada.lovelace@example.com"},
     TEAMS: {"name": "Platform & Edge"},
 }

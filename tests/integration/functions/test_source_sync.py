@@ -40,7 +40,7 @@ from tocsin.storage.lease import Lease
 
 pytestmark = pytest.mark.dynamodb_local
 CA = Authority()
-NOTHING = {"skipped": False, "seen": 0, "changed": 0, "contended": 0, "failing": [], "alarms": 0}
+NOTHING = {"skipped": False, "seen": 0, "changed": 0, "contended": 0, "failing": [], "alarms": 0, "silent": []}
 CLOSED = "127.0.0.1:1"
 """A port that nobody listens on: tcpmux, and below those that anybody may take."""
 

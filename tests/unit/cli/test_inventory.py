@@ -140,6 +140,73 @@ def test_an_expiry_is_ahead(api: RecordedApi) -> None:
     assert api.asked[0].query == expected | {"limit": "51"}
 
 
+def test_certificates_are_asked_for_by_all_that_is_known_of_them(api: RecordedApi) -> None:
+    """Contract 4.14 [T]: the flags are the API's filters, and each tag is said."""
+    api.answers["GET /certificates"] = a_page(CERTIFICATE)
+    said = {
+        "--name": "shop",
+        "--environment": "production",
+        "--key-kind": "RSA",
+        "--key-size-below": "2048",
+        "--signature-algorithm": "SHA1-RSA",
+        "--issuer": OTHER,
+        "--source": "acm-pca",
+    }
+    flags = [text for pair in said.items() for text in pair]
+    done = api.run("certificates", *flags, "--tag", "team=web=1", "--tag", "pci")
+    assert done.exit_code == 0, done.output
+    (asked,) = api.asked
+    names = {flag.lstrip("-").replace("-", "_"): value for flag, value in said.items()}
+    names["issuer_id"] = names.pop("issuer")
+    assert asked.query == names | {"tag": "pci", "limit": "51"}
+    assert asked.pairs.count(("tag", "team:web=1")) == asked.pairs.count(("tag", "pci")) == 1
+    assert done.stdout.rstrip("\n").split("\t")[-2:] == ["production", "EC, 256 bits"]
+
+
+VERSION = {
+    "id": OTHER,
+    "first_seen_at": "2026-01-01T00:00:00Z",
+    "last_seen_at": "2026-02-01T00:00:00Z",
+    "gone_at": None,
+    "times_seen": 3,
+    "source": "tls",
+    "source_ref": "shop.example.com:443",
+    "issuer": "CN=Test CA",
+    "serial": "0abc",
+    "fingerprint_sha256": "ab" * 32,
+    "not_before": None,
+    "expires_at": "2026-03-06T12:00:00Z",
+    "key_kind": "EC",
+    "key_size": 256,
+    "signature_algorithm": "SHA256-RSA",
+}
+
+
+def test_the_versions_of_a_certificate_are_found_by_its_name(api: RecordedApi) -> None:
+    api.answers |= {
+        "GET /certificates": a_page(CERTIFICATE),
+        f"GET /certificates/{ID}/versions": a_page(
+            VERSION, VERSION | {"serial": "", "gone_at": "2026-02-01T00:00:00Z"}
+        ),
+    }
+    done = api.run("certificates", "versions", "SHOP.example.com")
+    assert done.exit_code == 0, done.output
+    now, before = (line.split("\t") for line in done.stdout.splitlines())
+    assert now[:5] == ["0abc", "2026-02-01T00:00:00Z", "2026-01-01T00:00:00Z", "", "3"]
+    assert (before[0], before[3]) == ("ab" * 32, "2026-02-01T00:00:00Z")
+    assert now[-2:] == ["EC, 256 bits", "ab" * 32]
+
+
+def test_a_stack_of_an_earlier_release_is_shown_as_far_as_it_goes(api: RecordedApi) -> None:
+    new = {"key_kind", "key_size", "signature_algorithm", "environment", "tags", "in_use_by", "replaced_at"}
+    api.answers[f"GET /certificates/{ID}"] = {
+        name: value for name, value in CERTIFICATE.items() if name not in {*new, "replaced_by"}
+    }
+    api.answers[f"GET /certificates/{ID}/notifications"] = a_page()
+    done = api.run("certificates", "show", ID)
+    assert done.exit_code == 0, done.output
+
+
 # ── Policies ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -54,6 +54,13 @@ CERTIFICATE = {
     "updated_at": "2026-01-01T00:00:00Z",
     "version": 1,
 }
+ISSUER = {
+    "id": ID,
+    "name": "CN=R11,O=Let's Encrypt,C=US",
+    "certificates": 12,
+    "next_expiry": "2026-03-06T12:00:00Z",
+    "first_seen_at": "2026-01-01T00:00:00Z",
+}
 CHANNEL = {
     "name": "Webhook",
     "configured": True,
@@ -91,6 +98,7 @@ LISTS: list[tuple[list[str], str, dict[str, Any], list[str]]] = [
     (["list"], "/notifications", a_notification(), [ID, "2026-03-01T12:00:00Z", "dead", "Webhook", "warning"]),
     (["channels"], "/channels", CHANNEL, ["Webhook", "held", "2026-03-01T12:00:00Z", "2026-03-01T12:15:00Z", "12"]),
     (["certificates"], "/certificates", CERTIFICATE, [ID, "shop.example.com", "Expiring", "2026-03-06T12:00:00Z"]),
+    (["issuers"], "/issuers", ISSUER, [ID, "CN=R11,O=Let's Encrypt,C=US", "12", "2026-03-06T12:00:00Z"]),
     (["policies"], "/renewal-policies", POLICY, [ID, "shops", "30, 33%, 0"]),
     (["owners"], "/owners", CONTACT, [ID, "Kim", "kim@example.com", OTHER]),
     (["teams"], "/teams", CONTACT, [ID, "Kim", "kim@example.com"]),

@@ -34,9 +34,9 @@ ROW: dict[str, Any] = {
 }
 READERS = {
     *("stats", "dead_letter_groups", "list_notifications", "show_notification", "list_channels", "list_certificates"),
-    *("explain_certificate", "list_audit_events", "list_requeue_jobs", "show_requeue_job"),
+    *("explain_certificate", "list_audit_events", "list_requeue_jobs", "show_requeue_job", "list_renewal_jobs"),
 }
-SENDERS = {"requeue_notification", "mark_read", "start_requeue_job"}
+SENDERS = {"requeue_notification", "mark_read", "start_requeue_job", "request_renewal"}
 WRITERS = SENDERS | {"preview_requeue", "cancel_requeue_job"}
 
 

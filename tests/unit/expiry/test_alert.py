@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,10 +14,20 @@ from tests.support.rows import POLICY
 from tocsin.delivery.channel_name import ChannelName
 from tocsin.delivery.notification import Severity, Status
 from tocsin.delivery.send import NoLongerTrue, Retold
-from tocsin.expiry.alert import CYCLE_LENGTH, alert_id, cycle_of, message_text, remaining_text, subject_text
+from tocsin.expiry.alert import (
+    CYCLE_LENGTH,
+    alert_id,
+    cycle_of,
+    event_message,
+    event_subject,
+    message_text,
+    remaining_text,
+    subject_text,
+)
 from tocsin.expiry.plan import Raise, mark_of, notification_of
 from tocsin.expiry.still_true import verdict, why_untrue
-from tocsin.inventory.certificate import Certificate
+from tocsin.inventory.certificate import Certificate, Source
+from tocsin.inventory.occurrences import CertificateEvent, Occurrence
 from tocsin.inventory.thresholds import Threshold, Unit
 
 CERTIFICATE = a_certificate(
@@ -80,6 +91,56 @@ def test_the_message_carries_the_tag_and_the_facts() -> None:
     for fact in ("FAILED", "a:443", "CN=Example CA", "0a:1b", "ab" * 32, CERTIFICATE.id):
         assert fact in text
     assert "[threshold:33%]" in message_text(CERTIFICATE, Threshold(33, Unit.PERCENT), T0)
+
+
+SECRET = a_certificate(
+    common_name="db/password",
+    expires_at=EXPIRY,
+    source=Source.SECRETS_MANAGER,
+    source_ref="arn:aws:secretsmanager:us-east-1:123456789012:secret:db/password-AbCdEf",
+)
+
+
+@pytest.mark.parametrize(
+    ("source", "beginning"),
+    [
+        (Source.ACM, "[threshold:7] The certificate x.example.com expires in 3 days, at"),
+        (Source.IAM, "[threshold:7] The certificate x.example.com expires in 3 days, at"),
+        (Source.ACM_PCA, "[threshold:7] The certificate authority x.example.com expires in 3 days, at"),
+        (Source.DOMAIN, "[threshold:7] The domain x.example.com expires in 3 days, at"),
+        (Source.SECRETS_MANAGER, "[threshold:7] The rotation of the secret x.example.com is due in 3 days, at"),
+    ],
+)
+def test_what_expires_is_called_by_its_name(source: Source, beginning: str) -> None:
+    """Contract 4.13 [T]: the words fit what it is."""
+    row = replace(CERTIFICATE, source=source, common_name="x.example.com")
+    assert message_text(row, SEVEN, EXPIRY - 3 * DAY).startswith(beginning)
+
+
+@pytest.mark.parametrize("left", [timedelta(days=3), timedelta(), -timedelta(days=2)])
+def test_what_is_said_of_a_secret_speaks_of_no_certificate(left: timedelta) -> None:
+    """Nor what is said when it is over, or of what happened."""
+    now = EXPIRY - left
+    told = [subject_text(SECRET, now), message_text(SECRET, SEVEN, now)]
+    can_happen = (CertificateEvent.RENEWAL_SUCCESS, CertificateEvent.RENEWAL_FAILURE, CertificateEvent.POLICY_VIOLATION)
+    for event in can_happen:
+        occurrence = Occurrence(event, EXPIRY, T0, "The one before expires at another time.")
+        told += [event_subject(SECRET, occurrence, now), event_message(SECRET, occurrence, now)]
+    over: list[dict[str, Any]] = [{"expires_at": EXPIRY + DAY}, {"expires_at": EXPIRY - DAY}, {"archived_at": T0}]
+    told += [str(why_untrue(MARK, replace(SECRET, **change))) for change in over]
+    assert not [text for text in told if "certificate" in text.lower().replace("certificates/", "")]
+
+
+def test_what_is_said_of_a_secret() -> None:
+    assert subject_text(SECRET, EXPIRY - DAY) == "[Tocsin] the rotation of db/password is due in 1 day"
+    assert subject_text(SECRET, EXPIRY + DAY) == "[Tocsin] the rotation of db/password was due 1 day ago"
+    rotated = Occurrence(CertificateEvent.RENEWAL_SUCCESS, EXPIRY, T0)
+    assert event_subject(SECRET, rotated, EXPIRY - DAY) == "[Tocsin] the rotation of db/password took place"
+    assert event_message(SECRET, rotated, EXPIRY - DAY).startswith(
+        "[RenewalSuccess] The rotation of the secret db/password took place.\nIt is due in 1 day, at 2026-04-15 12:00"
+    )
+    later = replace(SECRET, expires_at=EXPIRY + 30 * DAY)
+    assert why_untrue(MARK, later) == "the secret was rotated: it is due at 2026-05-15 12:00:00 UTC now"
 
 
 def test_hostile_names_stay_bounded_and_on_their_line() -> None:

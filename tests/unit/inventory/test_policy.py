@@ -8,7 +8,9 @@ from tests.support.inventory import DAY, T0, a_policy, a_team, an_owner
 from tocsin.delivery.channel_name import ChannelKind, ChannelName
 from tocsin.delivery.notification import Severity
 from tocsin.errors import InvalidFieldsError
+from tocsin.inventory.certificate import Source
 from tocsin.inventory.contacts import People, checked_contact
+from tocsin.inventory.occurrences import CertificateEvent
 from tocsin.inventory.policy import default_policy, default_severity, parse_policy
 from tocsin.inventory.thresholds import DEFAULTS, read_threshold
 
@@ -17,6 +19,15 @@ def test_the_default_policy_is_the_default_everywhere() -> None:
     """Contract 4.1 [S] and 4.8 [T]: thresholds, severities and channels of a policy that says nothing."""
     assert default_policy(T0).thresholds == a_policy().thresholds == DEFAULTS
     assert [route.key for route in a_policy().routes] == ["30 Email", "14 Email", "7 Email", "0 Email"]
+
+
+def test_of_a_secret_only_an_overdue_rotation_is_told() -> None:
+    """It rotates by itself, some every day: that this is due in a month, or went well, is no news. Contract 4.13."""
+    policy = default_policy(T0, Source.SECRETS_MANAGER)
+    assert [route.key for route in policy.routes] == ["0 Email"]
+    assert policy.severity_of_event(CertificateEvent.RENEWAL_SUCCESS) is None
+    assert policy.severity_of_event(CertificateEvent.RENEWAL_FAILURE) is Severity.CRITICAL
+    assert {default_policy(T0, source) == default_policy(T0) for source in Source} == {True, False}
 
 
 @pytest.mark.parametrize(
@@ -93,8 +104,29 @@ def test_a_route_keeps_its_age_and_a_new_one_begins() -> None:
     first = parse_policy("p", "name", T0, thresholds=[30, 7])
     draft = parse_policy("p", "name", T0 + DAY, thresholds=[30, 14], channels={"informational": ["Email", "Slack"]})
     after = first.changed(draft, T0 + DAY)
-    assert after.since == {"30 Email": T0, "30 Slack": T0 + DAY, "14 Email": T0 + DAY}
+    thresholds = {key: at for key, at in after.since.items() if key[0].isdigit()}
+    assert thresholds == {"30 Email": T0, "30 Slack": T0 + DAY, "14 Email": T0 + DAY}
     assert (after.version, after.created_at, after.updated_at) == (2, T0, T0 + DAY)
+
+
+def test_a_way_to_tell_of_an_event_has_an_age_too() -> None:
+    """What went well before a policy told of such by a channel, it tells nobody of."""
+    first = parse_policy("p", "name", T0, events={"Revocation": None})
+    after = first.changed(parse_policy("p", "name", T0 + DAY, channels={"informational": ["Email", "Slack"]}), T0 + DAY)
+    since = {key: after.event_known_since(event, ChannelName(key)) for key in ("Email", "Slack") for event in _SUCCESS}
+    assert since == {"Email": T0, "Slack": T0 + DAY}
+    assert after.event_known_since(CertificateEvent.REVOCATION, ChannelName.EMAIL) == T0 + DAY
+
+
+_SUCCESS = (CertificateEvent.RENEWAL_SUCCESS,)
+
+
+@pytest.mark.parametrize("hours", [0, -1, 721])
+def test_a_grace_is_at_least_an_hour_and_no_more_than_thirty_days(hours: int) -> None:
+    with pytest.raises(InvalidFieldsError) as refused:
+        parse_policy("p", "name", T0, deployment_grace_hours=hours)
+    assert [problem.field for problem in refused.value.problems] == ["deployment_grace_hours"]
+    assert parse_policy("p", "name", T0, deployment_grace_hours=720).deployment_grace == 30 * DAY
 
 
 def test_what_has_always_been_there_stays_so() -> None:

@@ -16,7 +16,7 @@ from tocsin.errors import ConflictError
 from tocsin.inventory.audit import Action
 from tocsin.inventory.certificate import Certificate, Source, checked
 from tocsin.inventory.occurrences import CertificateEvent
-from tocsin.sources.intake import Assignment, Result, first_sight, ingest, merged
+from tocsin.sources.intake import Assignment, Result, continuing, first_sight, ingest, merged, replaced
 from tocsin.sources.observed import NOT_CHECKED, ObservedCertificate
 
 LATER = T0 + timedelta(days=3)
@@ -227,3 +227,78 @@ def test_endless_contention_is_named() -> None:
     with pytest.raises(ConflictError):
         ingested(lives, RENEWED)
     assert current(lives).expires_at == SEEN.expires_at
+
+
+# ── Rows that go on where others end ─────────────────────────────────────────────────────────────────────────────────
+
+ARN = "arn:aws:acm:eu-central-1:123456789012:certificate/"
+ISSUED = a_sight(source=Source.ACM, source_ref=f"{ARN}1", identity_ref="acme:1")
+NEXT = replace(ISSUED, source_ref=f"{ARN}2", serial="def", expires_at=NOT_AFTER + 60 * DAY)
+
+
+def test_one_that_comes_by_another_arn_renews_the_row() -> None:
+    """Contract 4.13: the row is what it is issued for; where that lies is a fact of it."""
+    lives = Lives()
+    assert ingested(lives, ISSUED, NEXT, NEXT) == [Result.CREATED, Result.RENEWED, Result.UNCHANGED]
+    assert (current(lives).id, current(lives).source_ref) == (ISSUED.id, NEXT.source_ref)
+    assert ISSUED.id != replace(ISSUED, identity_ref="").id
+
+
+def test_an_older_arn_does_not_put_the_row_back() -> None:
+    lives = Lives()
+    assert ingested(lives, NEXT, ISSUED) == [Result.CREATED, Result.OUTDATED]
+    assert current(lives).source_ref == NEXT.source_ref
+
+
+def test_the_same_arn_may_expire_earlier_than_was_known() -> None:
+    """What ACM says of one certificate is the fact."""
+    lives = Lives()
+    assert ingested(lives, NEXT, replace(NEXT, expires_at=NOT_AFTER)) == [Result.CREATED, Result.RENEWED]
+
+
+def before(**fields: Any) -> Certificate:
+    """Make the row that a release before made of ISSUED."""
+    old = replace(ISSUED, identity_ref="")
+    return replace(first_sight(old, T0), version=7, environment="production", tags={"team": "web"}, **fields)
+
+
+def test_a_row_that_continues_another_is_its_renewal() -> None:
+    after = continuing(before(owner_id="o1", policy_id="p1"), NEXT, LATER)
+    assert (after.id, after.version, after.created_at, after.due_at) == (NEXT.id, 1, LATER, LATER)
+    assert (after.owner_id, after.policy_id, after.environment, after.tags) == (
+        *("o1", "p1", "production"),
+        {"team": "web"},
+    )
+    assert (after.source_ref, after.expires_at, after.watched_since) == (NEXT.source_ref, NEXT.expires_at, LATER)
+    assert after.renewed_from == before().identity
+    assert [one.event for one in after.occurrences] == [CertificateEvent.RENEWAL_SUCCESS]
+    assert checked(after) == after
+
+
+@pytest.mark.parametrize("put_away", [{"archived_at": T0}, {"revoked_at": T0}, {"replaced_at": T0, "replaced_by": "x"}])
+def test_what_was_put_away_is_not_put_away_with_it(put_away: dict[str, Any]) -> None:
+    """And nobody is told of the renewal of what nobody watched."""
+    after = continuing(before(owner_id="o1", **put_away), NEXT, LATER)
+    assert (after.owner_id, after.environment, after.is_watched, after.due_at) == ("o1", "production", True, LATER)
+    assert (after.occurrences, after.renewed_from, after.replaced_by) == ((), "", None)
+
+
+def test_one_that_expires_no_later_is_seen_for_the_first_time() -> None:
+    after = continuing(before(owner_id="o1"), replace(ISSUED, source_ref=f"{ARN}0"), LATER)
+    assert (after.owner_id, after.watched_since, after.occurrences) == ("o1", LATER, ())
+
+
+def test_a_replaced_row_is_watched_no_more_until_it_is_seen_in_its_own_right() -> None:
+    old = before()
+    gone = replaced(old, "another", LATER)
+    assert (gone.is_watched, gone.due_at, gone.replaced_by, gone.version) == (False, None, "another", 8)
+    assert gone.occurrences == old.occurrences
+    back = merged(gone, replace(ISSUED, identity_ref=""), LATER + DAY)
+    assert (back.is_watched, back.due_at, back.replaced_at, back.replaced_by) == (True, LATER + DAY, None, None)
+
+
+def test_the_audit_trail_says_what_was_replaced() -> None:
+    lives = Lives()
+    ingested(lives, replace(ISSUED, identity_ref=""))
+    row = current(lives)
+    assert lives.lifecycle.change(row, replaced(row, "another", LATER), "a source") is Action.CERTIFICATE_REPLACED

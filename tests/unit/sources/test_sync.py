@@ -4,7 +4,7 @@ Issue 3, item 4: timeouts and refusals are recorded as the source's own state, a
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import pytest
@@ -20,9 +20,10 @@ from tocsin.errors import ConflictError
 from tocsin.inventory.audit import AuditEvent
 from tocsin.inventory.certificate import Certificate, Source
 from tocsin.network.address import AddressGuard
-from tocsin.sources.account import AccountRead
+from tocsin.sources.account import AccountRead, Visit
 from tocsin.sources.endpoint import Endpoint
 from tocsin.sources.failure import FailureKind, SourceFailure
+from tocsin.sources.intake import first_sight
 from tocsin.sources.observed import Observation, ObservedCertificate
 from tocsin.sources.state import ALARM_TYPE, AlarmRoute, SourceState
 from tocsin.sources.sync import STOP_BEFORE, Account, MayStart, Sources, Stores, Synced, source_sync
@@ -255,3 +256,63 @@ async def test_a_list_that_cannot_be_read_keeps_no_account_unread_and_the_lease_
     with pytest.raises(TimeoutError):
         await source_sync(bench, sources, stores, ROUTE, clock=bench.clock, remaining=lambda: 600.0)
     assert (len(bench.refs), list(bench.states), bench.is_free) == (1, [ACCOUNT], True)
+
+
+# ── Services of the account ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_service_that_fails_keeps_no_other_unread() -> None:
+    """Contract 4.13: each is a source of its own, with a state and a failure of its own; whatever goes wrong there."""
+
+    def odd(_visit: Visit) -> AccountRead:
+        raise KeyError("s3cret")
+
+    denied = AccountRead("acm-pca:eu-central-1", failures=[SourceFailure(FailureKind.DENIED, "no")])
+    read = AccountRead(ACCOUNT, [a_sight(source=Source.ACM)])
+    bench = Bench(accounts=[Account("iam", odd), a_service(denied), a_service(read)])
+    assert await bench.run() == Synced(seen=1, changed=1, failing=["iam", "acm-pca:eu-central-1"])
+    assert str(bench.states["iam"].last_failure) == "unreadable: an answer can't be read: KeyError"
+    assert bench.states[ACCOUNT].last_failure is None
+
+
+async def test_what_is_known_is_told_to_the_service() -> None:
+    """So that it asks for nothing that it need not."""
+    visits: list[Visit] = []
+
+    def read(visit: Visit) -> AccountRead:
+        visits.append(visit)
+        return AccountRead(ACCOUNT, [a_sight(source=Source.ACM)], unchanged=3)
+
+    bench = Bench(accounts=[Account(ACCOUNT, read)])
+    assert await bench.run() == Synced(seen=4, changed=1)
+    assert await bench.run() == Synced(seen=4, changed=0)
+    (row,) = bench.certificates.things.values()
+    assert (visits[1].known([row.id, "another"]), visits[1].now, visits[1].may_go_on()) == ({row.id: row}, T0, True)
+
+
+OLD, NEW = (
+    a_sight(source=Source.ACM, source_ref=ref, identity_ref=is_for) for ref, is_for in (("1", ""), ("2", "for"))
+)
+
+
+@pytest.mark.parametrize("is_taken", [True, False])
+async def test_a_row_is_replaced_only_by_one_that_is_there(is_taken: bool) -> None:
+    """Contract 4.13: where the row that takes its part can't be written, it goes on; the next sync tries again."""
+
+    class Contended(Certificates):
+        def create(self, thing: Certificate, event: AuditEvent) -> Certificate:
+            if not is_taken:
+                raise ConflictError(thing.id)
+            return super().create(thing, event)
+
+    old = first_sight(OLD, T0)
+    bench = Bench(certificates=Contended({old.id: old}))
+    await bench.run(account=AccountRead(ACCOUNT, [NEW], {NEW.id: old}, [(old, NEW.id)]))
+    assert bench.certificates.things[old.id].replaced_by == (NEW.id if is_taken else None)
+
+
+async def test_a_row_that_was_changed_meanwhile_is_replaced_by_the_next_sync() -> None:
+    old = first_sight(OLD, T0)
+    bench = Bench(certificates=Certificates({old.id: replace(old, version=2, owner_id="o1")}))
+    synced = await bench.run(account=AccountRead(ACCOUNT, replaced=[(old, "another")]))
+    assert (synced.contended, bench.certificates.things[old.id].replaced_by) == (1, None)

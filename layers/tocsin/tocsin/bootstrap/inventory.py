@@ -9,12 +9,19 @@ from tocsin.delivery.notification import Notification
 from tocsin.delivery.record import Event
 from tocsin.expiry.alert import Mark, MarkKind
 from tocsin.expiry.check import Checked, expiry_check
+from tocsin.expiry.compliance import Compliance
+from tocsin.expiry.deployment import DeploymentWatch
 from tocsin.expiry.lifecycle import Lifecycle
 from tocsin.expiry.stores import Stores
 from tocsin.inventory.certificate import Certificate
 from tocsin.inventory.lookup import Resolver
+from tocsin.sources.silence import Watch
+from tocsin.storage.inventory.agents import AgentTable
 from tocsin.storage.inventory.endings import EndingTable
+from tocsin.storage.inventory.indexing import IndexingTable
+from tocsin.storage.inventory.issuers import Issuers
 from tocsin.storage.inventory.lists import InventoryLists
+from tocsin.storage.inventory.pointers import Pointers
 from tocsin.storage.inventory.source_states import SourceStates
 from tocsin.storage.inventory.tables import Inventory
 from tocsin.storage.inventory.watchlist import Watchlist
@@ -31,7 +38,7 @@ _LOOKS = 8
 
 @cache
 def records() -> Inventory:
-    """Open the records of the inventory: certificates, policies, owners, teams."""
+    """Open the records of the inventory: certificates, renewal policies, rules, owners, teams."""
     return Inventory(resources.dynamodb(), resources.settings().inventory_table, resources.audit_trail())
 
 
@@ -39,6 +46,12 @@ def records() -> Inventory:
 def lists() -> InventoryLists:
     """Open the inventory's lists."""
     return InventoryLists(resources.dynamodb(), resources.settings().inventory_table)
+
+
+@cache
+def issuers() -> Issuers:
+    """Open the issuers of certificates."""
+    return Issuers(resources.dynamodb(), resources.settings().inventory_table)
 
 
 @cache
@@ -60,6 +73,17 @@ def lifecycle() -> Lifecycle:
         settings.delivery,
         resources.recorder().created,
     )
+
+
+@cache
+def agents() -> AgentTable:
+    """Open the agents that report."""
+    return AgentTable(resources.dynamodb(), resources.settings().inventory_table, resources.audit_trail())
+
+
+def agent_watch() -> Watch:
+    """Make what notes the reports of agents, and tells of their silence."""
+    return Watch(agents(), lifecycle())
 
 
 def resolver() -> Resolver:
@@ -101,6 +125,7 @@ def run_expiry_check(context: resources.LambdaContext) -> Checked | None:
     """Check once, unless another check is at it."""
     from tocsin.bootstrap.renewals import renewals  # noqa: PLC0415 - it is wired of this
 
+    rules = Compliance(records().rules, lifecycle())
     watchlist = Watchlist(resources.dynamodb(), resources.settings().inventory_table)
     handed_off: list[Notification] = []  # told when the threads are done: counting is for one of them
     with ThreadPoolExecutor(_LOOKS) as threads:
@@ -114,11 +139,19 @@ def run_expiry_check(context: resources.LambdaContext) -> Checked | None:
             created=resources.recorder().created,
             end_again=lifecycle().end_again,
             each=threads.map,
-            watches=[renewals(handed_off.append)],
+            watches=[_deployments(watchlist), renewals(handed_off.append)],
+            rules=rules,
+            indexer=IndexingTable(resources.dynamodb(), resources.settings().inventory_table, records().certificates),
         )
     for row in handed_off:
         resources.recorder().created(row)
     return checked
+
+
+def _deployments(watchlist: Watchlist) -> DeploymentWatch:
+    """Open what watches that renewed certificates are served."""
+    pointers = Pointers(resources.dynamodb(), resources.settings().inventory_table)
+    return DeploymentWatch(pointers, records().certificates, watchlist, lifecycle())
 
 
 def lease(job: str, context: resources.LambdaContext) -> Lease:

@@ -26,7 +26,7 @@ _PATIENT = Config(connect_timeout=3, read_timeout=10, retries={"mode": "adaptive
 """ACM describes few certificates a second; `adaptive` slows down instead of failing (boto3 guide, "Retries")."""
 
 
-class _Service(NamedTuple):
+class Service(NamedTuple):
     """A service of the account that has something which expires."""
 
     source: Source
@@ -39,18 +39,28 @@ class _Service(NamedTuple):
     """Whether it says the same in every region."""
 
 
-_SERVICES = (
-    _Service(Source.IAM, "iam", iam.read_account, is_global=True),
-    _Service(Source.ACM_PCA, "acm-pca", acm_pca.read_account),
-    _Service(Source.SECRETS_MANAGER, "secretsmanager", secrets_manager.read_account),
-    _Service(Source.DOMAIN, "route53domains", route53_domains.read_account, route53_domains.REGION, is_global=True),
-    _Service(Source.ACM, "acm", acm.read_account),  # the last, as the only one that may take all the time there is
+SERVICES = (
+    Service(Source.IAM, "iam", iam.read_account, is_global=True),
+    Service(Source.ACM_PCA, "acm-pca", acm_pca.read_account),
+    Service(Source.SECRETS_MANAGER, "secretsmanager", secrets_manager.read_account),
+    Service(Source.DOMAIN, "route53domains", route53_domains.read_account, route53_domains.REGION, is_global=True),
+    Service(Source.ACM, "acm", acm.read_account),  # the last, as the only one that may take all the time there is
 )
 """All that can be read of an account; the stack says which of them are."""
 
 
 def run_source_sync(context: resources.LambdaContext) -> Synced | None:
-    """Sync once, unless another sync is at it."""
+    """Sync once, unless another sync is at it; and tell of agents that are silent, which takes one query."""
+    silent = inventory.agent_watch().tell_silent(
+        resources.table(), _alarm_route(), resources.now(), resources.recorder().created
+    )
+    synced = _synced(context)
+    if synced is not None:
+        synced.silent += silent
+    return synced
+
+
+def _synced(context: resources.LambdaContext) -> Synced | None:
     settings = resources.settings()
     guard = settings.reach.guard
     with closing(Blocking(_DNS_THREADS, "dns")) as blocking:
@@ -79,7 +89,7 @@ def _listed_endpoints() -> str:
 
 def _accounts(reads: frozenset[str]) -> Iterator[Account]:
     """Give the services that the stack reads."""
-    for one in _SERVICES:
+    for one in SERVICES:
         if one.source in reads:
             client = resources.client(one.service, _PATIENT, one.region)
             name = one.source if one.is_global else f"{one.source}:{client.meta.region_name}"

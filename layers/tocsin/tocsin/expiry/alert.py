@@ -24,6 +24,8 @@ SUBJECT_LIMIT = 200
 """Bytes; mail programs show fewer."""
 _TEXT_LIMIT = 256
 """Bytes of each piece of foreign text in a message."""
+_NAME_IN_SUBJECT = 64
+"""Bytes of each name in a subject, so that both, and what happened, stand in it."""
 _DETAIL_LIMIT = 1024
 """Bytes of the sentence that says what happened."""
 
@@ -72,7 +74,9 @@ class Mark:
 
 def about(threshold: Threshold | None, event: CertificateEvent | None, subject: str = "") -> str:
     """Name a threshold, or an event and what tells it from others."""
-    return f"{event} {subject}".rstrip() if event is not None else str(threshold)
+    if event is not None:
+        return f"{event} {subject}".rstrip()
+    return "what can't be read" if threshold is None else str(threshold)
 
 
 def alert_id(certificate_id: str, expires_at: datetime, threshold: Threshold, channel: ChannelName | None) -> str:
@@ -116,31 +120,53 @@ def message_text(certificate: Certificate, threshold: Threshold, now: datetime) 
 
 
 _HAPPENED = {
-    CertificateEvent.RENEWAL_SUCCESS: "was renewed",
-    CertificateEvent.RENEWAL_FAILURE: "was not renewed",
-    CertificateEvent.REVOCATION: "was revoked",
-    CertificateEvent.DEPLOYMENT_SUCCESS: "is served where it was to be",
-    CertificateEvent.DEPLOYMENT_FAILURE: "was renewed, and the old one is still served",
-    CertificateEvent.POLICY_VIOLATION: "does not keep a rule",
+    CertificateEvent.RENEWAL_SUCCESS: "{name} was renewed, and {left}",
+    CertificateEvent.RENEWAL_FAILURE: "{name} was not renewed, and {left}",
+    CertificateEvent.REVOCATION: "{name} was revoked",
+    CertificateEvent.DEPLOYMENT_SUCCESS: "{place} serves the renewed certificate of {name}",
+    CertificateEvent.DEPLOYMENT_FAILURE: "{place} still serves the old certificate of {name}, which {left}",
+    CertificateEvent.POLICY_VIOLATION: "{name} does not keep a rule",
 }
+"""What happened, in a subject."""
+_NEXT = {
+    CertificateEvent.RENEWAL_FAILURE: "Next: find out why (whoever renews it has the error), or renew it by hand.",
+    CertificateEvent.REVOCATION: "Clients that look it up refuse it from now on, however long it is valid. "
+    "Next: put another certificate in its place, and find out who revoked it and why.",
+    CertificateEvent.DEPLOYMENT_FAILURE: "Clients still get the old one. "
+    "Next: give the new one to what answers there (a server, a load balancer, a CDN), and reload that; "
+    "one of several behind one name may have been left out.",
+    CertificateEvent.POLICY_VIOLATION: "Next: have it issued anew so that it keeps the rule, or change the rule.",
+}
+"""What to do; of good news nothing is to be done."""
+_NOTHING = "There is nothing to do."
 
 
-def event_subject(certificate: Certificate, occurrence: Occurrence) -> str:
-    """Give the subject of what tells of an event."""
-    words = nouns_of(certificate)
-    happened = words.happened.get(occurrence.event, _HAPPENED[occurrence.event])
-    return bounded(f"[Tocsin] {words.in_subject}{certificate.common_name} {happened}", SUBJECT_LIMIT)
+def event_subject(certificate: Certificate, occurrence: Occurrence, now: datetime) -> str:
+    """Give the subject of what tells of an event, true at `now`."""
+    return bounded(f"[Tocsin] {_happened(certificate, occurrence, now)}", SUBJECT_LIMIT)
 
 
 def event_message(certificate: Certificate, occurrence: Occurrence, now: datetime) -> str:
-    """Give a message that is true at `now`."""
-    name = bounded(certificate.common_name, _TEXT_LIMIT)
-    words = nouns_of(certificate)
-    happened = words.happened.get(occurrence.event, _HAPPENED[occurrence.event])
-    left = f"It {remaining_text(certificate.expires_at, now, words)}, at {written(certificate.expires_at)}."
-    first = f"[{occurrence.event}] {words.what} {name} {happened}."
+    """Give a message that is true at `now`: what happened, where, what to do, and the facts."""
+    what = nouns_of(certificate).what
+    first = f"[{occurrence.event}] {_happened(certificate, occurrence, now, f'{what} ')}."
     detail = [bounded(occurrence.detail, _DETAIL_LIMIT)] if occurrence.detail else []
-    return "\n".join([first, *detail, left, *_facts(certificate)])
+    it = "What is served there" if occurrence.event is CertificateEvent.DEPLOYMENT_FAILURE else "It"
+    left = remaining_text(certificate.expires_at, now, nouns_of(certificate))
+    how_long = f"{it} {left}, at {written(certificate.expires_at)}."
+    return "\n".join([first, *detail, how_long, _NEXT.get(occurrence.event, _NOTHING), *_facts(certificate)])
+
+
+def _happened(certificate: Certificate, occurrence: Occurrence, now: datetime, whose: str = "") -> str:
+    """Say it in a sentence without its end; `whose` stands before the name of what has words of its own."""
+    words = nouns_of(certificate)
+    own = words.happened.get(occurrence.event)
+    sentence = _HAPPENED[occurrence.event] if own is None else f"{whose or words.in_subject}{{name}} {own}"
+    return sentence.format(
+        name=bounded(certificate.common_name, _NAME_IN_SUBJECT),
+        place=bounded(certificate.source_ref or certificate.common_name, _NAME_IN_SUBJECT),
+        left=remaining_text(certificate.expires_at, now, words),
+    )
 
 
 def _facts(certificate: Certificate) -> list[str]:

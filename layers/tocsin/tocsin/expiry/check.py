@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from tocsin.delivery.notification import DeliveryPolicy, Notification
 from tocsin.delivery.store import Lease
 from tocsin.errors import PreconditionFailedError
 from tocsin.expiry.alert import Mark
+from tocsin.expiry.compliance import Compliance, judge_anew
+from tocsin.expiry.each import Each
 from tocsin.expiry.plan import (
     Decision,
     Duplicate,
@@ -29,7 +31,7 @@ from tocsin.expiry.plan import (
     notification_of,
 )
 from tocsin.expiry.policy_changes import look_anew
-from tocsin.expiry.stores import DueCertificate, EndedCycle, Raised, Stores
+from tocsin.expiry.stores import ChangedRules, DueCertificate, EndedCycle, Indexer, Indexing, Raised, Stores
 from tocsin.inventory.audit import Kind
 from tocsin.inventory.certificate import Certificate
 from tocsin.inventory.lookup import Found, Problem, Resolved, Resolver
@@ -39,17 +41,6 @@ STOP_BEFORE = 10.0
 _PAGE = 100
 _SETTLED = timedelta(minutes=5)
 """How long the end of a cycle is left to whoever changed its certificate: longer than any of them lives."""
-
-
-Hint = TypeVar("Hint")
-Look = TypeVar("Look")
-
-
-class Each(Protocol):
-    """Does something for each of many, like `map`: one after the other, or overlapped, with results in order."""
-
-    def __call__(self, look: Callable[[Hint], Look], hints: Iterable[Hint], /) -> Iterable[Look]:
-        """Do it."""
 
 
 class Watch(Protocol):
@@ -82,6 +73,10 @@ class Seen(StrEnum):
     LOOKED_AT = "looked_at"
     POLICY_CHANGED = "policy_changed"
     """It is due because its policy changed."""
+    RULES_CHANGED = "rules_changed"
+    """It is due because of rules that changed."""
+    INDEXED = "indexed"
+    """An earlier release wrote it, and it was written anew with all that leads to it."""
     ENDED_AGAIN = "ended_again"
     """The end of one of its cycles was interrupted, and is finished."""
 
@@ -110,19 +105,23 @@ def expiry_check(  # noqa: PLR0913 - a use case takes its collaborators as argum
     end_again: Callable[[EndedCycle, datetime], None] = lambda _cycle, _now: None,
     each: Each = map,
     watches: Sequence[Watch] = (),
+    rules: Compliance | None = None,
+    indexer: Indexer | None = None,
 ) -> Checked | None:
     """Raise what is due, or do nothing (and return None) while another check is at it.
 
     `remaining` gives the seconds left; `created` hears of each alert that was raised; `end_again` finishes the end of a
     cycle that was interrupted; `each` looks at the certificates of a page, each of which waits for storage three times;
-    `watches` look at each before it is decided what it owes.
+    `watches` look at each before it is decided what it owes, `rules` last; `indexer` writes anew what a release before
+    wrote.
     A failure to read what is due raises nothing and fails the check (ClientError).
     """
     now = clock()
     if not lease.take(now, now + timedelta(seconds=remaining())):
         return None
     try:
-        return _Check(stores, resolver, policy, clock, remaining, created, end_again, each, watches).run()
+        every = (*watches, rules) if rules else watches
+        return _Check(stores, resolver, policy, clock, remaining, created, end_again, each, every, rules, indexer).run()
     finally:
         lease.release()
 
@@ -149,6 +148,8 @@ class _Check:
     end_again: Callable[[EndedCycle, datetime], None]
     each: Each
     watches: Sequence[Watch]
+    rules: Compliance | None
+    indexer: Indexer | None
     counts: Counter[Seen] = field(default_factory=Counter)
     problems: dict[Problem, None] = field(default_factory=dict)
     oldest: datetime | None = None
@@ -162,9 +163,27 @@ class _Check:
         for changed in left_over.changed:
             made_due = look_anew(self.stores.watchlist, changed, now, lambda: self.remaining() > keep)
             self.counts[Seen.POLICY_CHANGED] += made_due
+        if left_over.rules is not None and self.rules is not None:
+            self._judge_anew(left_over.rules, self.rules, now, keep)
         is_complete = self._look_at_due(now, left_over.position)
+        self.problems |= dict.fromkeys(self.rules.problems if self.rules else ())
+        if is_complete:
+            self._index(left_over.indexing)
         age = (now - self.oldest).total_seconds() if self.oldest else 0.0
         return Checked(self.counts, tuple(self.problems), max(0.0, age), is_complete)
+
+    def _judge_anew(self, changed: ChangedRules, rules: Compliance, now: datetime, keep: float) -> None:
+        """Make those due that changed rules are about, while more than `keep` seconds are left."""
+        watchlist, certificates = self.stores.watchlist, self.stores.certificates
+        self.counts[Seen.RULES_CHANGED] += judge_anew(
+            watchlist,
+            certificates,
+            rules,
+            changed,
+            now=now,
+            has_time=lambda: self.remaining() > keep,
+            each=self.each,
+        )
 
     def _end_again(self, cycles: Iterable[EndedCycle], now: datetime) -> None:
         """Finish the ends of cycles that were interrupted; what fails is tried again by the next check."""
@@ -178,6 +197,16 @@ class _Check:
                 logging.getLogger(__name__).exception("the end of a cycle of %s failed", cycle.certificate_id)
             else:
                 self.counts[Seen.ENDED_AGAIN] += 1
+
+    def _index(self, indexing: Indexing) -> None:
+        """Write anew what an earlier release wrote, when all that is due is looked at: nobody waits for it."""
+        if self.indexer is None or indexing.is_done:
+            return
+        try:
+            self.counts[Seen.INDEXED] += self.indexer.go_on(indexing, lambda: self.remaining() > STOP_BEFORE)
+        except Exception:  # what was to be alerted is; the next check goes on with this
+            self.counts[Seen.FAILED] += 1
+            logging.getLogger(__name__).exception("certificates of an earlier release can't be written anew")
 
     def _look_at_due(self, now: datetime, start: str | None) -> bool:
         """Go on behind the key `start`, then from the beginning; tell whether time sufficed."""
@@ -240,12 +269,17 @@ class _Check:
         """Carry out what is decided of one certificate, then say when to look at it next."""
         resolved = self.resolver.resolve(certificate)
         look.problems += resolved.problems
-        try:
-            for watch in self.watches:
+        is_whole = True
+        for watch in self.watches:
+            try:
                 certificate = watch.look(certificate, resolved, now)
-        except PreconditionFailedError:
-            look.counts[Seen.STALE] += 1
-            return
+            except PreconditionFailedError:
+                look.counts[Seen.STALE] += 1
+                return
+            except Exception:  # its expiry must be told of whatever else can't be said of it
+                is_whole = False
+                look.counts[Seen.FAILED] += 1
+                logging.getLogger(__name__).exception("a watch over certificate %s failed", certificate.id)
         marks = self.stores.alerts.marks_of_cycle(certificate)
         decisions = decide(certificate, resolved.policy, resolved.people, marks, now)
         for decision in decisions:
@@ -253,6 +287,8 @@ class _Check:
             look.counts.update(() if seen is None else (seen,))
             if seen is Seen.STALE:
                 return
+        if not is_whole:
+            return  # it stays due
         looks = (watch.next_look(certificate, resolved, now) for watch in self.watches)
         due_at = min(filter(None, (next_due(certificate, decisions, now), *looks)), default=None)
         if due_at != certificate.due_at and not self.stores.watchlist.look_again(certificate, due_at):

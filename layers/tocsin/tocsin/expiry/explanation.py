@@ -9,10 +9,12 @@ from datetime import datetime
 
 from tocsin.delivery.channel_name import ChannelName
 from tocsin.delivery.notification import Notification, Outcome, Severity, Status
-from tocsin.expiry.alert import Mark, MarkKind
+from tocsin.expiry.alert import Mark, MarkKind, about
 from tocsin.expiry.plan import (
+    CameLate,
     Decision,
     Duplicate,
+    EventRoute,
     LeftAlone,
     NoChannel,
     NoRecipient,
@@ -24,8 +26,10 @@ from tocsin.expiry.plan import (
     decide,
 )
 from tocsin.expiry.renewal import RenewalJob
+from tocsin.expiry.still_true import why_event_over
 from tocsin.inventory.certificate import Certificate, CertificateStatus
 from tocsin.inventory.contacts import People
+from tocsin.inventory.occurrences import AwaitedDeployment, CertificateEvent, Occurrence, Violation
 from tocsin.inventory.policy import RenewalPolicy
 from tocsin.inventory.thresholds import Threshold
 from tocsin.text import written
@@ -49,6 +53,23 @@ class Told:
     """Null: not known yet, or not known any more."""
     arrived_at: datetime | None
     fate: str
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """Something that happened in this cycle, beside the expiry that comes nearer."""
+
+    event: CertificateEvent
+    subject: str
+    """What tells it from others of its kind: the id of a rule."""
+    at: datetime
+    detail: str
+    severity: Severity | None
+    """Null: the policy tells nobody of such events."""
+    told_by: tuple[str, ...]
+    """The ids of the notifications that tell it; whether they arrived, `told` says."""
+    reason: str
+    """Why nobody is told, or not by some channel; empty: all are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +106,15 @@ class Explanation:
     """What is wrong with its policy, owner or team."""
     summary: str
     told: tuple[Told, ...]
+    happened: tuple[Happened, ...]
+    awaited: AwaitedDeployment | None
+    """The renewed certificate that is to be served there."""
     findings: tuple[Finding, ...]
     next: Next | None
     renewal: RenewalJob | None = None
     """The renewal job of the present cycle."""
+    violations: tuple[Violation, ...] = ()
+    """The rules that it violates, as the last check saw it."""
 
 
 def explain(
@@ -117,12 +143,54 @@ def explain(
         status=certificate.status(now, policy.thresholds),
         policy=policy.name,
         problems=tuple(problems),
-        summary=_summary(told_now, findings, following) + _of_renewal(renewal),
+        summary=_summary(told_now, findings, following) + _violated(certificate) + _of_renewal(renewal),
         told=told,
+        happened=tuple(_happened(one, certificate, policy, recorded, decisions) for one in certificate.happened),
+        awaited=certificate.awaited,
         findings=findings,
         next=following,
         renewal=renewal,
+        violations=certificate.violations,
     )
+
+
+def _happened(
+    occurrence: Occurrence,
+    certificate: Certificate,
+    policy: RenewalPolicy,
+    recorded: Mapping[str, Mark],
+    decisions: Iterable[Decision],
+) -> Happened:
+    what = about(None, occurrence.event, occurrence.subject)
+    of_policy = policy.severity_of_event(occurrence.event)
+    severity = None if of_policy is None else occurrence.severity or of_policy
+    raised = [mark.id for mark in recorded.values() if mark.about == what and mark.kind is MarkKind.RAISED]
+    return Happened(
+        event=occurrence.event,
+        subject=occurrence.subject,
+        at=occurrence.at,
+        detail=occurrence.detail,
+        severity=severity,
+        told_by=tuple(sorted(raised)),
+        reason=_why_untold(occurrence, certificate, severity, decisions),
+    )
+
+
+def _why_untold(
+    occurrence: Occurrence, certificate: Certificate, severity: Severity | None, decisions: Iterable[Decision]
+) -> str:
+    if severity is None:
+        return f"the policy tells nobody of {occurrence.event}"
+    over = why_event_over(occurrence.event, occurrence.expires_at, occurrence.subject, certificate)
+    if over is not None:
+        return f"it is so no more: {over}"
+    own = (one for one in decisions if not isinstance(one, LeftAlone) and not isinstance(one, Duplicate))
+    reasons = [
+        f"{one.route.channel}: {_reason(one)}" if one.route.channel else _reason(one)
+        for one in own
+        if isinstance(one.route, EventRoute) and one.route.occurrence == occurrence
+    ]
+    return "; ".join(reasons)
 
 
 def _told(mark: Mark, row: Notification | None) -> Told:
@@ -184,7 +252,7 @@ def _reason_of(mark: Mark) -> str:
         case MarkKind.SUPERSEDED:
             return _superseded(mark.superseded_by)
         case MarkKind.NO_CHANNEL:
-            return _no_channel(mark.severity)
+            return _no_channel(mark.severity, mark.event)
     return _NO_RECIPIENT
 
 
@@ -195,7 +263,9 @@ def _superseded(by: Threshold | None) -> str:
     return f"superseded by threshold {by}: that was crossed already when this was first seen"
 
 
-def _no_channel(severity: Severity) -> str:
+def _no_channel(severity: Severity, event: CertificateEvent | None) -> str:
+    if event is not None and event.is_good:
+        return f"no channel for severity {severity} that good news goes by: it opens no incident"
     return f"no channel for severity {severity}"
 
 
@@ -213,7 +283,7 @@ def _present_negatives(decisions: Iterable[Decision], recorded: Iterable[Mark]) 
     return found
 
 
-def _reason(decision: RouteDecision) -> str:
+def _reason(decision: RouteDecision) -> str:  # noqa: PLR0911 - one for each decision
     match decision:
         case NotDueBefore(at=at):
             return f"not due before {written(at)}"
@@ -222,7 +292,9 @@ def _reason(decision: RouteDecision) -> str:
         case Superseded(by=by):
             return _superseded(by)
         case NoChannel(route=route):
-            return _no_channel(route.severity)
+            return _no_channel(route.severity, route.occurrence.event if isinstance(route, EventRoute) else None)
+        case CameLate(since=since):
+            return f"it was before the policy told of such by this channel, which is since {written(since)}"
         case NoRecipient():
             return _NO_RECIPIENT
         case Raise():
@@ -237,6 +309,11 @@ def _next(decisions: Iterable[Decision]) -> Next | None:
         if isinstance(decision, NotDueBefore)
     ]
     return min(coming, key=lambda one: one.at, default=None)
+
+
+def _violated(certificate: Certificate) -> str:
+    names = ", ".join(one.rule for one in certificate.violations)
+    return f" Rules that it violates: {names}." if names else ""
 
 
 def _summary(told: Sequence[Told], findings: Sequence[Finding], following: Next | None) -> str:

@@ -21,6 +21,8 @@ from tocsin.expiry.still_true import why_event_over, why_over, why_untrue
 from tocsin.expiry.stores import Alerts, Certificates, EndedCycle, Endings, Notifications
 from tocsin.inventory.audit import Action, AuditEvent, Kind, event
 from tocsin.inventory.certificate import Certificate
+from tocsin.inventory.occurrences import AwaitedDeployment
+from tocsin.text import written
 
 _TRIES = 3
 """How often an alert is read anew that moved on meanwhile."""
@@ -59,7 +61,7 @@ class Lifecycle:
 
     def change_by(self, before: Certificate, after: Certificate, write: Callable[[], object]) -> None:
         """Change a certificate by `write`, which may write more in the same transaction; see `change`."""
-        if after.watched_since != before.watched_since or set(after.happened) - set(before.happened):
+        if after.watched_since != before.watched_since or _begins_something(before, after):
             self._reopen_alerts(after)
         ended = self._begin(before, after, after.updated_at)
         write()
@@ -105,9 +107,16 @@ class Lifecycle:
         """End all alerts of a cycle that are not true any more; forget it once all are ended."""
         raised = self._raised(cycle.certificate_id, cycle.expires_at)
         reasons = {id_: reason for id_, mark in raised.items() if (reason := why_untrue(mark, after)) is not None}
-        ended = [self._end(row, reason, now) for row, reason in self._rows(reasons)]
-        if all(ended):
+        if self.end(reasons, now):
             self.endings.finish(cycle)
+
+    def end(self, reasons: Mapping[str, str], now: datetime) -> bool:
+        """End notifications, by their ids, for what makes each untrue, and what stands in for them.
+
+        Tell whether all are ended.
+        """
+        ended = [self._end(row, reason, now) for row, reason in self._rows(reasons)]
+        return all(ended)
 
     def _end(self, row: Notification, reason: str, now: datetime) -> bool:
         """End one alert; tell whether that is done."""
@@ -160,6 +169,14 @@ def _ends_something(before: Certificate, after: Certificate | None) -> bool:
     return any(why_event_over(*one, before) is None and why_event_over(*one, after) is not None for one in told)
 
 
+def _begins_something(before: Certificate, after: Certificate) -> bool:
+    """Tell whether something is noted of `after` that was not, or was true no more, of `before`."""
+    if set(after.happened) - set(before.happened):
+        return True
+    told = ((one.event, one.expires_at, one.subject) for one in after.happened)
+    return any(why_event_over(*one, before) is not None and why_event_over(*one, after) is None for one in told)
+
+
 def _event(action: Action, certificate: Certificate, actor: str, at: datetime, **detail: str) -> AuditEvent:
     return event(action, Kind.CERTIFICATE.resource(certificate.id), actor, at, **detail)
 
@@ -174,17 +191,47 @@ def _action(before: Certificate, after: Certificate) -> Action:
         return Action.CERTIFICATE_REPLACED
     if after.expires_at != before.expires_at:
         return Action.CERTIFICATE_RENEWED
+    if after.violations != before.violations:
+        return Action.CERTIFICATE_JUDGED
     return Action.CERTIFICATE_UPDATED
 
 
-_BOOKKEEPING = ("updated_at", "version", "due_at", "watched_since", "occurrences", "renewed_from", "indexed")
+_BOOKKEEPING = (
+    "updated_at",
+    "version",
+    "due_at",
+    "watched_since",
+    "occurrences",
+    "violations",
+    "renewed_from",
+    "indexed",
+)
 
 
 def _difference(before: Certificate, after: Certificate) -> dict[str, str]:
     """Name what changed, from what to what."""
     names = (field.name for field in fields(Certificate) if field.name not in _BOOKKEEPING)
-    return {
-        name: f"{getattr(before, name)} -> {getattr(after, name)}"
+    differing = {
+        name: f"{_told(getattr(before, name))} -> {_told(getattr(after, name))}"
         for name in names
         if getattr(before, name) != getattr(after, name)
     }
+    return differing | _judged(before, after)
+
+
+def _judged(before: Certificate, after: Certificate) -> dict[str, str]:
+    """Name the rules that it newly violates, and those that it violates no more."""
+    was, is_ = ({one.rule_id: one.rule for one in version.violations} for version in (before, after))
+    parts = (
+        ("violates", [name for id_, name in is_.items() if id_ not in was]),
+        ("violates_no_more", [name for id_, name in was.items() if id_ not in is_]),
+    )
+    return {part: ", ".join(names) for part, names in parts if names}
+
+
+def _told(value: object) -> object:
+    """Write what a field holds, as the audit trail has it."""
+    if isinstance(value, AwaitedDeployment):
+        state = f"not served by {written(value.until)}" if value.failed_at else f"until {written(value.until)}"
+        return f"{value.identity} of {value.origin}, {state}"
+    return value

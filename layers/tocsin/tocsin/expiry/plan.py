@@ -27,7 +27,7 @@ from tocsin.expiry.alert import (
 from tocsin.expiry.still_true import why_event_over
 from tocsin.inventory.certificate import Certificate
 from tocsin.inventory.contacts import People
-from tocsin.inventory.occurrences import Occurrence
+from tocsin.inventory.occurrences import CertificateEvent, Occurrence
 from tocsin.inventory.policy import RenewalPolicy, Route
 from tocsin.inventory.thresholds import Threshold, by_urgency
 
@@ -117,6 +117,14 @@ class Duplicate:
 
 
 @dataclass(frozen=True, slots=True)
+class CameLate:
+    """Good news from before the policy told of such by this channel: nobody is to hear of all that went well before."""
+
+    route: EventRoute
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class LeftAlone:
     """Never alert of its expiry: it is archived, revoked or replaced."""
 
@@ -125,7 +133,7 @@ class LeftAlone:
 
 Recorded = Raise | Superseded | NoChannel | NoRecipient
 """What leaves a mark; `id` is the mark's, and the alert's where one is raised."""
-RouteDecision = Recorded | NotDueBefore | Duplicate
+RouteDecision = Recorded | NotDueBefore | Duplicate | CameLate
 Decision = RouteDecision | LeftAlone
 _KINDS: dict[type[Recorded], MarkKind] = {
     Raise: MarkKind.RAISED,
@@ -193,8 +201,14 @@ def event_routes(certificate: Certificate, policy: RenewalPolicy) -> Iterator[Ev
             continue
         if why_event_over(occurrence.event, occurrence.expires_at, occurrence.subject, certificate) is not None:
             continue
-        channels: Sequence[ChannelName | None] = policy.channels_of(severity) or (None,)
+        channels: Sequence[ChannelName | None] = channels_for(occurrence.event, severity, policy) or (None,)
         yield from (EventRoute(occurrence, severity, channel) for channel in channels)
+
+
+def channels_for(event: CertificateEvent, severity: Severity, policy: RenewalPolicy) -> tuple[ChannelName, ...]:
+    """Say what carries an event: good news opens no incident, which somebody would have to close."""
+    channels = policy.channels_of(severity)
+    return tuple(one for one in channels if not one.keeps_incidents) if event.is_good else channels
 
 
 def _decide_event(
@@ -204,6 +218,10 @@ def _decide_event(
     mark = marks.get(id_)
     if mark is not None and mark.kind.is_final:
         return Duplicate(route, mark)
+    if route.channel is not None and route.occurrence.event.is_good:
+        known = policy.event_known_since(route.occurrence.event, route.channel)
+        if known is not None and route.occurrence.at < known:
+            return CameLate(route, known)
     return _told(route, id_, policy, people)
 
 
@@ -214,7 +232,15 @@ def _told(route: AnyRoute, id_: str, policy: RenewalPolicy, people: People) -> R
     recipient = people.recipient(route.channel)
     if recipient is None:
         return NoRecipient(route, id_)
-    return Raise(route, id_, recipient, _fallback(route.channel, policy, people))
+    fallback = _fallback(route.channel, policy, people)
+    if (
+        isinstance(route, EventRoute)
+        and route.occurrence.event.is_good
+        and fallback
+        and fallback.channel.keeps_incidents
+    ):
+        fallback = None
+    return Raise(route, id_, recipient, fallback)
 
 
 def _decide(
@@ -259,7 +285,7 @@ def notification_of(decision: Raise, certificate: Certificate, policy: DeliveryP
         raise ValueError("nothing can be raised without a channel")
     if isinstance(route, EventRoute):
         type_: str = route.occurrence.event
-        subject = event_subject(certificate, route.occurrence)
+        subject = event_subject(certificate, route.occurrence, now)
         message = event_message(certificate, route.occurrence, now)
     else:
         type_ = ALERT_TYPE

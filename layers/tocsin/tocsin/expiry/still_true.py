@@ -63,7 +63,7 @@ def verdict(row: Notification, mark: Mark, certificate: Certificate | None, now:
     occurrence = next((one for one in certificate.happened if one.identity == identity), None)
     if occurrence is None:
         return Retold(row)
-    subject, message = event_subject(certificate, occurrence), event_message(certificate, occurrence, now)
+    subject, message = event_subject(certificate, occurrence, now), event_message(certificate, occurrence, now)
     return Retold(replace(row, subject=subject, message=message))
 
 
@@ -88,6 +88,9 @@ def why_event_over(
         return over
     if event is CertificateEvent.POLICY_VIOLATION and not any(one.rule_id == subject for one in certificate.violations):
         return f"the {nouns_of(certificate).noun} keeps the rule now"
+    awaited = certificate.awaited
+    if event is CertificateEvent.DEPLOYMENT_FAILURE and (awaited is None or awaited.failed_at is None):
+        return "no other certificate is to be served there now"
     return None
 
 

@@ -1,6 +1,6 @@
 """The ports that `storage` fills for alerts and the lives of certificates, and the values that pass through them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -12,6 +12,7 @@ from tocsin.expiry.alert import Mark
 from tocsin.inventory.audit import AuditEvent
 from tocsin.inventory.certificate import Certificate
 from tocsin.inventory.lookup import Found
+from tocsin.inventory.rules.rule import Rule
 
 
 class Certificates(Protocol):
@@ -119,6 +120,26 @@ class ChangedPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangedRules:
+    """Rules that changed: all certificates must be held against them, from the key `after` on."""
+
+    change: str
+    """Names the last change, so that one that comes meanwhile is not taken for it."""
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Indexing:
+    """How far certificates of an earlier release are written anew, with all that leads to them."""
+
+    is_done: bool = False
+    after: str | None = None
+    """The key behind which a walk over all certificates goes on; null: it begins."""
+    written: int = 0
+    """How many this walk has written."""
+
+
+@dataclass(frozen=True, slots=True)
 class LeftOver:
     """What checks before left to this one."""
 
@@ -127,6 +148,15 @@ class LeftOver:
     changed: tuple[ChangedPolicy, ...]
     ended: tuple[EndedCycle, ...] = ()
     """Cycles whose end is not finished."""
+    rules: ChangedRules | None = None
+    indexing: Indexing = Indexing()
+
+
+class Indexer(Protocol):
+    """Writes certificates of an earlier release anew, once."""
+
+    def go_on(self, indexing: Indexing, has_time: Callable[[], bool]) -> int:
+        """Go on from where the check before left off, while `has_time`; say how many were written."""
 
 
 class Watchlist(Protocol):
@@ -155,6 +185,22 @@ class Watchlist(Protocol):
 
     def leave_off(self, after: str | None) -> None:
         """Remember where this check leaves off; null: at the end."""
+
+    def watched(self, after: str | None, limit: int) -> list[tuple[str, str]]:
+        """Give (key, id) of the next `limit` certificates that are watched, behind the key `after`."""
+
+    def go_on_with_rules(self, changed: ChangedRules, after: str) -> None:
+        """Remember how far the certificates are held against the rules, unless those changed again."""
+
+    def finish_rules(self, changed: ChangedRules) -> None:
+        """Forget that they changed, unless they changed again."""
+
+
+class RuleBook(Protocol):
+    """The rules of the stack."""
+
+    def every(self) -> Found[Rule]:
+        """Read all of them, as they are now."""
 
 
 @dataclass(frozen=True, slots=True)

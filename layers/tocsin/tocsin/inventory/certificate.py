@@ -14,6 +14,7 @@ What happens to it beside is told once in each cycle (`occurrences`).
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from typing import Self
 from ulid import ULID
 
 from tocsin.errors import FieldProblem, InvalidFieldsError
+from tocsin.inventory.issuer import issuer_id
 from tocsin.inventory.occurrences import AwaitedDeployment, CertificateEvent, Occurrence, PendingRenewal, Violation
 from tocsin.inventory.tags import tag_problems
 from tocsin.inventory.thresholds import Threshold
@@ -148,18 +150,39 @@ class Certificate(Versioned):
         Empty: its serial is not known. Authorities never give a serial twice (RFC 5280, 4.1.2.2), and make it of 64
         random bits or more (CA/Browser Forum, Baseline Requirements, 7.1). All sources know it; a fingerprint, not all.
         """
-        return f"{self.serial}@{int(self.expires_at.timestamp())}" if self.serial else ""
+        serial = _SEPARATORS.sub("", self.serial).lower().lstrip("0")
+        return f"{serial}@{_seconds(self.expires_at)}" if serial else ""
+
+    @property
+    def renews(self) -> str:
+        """Name the certificate that this one took the place of; empty: there was none, or one that expires later."""
+        if not self.renewed_from or not self.identity:
+            return ""
+        return self.renewed_from if expiry_of(self.renewed_from) <= _seconds(self.expires_at) else ""
+
+    @property
+    def issuer_id(self) -> str | None:
+        """Name its issuer; null: it is not known."""
+        return issuer_id(self.issuer)
 
     @property
     def happened(self) -> tuple[Occurrence, ...]:
         """Give all that is to be told of it: what occurred, and the rules that it does not keep."""
         violated = (
             Occurrence(
-                CertificateEvent.POLICY_VIOLATION, self.expires_at, one.since, one.detail, one.rule_id, one.severity
+                CertificateEvent.POLICY_VIOLATION, self.expires_at, one.since, one.told, one.rule_id, one.severity
             )
             for one in self.violations
         )
         return (*self.occurrences, *violated)
+
+    def has_noted(self, event: CertificateEvent) -> bool:
+        """Tell whether such a thing is noted in this cycle."""
+        return any(one.event is event for one in self.occurrences)
+
+    def without(self, event: CertificateEvent) -> Self:
+        """Note such things no more: they are not so. If they are again, that is told again."""
+        return replace(self, occurrences=tuple(one for one in self.occurrences if one.event is not event))
 
     def with_occurrence(self, occurrence: Occurrence) -> Self:
         """Note what happened, unless that is noted already; and that somebody is to be told."""
@@ -203,11 +226,28 @@ class Certificate(Versioned):
             after = replace(after, due_at=now)
         if after.expires_at != self.expires_at:
             after = replace(after, occurrences=())
+        if after.revoked_at is None:
+            after = after.without(CertificateEvent.REVOCATION)
+        if not after.is_watched:
+            after = replace(after, violations=())
         if after.identity != self.identity:
             after = replace(after, renewed_from=self.identity)
         for occurrence in _occurred(self, after, now):
             after = after.with_occurrence(occurrence)
         return after
+
+
+_SEPARATORS = re.compile("[:\\s-]")
+"""What tools write between the digits of a serial."""
+
+
+def expiry_of(identity: str) -> int:
+    """Give the expiry in an identity, in seconds since 1970."""
+    return int(identity.rpartition("@")[2])
+
+
+def _seconds(at: datetime) -> int:
+    return int(at.timestamp())
 
 
 FAILED = "FAILED"

@@ -26,6 +26,11 @@ class CertificateEvent(StrEnum):
     POLICY_VIOLATION = "PolicyViolation"
     """It does not keep a rule."""
 
+    @property
+    def is_good(self) -> bool:
+        """Tell whether nobody has to do anything: it opens no incident, which nobody would close."""
+        return self in (CertificateEvent.RENEWAL_SUCCESS, CertificateEvent.DEPLOYMENT_SUCCESS)
+
 
 EVENT_SEVERITIES = {
     CertificateEvent.RENEWAL_SUCCESS: Severity.INFORMATIONAL,
@@ -70,6 +75,11 @@ class Violation:
     since: datetime
     detail: str
     """What is wrong, in words."""
+
+    @property
+    def told(self) -> str:
+        """Say it to somebody who does not have the rule before them."""
+        return f"{self.rule}: {self.detail}"
 
 
 @dataclass(frozen=True, slots=True)

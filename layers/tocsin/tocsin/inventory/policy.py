@@ -4,9 +4,9 @@ A route is one threshold through one channel. A policy remembers since when it h
 was already past the threshold then, the route came late (docs/decisions/late-thresholds.md).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Self
 
@@ -20,6 +20,9 @@ from tocsin.inventory.versioned import Versioned
 from tocsin.text import line_problem
 
 DEFAULT_CHANNELS = (ChannelName.EMAIL,)
+DEPLOYMENT_GRACE = timedelta(hours=6)
+"""How long servers have for a renewed certificate unless a policy says so: a night's job and its retries."""
+GRACE_LIMIT = timedelta(days=30)
 _WARNING_DAYS = 14
 _WARNING_PERCENT = 15
 """14 days of 90, the validity period that the thresholds in days were made for."""
@@ -69,6 +72,8 @@ class RenewalPolicy(Versioned):
     """What an operator chose; the others go by e-mail. An empty tuple: nobody is told."""
     events: Mapping[CertificateEvent, Severity | None] = field(default_factory=dict)
     """How severe an operator finds what happens beside expiry; null: nobody is told. The others: `EVENT_SEVERITIES`."""
+    deployment_grace: timedelta = DEPLOYMENT_GRACE
+    """How long after a renewal a server may serve the old certificate; whole hours."""
     fallbacks: Mapping[ChannelName, ChannelName] = field(default_factory=dict)
     """By which channel goes what another can't deliver. Nobody comes back to where it began."""
     renew_before: RenewBefore | None = None
@@ -76,7 +81,7 @@ class RenewalPolicy(Versioned):
     renewal_deadline_hours: int = RENEWAL_DEADLINE_HOURS
     """How long it may take until a source sees the renewed certificate."""
     since: Mapping[str, datetime] = field(default_factory=dict)
-    """When each route (by its key) was added; one that is not in it has always been there."""
+    """When each route of a threshold or an event (by its key) was added; one that is not in it was always there."""
 
     @property
     def routes(self) -> tuple[Route, ...]:
@@ -99,14 +104,29 @@ class RenewalPolicy(Versioned):
         """Say since when this route applies to a certificate that is watched since then."""
         return max(watched_since, self.since.get(route.key, watched_since))
 
+    def event_known_since(self, event: CertificateEvent, channel: ChannelName) -> datetime | None:
+        """Say since when it tells of such events by this channel; null: it always did."""
+        return self.since.get(event_key(event, channel))
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Name all ways by which it tells: of thresholds, and of what happens beside expiry."""
+        return (*(route.key for route in self.routes), *self._event_keys())
+
+    def _event_keys(self) -> Iterator[str]:
+        for event in CertificateEvent:
+            severity = self.severity_of_event(event)
+            yield from (event_key(event, channel) for channel in (self.channels_of(severity) if severity else ()))
+
     def first_written(self, now: datetime) -> Self:
         """Make it a new policy: all its routes begin now."""
-        since = {route.key: now for route in self.routes}
+        since = dict.fromkeys(self.keys, now)
         return replace(self, created_at=now, updated_at=now, version=1, since=since)
 
     def changed(self, draft: Self, now: datetime) -> Self:
         """Take what `draft` says; routes that stay keep their age."""
-        since = {route.key: self._age_of(route, now) for route in draft.routes}
+        own = frozenset(self.keys)
+        since = {key: self.since.get(key) if key in own else now for key in draft.keys}
         draft = replace(draft, since={key: at for key, at in since.items() if at is not None})
         return Versioned.changed(self, draft, now)
 
@@ -114,15 +134,15 @@ class RenewalPolicy(Versioned):
         """Give it as if it had always been as it is now."""
         return replace(self, since={})
 
-    def _age_of(self, route: Route, now: datetime) -> datetime | None:
-        """Say since when this policy has `route`: null for always, `now` where it is new."""
-        had_it = any(own.key == route.key for own in self.routes)
-        return self.since.get(route.key) if had_it else now
-
     def _routes_of(self, threshold: Threshold) -> list[Route]:
         severity = self.severity_of(threshold)
         channels: Sequence[ChannelName | None] = self.channels_of(severity) or (None,)
         return [Route(threshold, severity, channel) for channel in channels]
+
+
+def event_key(event: CertificateEvent, channel: ChannelName) -> str:
+    """Name the way by which a policy tells of an event, e.g. `RenewalSuccess Email`."""
+    return f"{event} {channel}"
 
 
 def default_severity(threshold: Threshold) -> Severity:
@@ -145,7 +165,7 @@ def default_policy(epoch: datetime, source: Source = Source.API) -> RenewalPolic
     return policy
 
 
-def parse_policy(  # noqa: PLR0913 - one argument for each part of a policy
+def parse_policy(  # noqa: PLR0913 - one argument for each thing that an operator may say
     id_: str,
     name: str,
     now: datetime,
@@ -154,6 +174,7 @@ def parse_policy(  # noqa: PLR0913 - one argument for each part of a policy
     severities: Mapping[str, str] | None = None,
     channels: Mapping[str, Sequence[str]] | None = None,
     events: Mapping[str, str | None] | None = None,
+    deployment_grace_hours: int | None = None,
     fallbacks: Mapping[str, str] | None = None,
     renew_before: object = None,
     renewal_deadline_hours: int = RENEWAL_DEADLINE_HOURS,
@@ -170,6 +191,7 @@ def parse_policy(  # noqa: PLR0913 - one argument for each part of a policy
     by_threshold = _parse_severities(severities or {}, problems)
     by_severity = _parse_channels(channels or {}, problems)
     by_event = _parse_events(events or {}, problems)
+    grace = DEPLOYMENT_GRACE if deployment_grace_hours is None else _parse_grace(deployment_grace_hours, problems)
     by_channel = _parse_fallbacks(fallbacks or {}, problems)
     renewed = _parse_renew_before(renew_before, problems)
     if not 1 <= renewal_deadline_hours <= RENEWAL_DEADLINE_LIMIT:
@@ -185,6 +207,7 @@ def parse_policy(  # noqa: PLR0913 - one argument for each part of a policy
         severities=by_threshold,
         channels=by_severity,
         events=by_event,
+        deployment_grace=grace,
         fallbacks=by_channel,
         renew_before=renewed,
         renewal_deadline_hours=renewal_deadline_hours,
@@ -237,6 +260,14 @@ def _parse_events(
         else:
             read[CertificateEvent(name)] = None if severity is None else Severity(severity)
     return read
+
+
+def _parse_grace(hours: int, problems: list[FieldProblem]) -> timedelta:
+    most = GRACE_LIMIT // timedelta(hours=1)
+    if 1 <= hours <= most:
+        return timedelta(hours=hours)
+    problems.append(FieldProblem("deployment_grace_hours", f"must be a number of hours from 1 to {most}"))
+    return DEPLOYMENT_GRACE
 
 
 def _threshold_named(text: str) -> Threshold | None:

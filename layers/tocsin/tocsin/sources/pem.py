@@ -26,6 +26,17 @@ _DASHES = "-----"
 _END = re.compile(r"-----END (X509 )?CERTIFICATE-----")
 
 
+def read_one(text: str, source: Source, source_ref: str) -> ObservedCertificate:
+    """Read a text that is one certificate, seen by `source` at `source_ref`; raise ValueError saying what is wrong."""
+    found = re.fullmatch(rf"{_BEGIN.pattern}([^-]*){_END.pattern}", text.strip())
+    if found is None:
+        raise ValueError("is not one certificate in PEM, and nothing else")
+    read = _read(found[2], "the certificate", source, source_ref)
+    if isinstance(read, str):
+        raise ValueError(read)  # noqa: TRY004 - its type says that it is the reason
+    return read
+
+
 def read_pem(text: str) -> tuple[ObservedCertificate, ...]:
     """Read all certificates in `text`, CAs' too; the same one twice counts once.
 
@@ -57,12 +68,14 @@ def _blocks(text: str) -> Iterator[str | None]:
         begin = _BEGIN.search(text, mark.end() if mark else end)
 
 
-def _read(block: str | None, name: str) -> ObservedCertificate | str:
+def _read(
+    block: str | None, name: str, source: Source = Source.IMPORT, source_ref: str | None = None
+) -> ObservedCertificate | str:
     """Read one, or say what is wrong with it, repeating nothing of it."""
     if block is None:
         return f"{name} is cut off: it has no -----END CERTIFICATE----- line"
     try:
-        return read_der(base64.b64decode("".join(block.split()), validate=True), Source.IMPORT)
+        return read_der(base64.b64decode("".join(block.split()), validate=True), source, source_ref)
     except UnreadableCertificateError as error:
         return f"{name} can't be read" + (f": {error.detail}" if error.detail else "")
     except ValueError:

@@ -57,6 +57,21 @@ class AlarmRoute:
     recipient: str
     policy: DeliveryPolicy
 
+    def alarm(self, id_: str, type_: str, subject: str, message: str, now: datetime) -> Notification:
+        """Make what tells somebody, once for each id."""
+        return Notification(
+            id=id_,
+            type=type_,
+            channel=self.channel,
+            recipient=self.recipient,
+            subject=bounded(subject, SUBJECT_LIMIT),
+            message=message,
+            severity=Severity.WARNING,
+            created_by="source_sync",
+            created_at=now,
+            updated_at=now,
+        ).accepted(now, self.policy)
+
 
 def alarm_due(state: SourceState, route: AlarmRoute, now: datetime) -> Notification | None:
     """Give the alarm that `state` owes at `now`, if any. The id is the same however often it is made."""
@@ -64,18 +79,8 @@ def alarm_due(state: SourceState, route: AlarmRoute, now: datetime) -> Notificat
     if since is None or state.alarmed_at is not None or now - since < PATIENCE:
         return None
     source = bounded(state.source, _TEXT_LIMIT)
-    return Notification(
-        id=alarm_id(state.source, since),
-        type=ALARM_TYPE,
-        channel=route.channel,
-        recipient=route.recipient,
-        subject=bounded(f"[Tocsin] {source} can't be read", SUBJECT_LIMIT),
-        message=_message(state, source, since),
-        severity=Severity.WARNING,
-        created_by="source_sync",
-        created_at=now,
-        updated_at=now,
-    ).accepted(now, route.policy)
+    subject = f"[Tocsin] {source} can't be read"
+    return route.alarm(alarm_id(state.source, since), ALARM_TYPE, subject, _message(state, source, since), now)
 
 
 def alarm_id(source: str, failing_since: datetime) -> str:

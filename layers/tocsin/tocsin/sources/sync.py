@@ -103,6 +103,8 @@ class Synced:
     failing: list[str] = field(default_factory=list)
     """Sources that could not be read."""
     alarms: int = 0
+    silent: list[str] = field(default_factory=list)
+    """Agents of whose silence somebody was told just now."""
 
 
 async def source_sync(

@@ -4,6 +4,7 @@ An index may be split over partitions, so a page is a merge of the next keys of 
 last row that was looked at, whether that row was wanted or not.
 """
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import merge
@@ -24,6 +25,8 @@ _STRETCH = 100
 _SPREAD = 4
 """Keys that a partition is asked for beyond its share: rows are not spread evenly."""
 
+_SMALL = 4096
+"""Characters of a row that need no closer look: at seven bytes each, a hundred such rows are still no large answer."""
 ANSWER_LIMIT = 4_500_000
 """Bytes at which a page ends: with the last row's, it stays below the 6 MB that Lambda answers with (Lambda quotas)."""
 
@@ -65,14 +68,19 @@ class Reader:
         *,
         bounds: Bounds = (LOWEST, HIGHEST),
         is_forward: bool,
+        leads_to: Callable[[Item], dict[str, Any]] | None = None,
     ) -> None:
-        """Walk `partitions` together, upwards if `is_forward`."""
+        """Walk `partitions` together, upwards if `is_forward`.
+
+        `leads_to` gives the key of the row that an item found stands for; null: the item is the row, or of its index.
+        """
         self._client = client
         self._table = table
         self._index = index
         self._partitions = partitions
         self._bounds = bounds
         self._is_forward = is_forward
+        self._leads_to = leads_to
 
     def keys(self, place: str | None, count: int) -> list[tuple[str, Item]]:
         """Give the next `count` (key, item of the index) behind `place`.
@@ -118,14 +126,28 @@ class Reader:
     def items(self, found: Iterable[tuple[str, Item]]) -> list[tuple[str, Item]]:
         """Read the whole items of what `keys` gave, in order, without those that are gone."""
         pairs = list(found)
-        if self._index.name is None:
+        if self._index.name is None and self._leads_to is None:
             return pairs
-        keys = [{name: item[name] for name in self._index.table_keys} for _, item in pairs]
-        whole = {self._identity(item): item for item in batch_get(self._client, self._table, keys)}
-        return [(key, whole[self._identity(item)]) for key, item in pairs if self._identity(item) in whole]
+        keys = [(place, self._key_behind(item)) for place, item in pairs]
+        rows = batch_get(self._client, self._table, [key for _, key in keys])
+        whole = {self._identity(row): row for row in rows}
+        return [(place, whole[self._identity(key)]) for place, key in keys if self._identity(key) in whole]
+
+    def _key_behind(self, item: Item) -> dict[str, Any]:
+        if self._leads_to is not None:
+            return self._leads_to(item)
+        return {name: item[name] for name in self._index.table_keys}
 
     def _identity(self, item: Item) -> tuple[str, ...]:
         return tuple(item[name]["S"] for name in self._index.table_keys)
+
+
+def weight(item: Item) -> int:
+    """Give the bytes that a row takes in an answer, which Lambda hands on as JSON in JSON: quotes are escaped twice."""
+    texts = "".join(value["S"] for value in item.values() if "S" in value)
+    if len(texts) <= _SMALL:
+        return len(texts)
+    return len(json.dumps(json.dumps(texts, ensure_ascii=False), ensure_ascii=False).encode(errors="replace"))
 
 
 def page(

@@ -4,6 +4,9 @@
 |---------------------------|--------------------|-------------------------------------------------------------------|
 | `certificate#<id>`        | `record`           | the certificate                                                   |
 | `certificate#<id>`        | `mark#<alert id>`  | a recorded decision; the id begins with its cycle                 |
+| `certificate#<id>`        | `version#…`        | a certificate that was there (`versions`)                         |
+| `issuer#<id>`             | `record`           | an issuer, and how many live certificates it has (`issuers`)      |
+| `issuer#<id>#<state>`     | `<expiry>#<id>`    | leads to a certificate of it (`pointers`)                         |
 | `renewal_policy#<id>`     | `record`           | the policy; owners and teams alike                                |
 | `renewal_policy#<id>`     | `references`       | how many refer to it; owners and teams alike                      |
 | `certificate#<id>`        | `renewal#<job id>` | leads to a renewal job; the id begins with its cycle              |
@@ -18,7 +21,7 @@ Indexes, all KEYS_ONLY. `due`: watched certificates by the instant at which the 
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from tocsin.delivery.channel_name import ChannelName
@@ -28,7 +31,7 @@ from tocsin.inventory.audit import Kind
 from tocsin.inventory.certificate import Certificate, Source
 from tocsin.inventory.contacts import Owner, Team
 from tocsin.inventory.occurrences import AwaitedDeployment, CertificateEvent, Occurrence, PendingRenewal, Violation
-from tocsin.inventory.policy import RENEWAL_DEADLINE_HOURS, RenewalPolicy, read_renew_before
+from tocsin.inventory.policy import DEPLOYMENT_GRACE, RENEWAL_DEADLINE_HOURS, RenewalPolicy, read_renew_before
 from tocsin.inventory.thresholds import DEFAULTS, read_threshold
 from tocsin.storage.codec import (
     EPOCH,
@@ -52,6 +55,8 @@ SHARDS = 4
 """Partitions of `due` and of each state in `listed`. An inventory changes slowly; each one costs a query a page."""
 RECORD = "record"
 REFERENCES = "references"
+LIVE, ARCHIVED, REVOKED = "live", "archived", "revoked"
+"""The states that lists of certificates are split by; what was replaced is with what was archived."""
 _AFTER_EVERY_TIME = "~"
 
 _THRESHOLD = Form("S", str, read_threshold)
@@ -152,6 +157,7 @@ CERTIFICATE = Codec(
         Column("due_at", INSTANT),
     ),
 )
+HOURS = Form("N", lambda time: str(time // timedelta(hours=1)), lambda digits: timedelta(hours=int(digits)))
 POLICY = Codec(
     RenewalPolicy,
     (
@@ -165,6 +171,7 @@ POLICY = Codec(
         Column("severities", _SEVERITIES, {}),
         Column("channels", _CHANNELS, {}),
         Column("events", _EVENTS, {}),
+        Column("deployment_grace", HOURS, DEPLOYMENT_GRACE, attribute="deployment_grace_hours"),
         Column("fallbacks", _FALLBACKS, {}),
         Column("renew_before", Form("S", str, read_renew_before)),
         Column("renewal_deadline_hours", NUMBER, RENEWAL_DEADLINE_HOURS),
@@ -214,7 +221,7 @@ def cycle_prefix(expires_at: datetime) -> str:
 
 def certificate_item(certificate: Certificate) -> dict[str, Any]:
     """Write a certificate with its index keys."""
-    state = _state(certificate)
+    state = state_of(certificate)
     shard = shard_of(certificate.id, SHARDS)
     keys = {
         "listed_in": {"S": f"{state}#{shard}"},
@@ -223,11 +230,11 @@ def certificate_item(certificate: Certificate) -> dict[str, Any]:
     return key(Kind.CERTIFICATE, certificate.id) | CERTIFICATE.encode(certificate) | keys | due_keys(certificate)
 
 
-def _state(certificate: Certificate) -> str:
+def state_of(certificate: Certificate) -> str:
     """Name the part of `listed` that it is in."""
     if certificate.revoked_at is not None:
-        return "revoked"
-    return "archived" if certificate.archived_at or certificate.replaced_at else "live"
+        return REVOKED
+    return ARCHIVED if certificate.archived_at or certificate.replaced_at else LIVE
 
 
 def due_keys(certificate: Certificate) -> dict[str, Any]:

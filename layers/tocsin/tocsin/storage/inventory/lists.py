@@ -9,9 +9,12 @@ from tocsin.inventory.certificate import Certificate, CertificateStatus
 from tocsin.inventory.contacts import Owner, Team
 from tocsin.inventory.filters import CertificateFilters, ThresholdsOf
 from tocsin.inventory.policy import RenewalPolicy
+from tocsin.inventory.rules.rule import Rule
 from tocsin.storage.codec import Codec, timestamp
-from tocsin.storage.inventory.items import CERTIFICATE, OWNER, POLICY, SHARDS, TEAM
-from tocsin.storage.paging import LOWEST, Bounds, Index, Page, Reader, Row, every, page
+from tocsin.storage.inventory.items import ARCHIVED, CERTIFICATE, LIVE, OWNER, POLICY, REVOKED, SHARDS, TEAM
+from tocsin.storage.inventory.pointers import issuer_partition, pointed_at
+from tocsin.storage.inventory.rules import RULE
+from tocsin.storage.paging import LOWEST, Bounds, Index, Page, Reader, Row, every, page, weight
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -21,11 +24,12 @@ _BY_OWNER = Index("by_owner", "owner_id", "list_key")
 _BY_TEAM = Index("by_team", "team_id", "list_key")
 _BY_POLICY = Index("by_policy", "policy_id", "list_key")
 _ABOVE_CERTIFICATES = "~"  # sorts after every expiry, and before the other kinds
+_LEADING = Index(None, "pk", "sk")
 _STATES = {
-    CertificateStatus.ARCHIVED: ("archived",),
-    CertificateStatus.REVOKED: ("revoked",),
-    CertificateStatus.REPLACED: ("archived",),
-    None: ("live", "archived", "revoked"),
+    CertificateStatus.ARCHIVED: (ARCHIVED,),
+    CertificateStatus.REVOKED: (REVOKED,),
+    CertificateStatus.REPLACED: (ARCHIVED,),
+    None: (LIVE, ARCHIVED, REVOKED),
 }
 _WHOLE = 100
 
@@ -43,13 +47,15 @@ class InventoryLists:
     ) -> Page[Certificate]:
         """Give up to `limit` certificates behind the key `after`, by expiry. Status is that at `now`."""
         index, partitions = _way(filters)
+        leads_to = pointed_at if index is _LEADING else None
         bounds = _bounds(filters, now)
         return page(
-            Reader(self._client, self._table, index, partitions, bounds=bounds, is_forward=True),
+            Reader(self._client, self._table, index, partitions, bounds=bounds, is_forward=True, leads_to=leads_to),
             CERTIFICATE.salvage,
             lambda certificate: filters.match(certificate, now, thresholds_of),
             limit,
             after,
+            weigh=weight,
         )
 
     def every_certificate(self, filters: CertificateFilters, now: datetime) -> Iterator[Certificate]:
@@ -68,6 +74,10 @@ class InventoryLists:
         """Give up to `limit` teams behind the key `after`, by creation."""
         return self._all(Kind.TEAM, TEAM, limit, after)
 
+    def rules(self, limit: int, after: str | None) -> Page[Rule]:
+        """Give up to `limit` rules behind the key `after`, by creation."""
+        return self._all(Kind.RULE, RULE, limit, after)
+
     def _all(self, kind: Kind, codec: Codec[Row], limit: int, after: str | None) -> Page[Row]:
         reader = Reader(self._client, self._table, _LISTED, (str(kind),), is_forward=True)
         return page(reader, codec.salvage, _anything, limit, after)
@@ -83,7 +93,9 @@ def _way(filters: CertificateFilters) -> tuple[Index, tuple[str, ...]]:
     for id_, index in narrowed:
         if id_ is not None:
             return index, (id_,)
-    states = _STATES.get(filters.status, ("live",))
+    states = _STATES.get(filters.status, (LIVE,))
+    if filters.issuer_id is not None:
+        return _LEADING, tuple(issuer_partition(filters.issuer_id, state) for state in states)
     return _LISTED, tuple(f"{state}#{shard}" for state in states for shard in range(SHARDS))
 
 

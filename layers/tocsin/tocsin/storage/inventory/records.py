@@ -8,7 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from tocsin.errors import ConflictError, InUseError, MalformedRowError, NotFoundError, PreconditionFailedError
+from tocsin.errors import (
+    ConflictError,
+    InUseError,
+    MalformedRowError,
+    NotFoundError,
+    PreconditionFailedError,
+    TocsinError,
+)
 from tocsin.inventory.audit import AuditEvent, Kind
 from tocsin.inventory.lookup import Found
 from tocsin.inventory.versioned import Versioned
@@ -84,8 +91,8 @@ class Records(Generic[Thing]):
             self._commit(
                 {"Put": put}, *counting(self._table, frozenset(), references), *self._further(None, thing), event=event
             )
-        except RefusedError:
-            raise ConflictError(f"{self._layout.kind} {thing.id} exists") from None
+        except RefusedError as refused:
+            raise self._refusal(thing, refused) from None
         return thing
 
     def update(self, before: Thing, after: Thing, event: AuditEvent) -> Thing:
@@ -140,6 +147,10 @@ class Records(Generic[Thing]):
 
     def _commit(self, *actions: Mapping[str, Any], event: AuditEvent) -> None:
         commit(self._client, [*actions, self._audit.appending(event)])
+
+    def _refusal(self, thing: Thing, _refused: RefusedError) -> TocsinError:
+        """Say why a new one was not written."""
+        return ConflictError(f"{self._layout.kind} {thing.id} exists")
 
     def _further(self, _before: Thing | None, _after: Thing | None) -> list[dict[str, Any]]:
         """Give what else must be written with a thing; a null `after`: it is deleted."""

@@ -8,12 +8,14 @@ from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from tocsin.expiry.stores import ChangedPolicy, DueCertificate, LeftOver
+from tocsin.expiry.stores import ChangedPolicy, ChangedRules, DueCertificate, LeftOver
 from tocsin.inventory.audit import Kind
 from tocsin.inventory.certificate import Certificate
 from tocsin.inventory.policy import RenewalPolicy
+from tocsin.inventory.rules.rule import Rule
 from tocsin.storage.codec import Item, from_timestamp, shard_of, sort_key, timestamp
 from tocsin.storage.inventory.endings import WORK, ended_cycle, is_ending
+from tocsin.storage.inventory.indexing import SORT_KEY, indexing_of
 from tocsin.storage.inventory.items import SHARDS, id_of, key
 from tocsin.storage.paging import LOWEST, Index, Reader
 
@@ -24,6 +26,8 @@ _DUE = Index("due", "due_shard", "due_key")
 _SHARDS = tuple(map(str, range(SHARDS)))
 _BY_POLICY = Index("by_policy", "policy_id", "list_key")
 _ABOVE_CERTIFICATES = "~"
+_LISTED = Index("listed", "listed_in", "list_key")
+_LIVE = tuple(f"live#{shard}" for shard in _SHARDS)
 _POSITION = {"pk": WORK, "sk": {"S": "position"}}
 
 
@@ -31,6 +35,16 @@ def looking_anew(table: str, policy: RenewalPolicy) -> dict[str, Any]:
     """Give the action that has the certificates of `policy` looked at anew, from the first one on."""
     item = {"pk": WORK, "sk": {"S": f"policy#{policy.id}"}, "changed_at": {"S": timestamp(policy.updated_at)}}
     return {"Put": {"TableName": table, "Item": item}}
+
+
+RULES: Any = {"pk": WORK, "sk": {"S": "rules"}}
+"""The key of the work that rules leave which changed: one for all of them, since all are gone through together."""
+
+
+def judging_anew(table: str, rule: Rule, *, is_gone: bool = False) -> dict[str, Any]:
+    """Give the action that has all certificates held against the rules anew, from the first one on."""
+    change = f"{rule.id}#{'gone' if is_gone else rule.version}"
+    return {"Put": {"TableName": table, "Item": {**RULES, "change": {"S": change}}}}
 
 
 class Watchlist:
@@ -84,8 +98,11 @@ class Watchlist:
         )
         items: dict[str, Item] = {item["sk"]["S"]: item for item in answer["Items"]}
         position = items.pop(_POSITION["sk"]["S"], {}).get("last_key", {}).get("S")
+        indexing = indexing_of(items.pop(SORT_KEY, None))
         ended = [items.pop(name) for name in list(items) if is_ending(name)]
-        return LeftOver(position, tuple(map(_changed_policy, items.values())), tuple(map(ended_cycle, ended)))
+        rules = _changed_rules(items.pop(RULES["sk"]["S"], None))
+        changed = tuple(map(_changed_policy, items.values()))
+        return LeftOver(position, changed, tuple(map(ended_cycle, ended)), rules, indexing)
 
     def certificates_of(self, changed: ChangedPolicy, limit: int) -> list[tuple[str, str]]:
         """Give (key, id) of the next `limit` certificates that name the policy."""
@@ -113,6 +130,33 @@ class Watchlist:
             self._client.delete_item(TableName=self._table, Key=_POSITION)
         else:
             self._client.put_item(TableName=self._table, Item={**_POSITION, "last_key": {"S": after}})
+
+    def watched(self, after: str | None, limit: int) -> list[tuple[str, str]]:
+        """Give (key, id) of the next `limit` certificates that are watched, behind the key `after`, by expiry."""
+        bounds = (LOWEST, _ABOVE_CERTIFICATES)
+        reader = Reader(self._client, self._table, _LISTED, _LIVE, bounds=bounds, is_forward=True)
+        return [(place, id_of(item)) for place, item in reader.keys(after, limit)]
+
+    def go_on_with_rules(self, changed: ChangedRules, after: str) -> None:
+        """Remember how far the certificates are held against the rules, unless those changed again."""
+        with suppress(self._client.exceptions.ConditionalCheckFailedException):
+            self._client.update_item(
+                TableName=self._table,
+                Key=RULES,
+                UpdateExpression="SET last_key = :after",
+                ConditionExpression="change = :change",
+                ExpressionAttributeValues={":change": {"S": changed.change}, ":after": {"S": after}},
+            )
+
+    def finish_rules(self, changed: ChangedRules) -> None:
+        """Forget that they changed, unless they changed again."""
+        with suppress(self._client.exceptions.ConditionalCheckFailedException):
+            self._client.delete_item(
+                TableName=self._table,
+                Key=RULES,
+                ConditionExpression="change = :change",
+                ExpressionAttributeValues={":change": {"S": changed.change}},
+            )
 
     def _updated(self, certificate_id: str, update: str, guard: str, values: dict[str, Any]) -> bool:
         try:
@@ -148,6 +192,10 @@ def _due_values(certificate_id: str, at: datetime) -> dict[str, Any]:
         ":key": {"S": sort_key(at, certificate_id)},
         ":at": {"S": timestamp(at)},
     }
+
+
+def _changed_rules(item: Item | None) -> ChangedRules | None:
+    return None if item is None else ChangedRules(item["change"]["S"], item.get("last_key", {}).get("S"))
 
 
 def _changed_policy(item: Item) -> ChangedPolicy:

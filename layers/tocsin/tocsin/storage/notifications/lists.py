@@ -4,7 +4,6 @@ Keys are unique and never change while a row is in the index, so a place in a li
 neither repeat nor hide others.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,17 +11,15 @@ from typing import TYPE_CHECKING
 
 from tocsin.delivery.filters import Filters
 from tocsin.delivery.notification import Notification, Status
-from tocsin.storage.codec import Item, time_of, timestamp
+from tocsin.storage.codec import time_of, timestamp
 from tocsin.storage.notifications.item import SHARDS, salvage
-from tocsin.storage.paging import HIGHEST, LOWEST, Bounds, Index, Page, Reader, page
+from tocsin.storage.paging import HIGHEST, LOWEST, Bounds, Index, Page, Reader, page, weight
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _BY_CREATED = Index("by_created", "created_shard", "created_key", ("id",))
 _DEAD = Index("dead", "dead_shard", "died_key", ("id",))
-_SMALL = 4096
-"""Characters of a row that need no closer look: at seven bytes each, a hundred such rows are still no large answer."""
 _STRETCH = 100
 """Rows that are read in one call."""
 _SHARDS = tuple(map(str, range(SHARDS)))
@@ -49,7 +46,7 @@ class NotificationLists:
         """Give up to `limit` rows behind the key `after`."""
         index, bounds = (_DEAD, (LOWEST, HIGHEST)) if filters.status is Status.DEAD else (_BY_CREATED, _bounds(filters))
         reader = Reader(self._client, self._name, index, _SHARDS, bounds=bounds, is_forward=False)
-        return page(reader, salvage, filters.match, limit, after, weigh=_weight)
+        return page(reader, salvage, filters.match, limit, after, weigh=weight)
 
     def oldest_death(self) -> datetime | None:
         """Say since when the oldest dead letter has been dead; null: there is none."""
@@ -98,14 +95,6 @@ class NotificationLists:
 def _behind(at: datetime) -> str:
     """Give a key behind all of this instant."""
     return f"{timestamp(at)}~"
-
-
-def _weight(item: Item) -> int:
-    """Give the bytes that a row takes in an answer, which Lambda hands on as JSON in JSON: quotes are escaped twice."""
-    texts = "".join(value["S"] for value in item.values() if "S" in value)
-    if len(texts) <= _SMALL:
-        return len(texts)
-    return len(json.dumps(json.dumps(texts, ensure_ascii=False), ensure_ascii=False).encode(errors="replace"))
 
 
 def _bounds(filters: Filters) -> Bounds:
