@@ -20,19 +20,25 @@ from tests.support.engine import Clock
 from tests.support.functions import Answer, Context, call, environment, forget_wiring
 from tests.support.interruptions import KilledError
 from tests.support.inventory import T0
-from tests.support.inventory_api import CERTIFICATES, IMPORT, an_id_in, delete, put, read, text_of
+from tests.support.inventory_api import API, CERTIFICATES, IMPORT, POLICIES, an_id_in, delete, put, read, text_of
 from tests.support.inventory_store import TABLES
-from tests.support.ninety_days import RULES, Held, Hour, Row, Shown, Told
+from tests.support.ninety_days import (
+    MAXIMUM_LIFETIME,
+    RENEWAL_DEADLINE_HOURS,
+    RULES,
+    Held,
+    Hour,
+    Row,
+    Shown,
+    Told,
+)
 from tests.support.rows import ACCEPTED, settled
-from tocsin.bootstrap import inventory, resources, sources
+from tocsin.bootstrap import delivery, inventory, resources, sources
 from tocsin.delivery.notification import Notification
 from tocsin.delivery.send import NoLongerTrue, Retold
 from tocsin.delivery.store import Change
 from tocsin.expiry.alert import ALERT_TYPE, CYCLE_LENGTH, cycle_of
-from tocsin.expiry.still_true import reviewer
-from tocsin.inventory.audit import Action, Kind, event
 from tocsin.inventory.certificate import Source, source_id
-from tocsin.inventory.policy import parse_policy
 from tocsin.sources import acm
 from tocsin.sources.account import AccountRead
 from tocsin.sources.endpoint import Endpoint
@@ -183,6 +189,8 @@ class Days:
     rows: list[Row]
     clock: Clock
     trouble: Trouble
+    policies: dict[str, str] = field(default_factory=dict)
+    """Ids by the names of RULES."""
     ids: dict[str, str] = field(default_factory=dict)
     """Ids of rows that the API made."""
     names: dict[str, str] = field(default_factory=dict)
@@ -200,14 +208,20 @@ class Days:
     tables: Mapping[str, str] = field(default_factory=dict)
 
     def begin(self) -> None:
-        """Store the policies."""
+        """Store the policies, and a rule of all certificates."""
         for name, rule in RULES.items():
             if name:
-                said = [int(one) if one.isdigit() else one for one in rule.thresholds]
-                silent = dict.fromkeys(rule.silent)
-                policy = parse_policy(name, name, T0, thresholds=said, channels=rule.channels, events=silent)
-                made = event(Action.POLICY_CREATED, Kind.POLICY.resource(name), "a test", T0)
-                inventory.records().policies.create(policy, made)
+                self.policies[name] = an_id_in(
+                    POLICIES,
+                    name=name,
+                    alert_thresholds_days=[int(one) if one.isdigit() else one for one in rule.thresholds],
+                    channels={severity: [*named] for severity, named in rule.channels.items()},
+                    events=dict.fromkeys(rule.silent),
+                    renew_before=rule.renew_before or None,
+                    renewal_deadline_hours=RENEWAL_DEADLINE_HOURS,
+                )
+        lifetime = {"days": MAXIMUM_LIFETIME}
+        _accepted(call("POST", f"{API}/policies", {"name": "short", "type": "MaximumLifetime", "config": lifetime}))
         for row in self.rows:
             for shown in filter(None, row.changes.values()):
                 self.cycles[row.ref, cycle_of(shown.expires_at)] = shown.expires_at
@@ -222,7 +236,8 @@ class Days:
                 self._report(hour.number)
                 self._sync()
                 self._choose(hour.number)
-                self._tick("check", lambda: inventory.run_expiry_check(self._context()), 10)
+                for minute in (10, 16):  # twice: a schedule may fire again
+                    self._tick("check", lambda: inventory.run_expiry_check(self._context()), minute)
             if hour.posted:
                 self.clock.now = hour.at + timedelta(minutes=25)
                 self._post()
@@ -304,7 +319,7 @@ class Days:
         return {
             "common_name": f"{row.ref}.example.com",
             "serial": f"{shown.serial:x}",
-            "policy_id": row.rule or None,
+            "policy_id": self.policies.get(row.rule),
             **{name: text_of(one) for name, one in at.items() if one is not None},
         }
 
@@ -315,7 +330,7 @@ class Days:
             if id_ not in self.names and row.at(hour) is not None:
                 self.names[id_] = row.ref
                 if row.rule and row.source is not Source.IMPORT:
-                    self._change(id_, policy_id=row.rule)
+                    self._change(id_, policy_id=self.policies[row.rule])
 
     def _id(self, row: Row) -> str:
         if row.source is Source.API:
@@ -342,7 +357,7 @@ class Days:
 
     def _import(self, row: Row, shown: Shown) -> None:
         pem = a_pem(row.ref, shown.serial, shown.not_before, shown.expires_at)
-        answer = call("POST", IMPORT, {"pem": pem, "policy_id": row.rule or None})
+        answer = call("POST", IMPORT, {"pem": pem, "policy_id": self.policies.get(row.rule)})
         _accepted(answer)
         self.ids[row.ref] = answer.json["items"][0]["certificate"]["id"]
 
@@ -388,7 +403,7 @@ class Days:
         """Send what is owed, as the sweep does: each alert is asked for once more whether it is true."""
         states = ({"S": "pending"}, {"S": "failed"})
         rows = [decode(item) for item in self._items("Notifications") if item.get("status") in states]
-        verdicts = reviewer(resources.alerts(), self.clock)(rows)
+        verdicts = delivery.review(rows)
         for row in rows:
             verdict = verdicts.get(row.id)
             if isinstance(verdict, NoLongerTrue):

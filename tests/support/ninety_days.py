@@ -47,20 +47,28 @@ class Rule:
     """By severity; the others go by e-mail."""
     silent: frozenset[str] = frozenset()
     """Events of which nobody wants to hear."""
+    renew_before: str = ""
+    """When somebody is asked to renew; empty: never."""
 
     def channels_of(self, about: str) -> tuple[str, ...]:
+        if about == "RenewalRequested":
+            return ("EventBridge",)
         return self.channels.get(_SEVERITY.get(about, "informational"), ("Email",))
 
 
 _SEVERITY = {
-    **dict.fromkeys(("7", "14", "10%"), "warning"),
+    **dict.fromkeys(("7", "14", "10%", "PolicyViolation"), "warning"),
     **dict.fromkeys(("0", "RenewalFailure", "Revocation", "DeploymentFailure"), "critical"),
 }
 """Contract 4.8: the others are informational."""
+RENEWAL_DEADLINE_HOURS = 48
+MAXIMUM_LIFETIME = 300
+"""Days: what a rule says of all certificates. Those of 398 violate it."""
 RULES = {
     "": Rule(),
     "percent": Rule(("25%", "10%", "0")),
     "loud": Rule(channels={"critical": ("Email", "Slack")}),
+    "renewing": Rule(renew_before="25%"),
     "quiet": Rule(channels={"warning": ()}, silent=frozenset({"RenewalSuccess"})),
 }
 """By the name of the policy; without one: the defaults."""
@@ -177,6 +185,10 @@ class _Life:
     watched_since: datetime = T0
     happened: set[str] = field(default_factory=set)
     """Events of this cycle."""
+    asked: dict[datetime, datetime] = field(default_factory=dict)
+    """When somebody was asked to renew, by cycle."""
+    renewed: set[datetime] = field(default_factory=set)
+    """Cycles that a later one followed."""
     owed: dict[tuple[str, datetime, str], None] = field(default_factory=dict)
     settled: set[tuple[str, datetime, str]] = field(default_factory=set)
     """Sent; or silent because something more urgent stood for it."""
@@ -204,6 +216,7 @@ class _Life:
             self.watched_since = now
         if before is not None and before.expires_at != shown.expires_at:
             self.happened, self.before = set(), before
+            self.renewed |= {before.expires_at} if shown.expires_at > before.expires_at else set()
         self.happened |= _events(before, shown)
         self.owed = {key: None for key in self.owed if self._is_true(key[0], key[1], shown)}
 
@@ -250,11 +263,25 @@ class _Life:
             return
         is_secret = self.row.source is Source.SECRETS_MANAGER
         rule = OF_SECRETS if is_secret and not self.row.rule else RULES[self.row.rule]
+        if rule.renew_before and self.known.is_watched:
+            self._ask(rule, self.known, now)
+        if self.known.expires_at - self.known.not_before > MAXIMUM_LIFETIME * DAY:
+            self.happened |= {"PolicyViolation"} if self.known.is_watched else set()
         for event in sorted(self.happened - rule.silent):
             if self._is_true(event, self.known.expires_at, self.known):
                 self._owe(event, rule)
         if self.known.is_watched:
             self._cross(rule, self.known, now)
+
+    def _ask(self, rule: Rule, shown: Shown, now: datetime) -> None:
+        """Issue 10: once in a cycle somebody is asked to renew; what no source has seen by the deadline has failed."""
+        asked_at = self.asked.get(shown.expires_at)
+        if asked_at is None and shown.expires_at - _before_expiry(rule.renew_before, shown) <= now:
+            self.asked[shown.expires_at] = now
+            self._owe("RenewalRequested", rule)
+        elif asked_at is not None and shown.expires_at not in self.renewed:
+            late = now >= asked_at + RENEWAL_DEADLINE_HOURS * HOUR
+            self.happened |= {"RenewalFailure"} if late else set()
 
     def _cross(self, rule: Rule, shown: Shown, now: datetime) -> None:
         """Contract 4.2 to 4.4: once for each threshold; of those that were crossed before, the most urgent only."""
@@ -357,9 +384,9 @@ class Maker:
         row.is_acme = source is Source.ACM and number % (2 * len(_SOURCES)) >= len(_SOURCES)
         if row.is_acme:
             self._stay_in_use(row)
-        elif source is Source.ACM:
+        elif source is Source.ACM and row.rule != "renewing":
             self._troubles(row)
-        if not row.is_acme:
+        if not row.is_acme and row.rule != "renewing":
             self._operator(row)
         self.rows += [row, *row.older]
         if source is not Source.TLS:
@@ -388,7 +415,7 @@ class Maker:
 
     def _minutes(self) -> timedelta:
         """Within the hour, but not while Tocsin runs, and so that no tenth of a validity ends then."""
-        return timedelta(minutes=self.dice.randrange(40, 46))
+        return timedelta(minutes=self.dice.randrange(46, 48))
 
     def _stay_in_use(self, row: Row) -> None:
         """Let load balancers use some certificates for a while after another one was issued for the same."""
