@@ -85,6 +85,8 @@ class CertificateOut(Shown):
     replaced_by: str | None
     awaited: AwaitedOut | None
     renewal: PendingRenewalOut | None
+    suggested_renewal_at: datetime | None
+    explanation_url: str
     violations: list[ViolationOut]
     """The rules that it violates, as the last check saw it."""
     created_at: datetime
