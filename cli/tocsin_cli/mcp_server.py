@@ -266,6 +266,7 @@ class Reading:
         key_size_below: Bits | None = None,
         issuer_id: Named | None = None,
         source: CertificateSource | None = None,
+        in_use: Annotated[bool | None, Field(description="Whether a service of AWS uses it, as ACM knows it.")] = None,
         limit: Limit = 20,
         cursor: Cursor | None = None,
     ) -> answers.Certificates:
@@ -286,6 +287,7 @@ class Reading:
             key_size_below=key_size_below,
             issuer_id=issuer_id,
             source=source,
+            in_use=in_use,
             limit=limit,
         )
         return _answer(answers.Certificates, {**found, "items": [_short(one) for one in found["items"]]})

@@ -1,9 +1,11 @@
 """The wiring of the inventory, and of the expiry check."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache, partial
-from typing import TYPE_CHECKING
+from threading import Lock
+from typing import TYPE_CHECKING, TypeVar
 
 from tocsin.bootstrap import resources
 from tocsin.delivery.notification import Notification
@@ -32,6 +34,7 @@ from tocsin.storage.lease import Lease
 if TYPE_CHECKING:
     from tocsin.expiry.explanation import Explanation
 
+Heard = TypeVar("Heard")
 _MARKS = 100
 """Decisions that an explanation goes back: several cycles of most policies."""
 _LOOKS = 8
@@ -70,11 +73,22 @@ def lifecycle() -> Lifecycle:
         records().certificates,
         resources.alerts(),
         resources.table(),
-        partial(resources.recorder().observe, Event.SETTLED),
+        in_turn(partial(resources.recorder().observe, Event.SETTLED)),
         EndingTable(resources.dynamodb(), settings.inventory_table),
         settings.delivery,
-        resources.recorder().created,
+        in_turn(resources.recorder().created),
     )
+
+
+def in_turn(hear: Callable[[Heard], None]) -> Callable[[Heard], None]:
+    """Let one thread be heard at a time: a check looks at several certificates at once, and counting is for one."""
+    turn = Lock()
+
+    def heard(what: Heard) -> None:
+        with turn:
+            hear(what)
+
+    return heard
 
 
 @cache
