@@ -206,6 +206,25 @@ def test_a_stack_has_so_many_rules_and_no_more(store: Store) -> None:
     assert len(store.inventory.rules.every().things) == RULES_LIMIT
 
 
+def test_violations_that_there_is_nobody_to_tell_of_are_tried_once_a_day(store: Store) -> None:
+    """Else a rule that demands owners would have the whole inventory looked at by each check."""
+    owners = a_rule("RequiredMetadata", {"owner": True}, id_="owned")
+    store.add_rule(owners)
+    store.add(a_certificate(id="c0"))
+    assert store.checked().counts[Seen.NO_RECIPIENT] == 1
+    assert store.violating("owned") == ["c0"]
+    looks = []
+    for _ in range(24):
+        store.now += HOUR
+        looks.append(store.checked().counts[Seen.LOOKED_AT])
+    assert looks == [0] * 23 + [1]
+    store.change_rule(a_rule("RequiredMetadata", {"tags": ["x"]}, id_="owned"))
+    store.add_owner()
+    store.change(a_certificate(id="c0"), owner_id="o1")
+    store.checked()
+    assert [row.recipient for row in told(store)] == ["ada@example.com"]
+
+
 def test_a_rule_that_cannot_be_read_leaves_what_was_found(store: Store) -> None:
     fill(store, OWNED, count=1)
     store.now += HOUR
