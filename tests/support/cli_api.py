@@ -4,7 +4,7 @@ import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -51,6 +51,7 @@ class Asked:
     body: Any
     pairs: tuple[tuple[str, str], ...] = ()
     """The whole query: of what is said twice `query` has the last."""
+    if_match: str | None = None
 
     @property
     def line(self) -> str:
@@ -111,7 +112,8 @@ def recorded_api() -> Iterator[RecordedApi]:
             raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             path = url.path.removeprefix("/live/api/v1")
             pairs = tuple(parse_qsl(url.query))
-            api.asked.append(Asked(self.command, path, dict(pairs), json.loads(raw) if raw else None, pairs))
+            asked = Asked(self.command, path, dict(pairs), json.loads(raw) if raw else None, pairs)
+            api.asked.append(replace(asked, if_match=self.headers.get("If-Match")))
             status, said = api.next_answer(f"{self.command} {path}")
             body = json.dumps(said).encode()
             self.send_response(status)

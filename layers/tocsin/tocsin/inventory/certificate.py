@@ -280,17 +280,20 @@ def _judged_part(certificate: Certificate) -> tuple[object, ...]:
 
 
 def _occurred(before: Certificate, after: Certificate, now: datetime) -> Iterable[Occurrence]:
-    """Say what a change of a certificate is, beside a change."""
+    """Say what a change of a certificate is, beside a change.
+
+    That its renewal failed is so from the first sight of it on, whoever saw it: an earlier release, or nobody while it
+    was archived. It is noted once in a cycle.
+    """
     if after.archived_at is not None or after.replaced_at is not None:
         return
     if after.expires_at > before.expires_at:
         detail = f"The one before expires at {written(before.expires_at)}.{_of_job(before)}"
         yield Occurrence(CertificateEvent.RENEWAL_SUCCESS, after.expires_at, now, detail)
-    if after.revoked_at is not None and before.revoked_at is None:
+    if after.revoked_at is not None and (before.revoked_at is None or before.archived_at is not None):
         yield Occurrence(CertificateEvent.REVOCATION, after.expires_at, now)
-    failed = _failed_renewal(after, now)
-    if failed is not None and (after.renewal_status != before.renewal_status or before.indexed < INDEXED):
-        yield failed  # an earlier release told nobody
+    if (failed := _failed_renewal(after, now)) is not None:
+        yield failed
 
 
 def _of_job(certificate: Certificate) -> str:
