@@ -75,7 +75,6 @@ PARAMETERS: dict[str, str] = {
     "created_before": "Created before this time.",
     "expires_after": "Expires at or after this time.",
     "expires_before": "Expires before this time.",
-    "in_use": "Whether a service of AWS uses it, where its source knows that (ACM).",
     "owner_id": "Equal to this.",
     "team_id": "Equal to this.",
     "policy_id": "Equal to this.",

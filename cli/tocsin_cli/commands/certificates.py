@@ -112,6 +112,7 @@ def show(api: Api, /, *, certificate: str, as_json: bool) -> None:
             ("In use by", ", ".join(found.get("in_use_by", ()))),
             ("Renewal", found["renewal_status"]),
             ("Renewal job", (found.get("renewal") or {}).get("job_id")),
+            *(("Violates", f"{one['rule']}: {one['detail']}") for one in found.get("violations", ())),
             ("Archived", told(found["archived_at"], at)),
             ("Revoked", told(found["revoked_at"], at)),
             ("Replaced", told(found.get("replaced_at"), at)),

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -106,6 +107,68 @@ def test_a_certificate_is_found_by_its_name(api: RecordedApi) -> None:
     }
     lines = api.run("explain", "Shop.Example.com").stdout.splitlines()
     assert lines == ["Status\tExpiring", "Policy\tshops", "In short\tNobody was alerted.", "Problem\towner x unknown"]
+
+
+def test_what_happened_is_explained_and_what_is_awaited(api: RecordedApi) -> None:
+    """Contract 4.10 [T]."""
+    event: dict[str, Any] = {
+        "event": "RenewalFailure",
+        "subject": "",
+        "at": "2026-03-01T12:00:00Z",
+        "severity": "critical",
+    }
+    untold: dict[str, Any] = event | {
+        "event": "RenewalSuccess",
+        "severity": None,
+        "told_by": [],
+        "detail": "",
+        "reason": "nobody is",
+    }
+    awaited = {
+        "identity": "abc@1780000000",
+        "origin": "certificate/x",
+        "since": "2026-03-01T12:00:00Z",
+        "until": "2026-03-01T18:00:00Z",
+        "failed_at": None,
+    }
+    said: dict[str, Any] = {
+        "status": "Active",
+        "policy": "shops",
+        "summary": "1 alert.",
+        "problems": [],
+        "next": None,
+        "findings": [],
+    }
+    told: dict[str, Any] = {
+        "notification_id": OTHER,
+        "about": "RenewalFailure",
+        "threshold": None,
+        "raised_at": event["at"],
+    }
+    told |= {"severity": "critical", "channel": "Email", "arrived": True, "fate": "it was"}
+    said |= {"told": [told], "happened": [event | {"told_by": [OTHER], "detail": "CAA.", "reason": ""}, untold]}
+    api.answers |= {f"GET /certificates/{ID}": CERTIFICATE, f"GET /certificates/{ID}/explain": said}
+    api.answers[f"GET /certificates/{ID}/explain"] = said | {"awaited": awaited}
+    lines = [line for line in api.run("explain", ID).stdout.splitlines() if "\t" in line]
+    assert "Awaits\tthe certificate abc@1780000000, which certificate/x has: it is to be served by" in lines[3]
+    assert lines[4:] == [
+        "RenewalFailure\t2026-03-01T12:00:00Z\tcritical\tyes\tCAA",
+        "RenewalSuccess\t2026-03-01T12:00:00Z\t\tno\tnobody is",
+        f"{OTHER}\t2026-03-01T12:00:00Z\tRenewalFailure\tcritical\tEmail\tyes\tit was",
+    ]
+    late = api.answers[f"GET /certificates/{ID}/explain"]
+    late["awaited"]["failed_at"] = "2026-03-01T18:00:00Z"
+    assert "it was to be served by" in api.run("explain", ID).stdout
+
+
+def test_a_policys_events_are_shown(api: RecordedApi) -> None:
+    """A stack of an earlier release has none."""
+    events = {"RenewalSuccess": None, "Revocation": "critical"}
+    api.answers[f"GET /renewal-policies/{ID}"] = POLICY | {"events": events, "deployment_grace_hours": 48}
+    lines = api.run("policies", "show", ID).stdout.splitlines()
+    assert "RenewalSuccess\tnobody is told" in lines
+    assert "Revocation\tcritical" in lines
+    assert "A server has\t48 hours for a renewed certificate" in lines
 
 
 def test_a_name_of_several_certificates_is_refused_with_their_ids(api: RecordedApi) -> None:
