@@ -78,6 +78,7 @@ PARAMETERS: dict[str, str] = {
     "owner_id": "Equal to this.",
     "team_id": "Equal to this.",
     "policy_id": "Equal to this.",
+    "in_use": "Whether a service of AWS uses it, where its source knows that (ACM).",
     "violating": "True: those that violate a rule. False: all others.",
     "environment": "Equal to this.",
     "tag": "A tag, `key:value`, or its key alone. It may be repeated: all of them must hold.",
