@@ -29,10 +29,8 @@ from tocsin.inventory.audit import Action, AuditEvent, Kind, event
 from tocsin.inventory.certificate import Certificate
 from tocsin.inventory.lookup import Resolved
 from tocsin.inventory.occurrences import CertificateEvent, Occurrence
-from tocsin.inventory.policy import RenewalPolicy
+from tocsin.inventory.policy import RenewalPolicy, Suggestion
 from tocsin.text import written
-
-_POLICY_ASKS = "its policy asks for it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +113,8 @@ class Renewals:
     policy: DeliveryPolicy
     created: Callable[[Notification], None] = lambda _row: None
     """Hears of each hand-off."""
+    enlist: Callable[[Certificate, datetime], Certificate] = lambda certificate, _now: certificate
+    """Has a certificate's authority asked when to renew it."""
 
     # ── People and programs ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -191,6 +191,8 @@ class Renewals:
         certificate = self._settled(certificate, now)
         if _why_not(certificate):
             return certificate
+        if policy.renew_before is Suggestion.ARI and certificate.ari_id and certificate.suggestion_until is None:
+            certificate = self.enlist(certificate, now)
         if certificate.renewal is not None:
             look_at = certificate.renewal.look_at
             return certificate if look_at is None or look_at > now else self._attended(certificate, now)
@@ -229,7 +231,7 @@ class Renewals:
         known = self._known(certificate)
         if known is not None and not (known.state is RenewalState.CANCELLED and known.finished_by == ACTOR):
             return self._note(certificate, replace(certificate, renewal=known.pending), now)
-        deed = Deed(ACTOR, now, _POLICY_ASKS)
+        deed = Deed(ACTOR, now, _why_now(certificate, policy))
         return self._hand_off(certificate, known, _asked(certificate, known, deed, deadline_of(policy, now)), deed)
 
     # ── Steps ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -301,6 +303,14 @@ def _why_not(certificate: Certificate) -> str:
     if certificate.archived_at is not None:
         return "the certificate is archived"
     return f"the certificate is replaced by {certificate.replaced_by}" if certificate.replaced_at is not None else ""
+
+
+def _why_now(certificate: Certificate, policy: RenewalPolicy) -> str:
+    """Say why the check asks for a renewal."""
+    if policy.renew_before is not Suggestion.ARI or certificate.suggested_renewal_at is None:
+        return "its policy asks for it"
+    more = f": {certificate.explanation_url}" if certificate.explanation_url else ""
+    return f"its authority suggests it{more}"
 
 
 def _asked(certificate: Certificate, known: RenewalJob | None, deed: Deed, deadline: datetime) -> RenewalJob:
