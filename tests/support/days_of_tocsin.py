@@ -397,7 +397,8 @@ class Days:
             name = f"{source}:us-east-1"
             yield Account(name, lambda _visit, source=source: AccountRead(f"{source}", self._seen_of(source)))  # type: ignore[misc]  # bound at once
         held = {one.arn: one for row in self.rows for one in row.held(self.now.number)}
-        yield Account("acm:us-east-1", partial(acm.read_account, FakeAcm(held)))
+        client: Any = FakeAcm(held)
+        yield Account("acm:us-east-1", partial(acm.read_account, client))
 
     def _post(self) -> None:
         """Send what is owed, as the sweep does: each alert is asked for once more whether it is true."""

@@ -357,8 +357,10 @@ def _before_expiry(threshold: str, shown: Shown) -> timedelta:
     return int(threshold) * DAY
 
 
-_SOURCES = (Source.ACM, Source.IMPORT, Source.API, Source.AGENT, Source.TLS, Source.ACM)
-_SOURCES += (Source.IAM, Source.DOMAIN, Source.ACM_PCA, Source.SECRETS_MANAGER)
+_SOURCES = (
+    *(Source.ACM, Source.IMPORT, Source.API, Source.AGENT, Source.TLS, Source.ACM),
+    *(Source.IAM, Source.DOMAIN, Source.ACM_PCA, Source.SECRETS_MANAGER),
+)
 _ARN = "arn:aws:acm:us-east-1:123456789012:certificate/"
 
 
