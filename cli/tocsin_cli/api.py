@@ -63,6 +63,10 @@ class Api:
         """Do what is at `path` below /api/v1. Raises ApiError."""
         return self.call("POST", path, body=body)
 
+    def delete(self, path: str, version: int) -> None:
+        """Delete what is at `path` below /api/v1, if this is still its version. Raises ApiError."""
+        self.call("DELETE", path, if_match=f'"{version}"')
+
     def pages(self, path: str, **query: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - values of a query
         """Give all items of a list, page after page; a page may be empty and still have a next one."""
         cursor: str | None = None
@@ -79,6 +83,7 @@ class Api:
         *,
         query: Mapping[str, Any] | None = None,
         body: Mapping[str, Any] | None = None,
+        if_match: str | None = None,
     ) -> Any:  # noqa: ANN401 - JSON is what it is
         """Send one signed request; raise ApiError for what is no 2xx, and where nothing answers.
 
@@ -92,14 +97,15 @@ class Api:
         ]
         url = f"{self.connection.api_url}/api/v1{path}" + (f"?{urlencode(asked, quote_via=quote)}" if asked else "")
         data = None if body is None else json.dumps(body).encode()
+        headers = {"If-Match": if_match} if if_match else {}
         for pause in _PAUSES if method == "GET" else ():
             try:
-                return self._sent(method, url, data)
+                return self._sent(method, url, data, headers)
             except ApiError as error:
                 if error.status not in (UNANSWERED, *_AGAIN):
                     raise
             time.sleep(pause)
-        return self._sent(method, url, data)
+        return self._sent(method, url, data, headers)
 
     @cached_property
     def _http(self) -> "URLLib3Session":
@@ -114,21 +120,22 @@ class Api:
             timeout=(_CONNECT_SECONDS, _READ_SECONDS),  # type: ignore[arg-type]  # its stub knows one number only
         )
 
-    def _sent(self, method: str, url: str, data: bytes | None) -> Any:  # noqa: ANN401 - JSON is what it is
+    def _sent(self, method: str, url: str, data: bytes | None, headers: Mapping[str, str]) -> Any:  # noqa: ANN401 - JSON is what it is
         from botocore.exceptions import BotoCoreError  # noqa: PLC0415 - an import that help must not pay for
 
-        request = self._signed(method, url, data)
+        request = self._signed(method, url, data, headers)
         try:
             return _read(self._http.send(request.prepare()))
         except BotoCoreError as error:
             raise ApiError(UNANSWERED, f"{self.connection.api_url} does not answer: {error}") from None
 
-    def _signed(self, method: str, url: str, data: bytes | None) -> "AWSRequest":
+    def _signed(self, method: str, url: str, data: bytes | None, more: Mapping[str, str]) -> "AWSRequest":
         from botocore.auth import SigV4Auth  # noqa: PLC0415 - an import that help must not pay for
         from botocore.awsrequest import AWSRequest  # noqa: PLC0415 - the same
         from botocore.exceptions import BotoCoreError  # noqa: PLC0415 - the same
 
-        headers = {"Accept": "application/json"} | ({"Content-Type": "application/json"} if data is not None else {})
+        headers = {"Accept": "application/json", **more}
+        headers |= {"Content-Type": "application/json"} if data is not None else {}
         request = AWSRequest(method, url, headers, data)
         try:
             credentials = self.connection.session.get_credentials()

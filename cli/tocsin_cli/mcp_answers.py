@@ -187,6 +187,34 @@ class Certificates(Page):
     items: list[Certificate]
 
 
+class Violation(BaseModel):
+    """A rule that a certificate violates."""
+
+    rule_id: str
+    rule: str = ""
+    severity: str
+    since: str
+    detail: str
+
+
+class Violating(BaseModel):
+    """A certificate that violates rules."""
+
+    certificate_id: str
+    common_name: str
+    expires_at: str
+    owner_id: str | None = None
+    team_id: str | None = None
+    violations: list[Violation]
+    more_violations: Annotated[int, Field(description="rules that are left out here")] = 0
+
+
+class Violations(Page):
+    """Certificates that violate rules, as the last check saw it."""
+
+    items: list[Violating]
+
+
 class Explanation(Answer):
     """Whether anybody was alerted about a certificate, what comes next, and why not."""
 

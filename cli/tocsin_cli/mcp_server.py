@@ -95,6 +95,7 @@ def mcp_server(api: Api, *, read_only: bool = False) -> MCPServer[Any]:
         _tool(reads.list_certificates, "Certificates", READS),
         _tool(reads.explain_certificate, "Why a certificate did or did not alert", READS),
         _tool(reads.list_renewal_jobs, "Renewals that were asked for", READS),
+        _tool(reads.violations, "Certificates that violate rules", READS),
         _tool(reads.list_audit_events, "Audit trail", READS),
         _tool(reads.list_requeue_jobs, "Requeues of many", READS),
         _tool(reads.show_requeue_job, "Progress of a requeue of many", READS),
@@ -265,6 +266,7 @@ class Reading:
         key_size_below: Bits | None = None,
         issuer_id: Named | None = None,
         source: CertificateSource | None = None,
+        in_use: Annotated[bool | None, Field(description="Whether a service of AWS uses it, as ACM knows it.")] = None,
         limit: Limit = 20,
         cursor: Cursor | None = None,
     ) -> answers.Certificates:
@@ -285,6 +287,7 @@ class Reading:
             key_size_below=key_size_below,
             issuer_id=issuer_id,
             source=source,
+            in_use=in_use,
             limit=limit,
         )
         return _answer(answers.Certificates, {**found, "items": [_short(one) for one in found["items"]]})
@@ -307,6 +310,18 @@ class Reading:
         """List renewals that were asked for, newest first. Overdue: asked for, and no source has seen it in time."""
         found = self._stack.page("/renewal-jobs", cursor, state=state, certificate_id=certificate_id, limit=limit)
         return _answer(answers.Renewals, found)
+
+    def violations(
+        self, *, rule_id: Id | None = None, limit: Limit = 20, cursor: Cursor | None = None
+    ) -> answers.Violations:
+        """List the certificates that violate a rule (a compliance policy), or any rule where no rule_id is given."""
+        if rule_id is None:
+            found = self._stack.page("/certificates", cursor, violating=True, limit=limit)
+            items = [{**one, "certificate_id": one["id"]} for one in found["items"]]
+        else:
+            found = self._stack.page(f"/policies/{rule_id}/violations", cursor, limit=limit)
+            items = [{**one, "violations": [{**one, "rule_id": rule_id}]} for one in found["items"]]
+        return _answer(answers.Violations, {**found, "items": [_first_violations(one) for one in items]})
 
     def list_audit_events(
         self,
@@ -424,6 +439,11 @@ class Writing:
 def _short(certificate: Mapping[str, Any]) -> dict[str, Any]:
     names = certificate["names"]
     return {**certificate, "names": names[:NAMES], "more_names": max(0, len(names) - NAMES)}
+
+
+def _first_violations(violating: Mapping[str, Any]) -> dict[str, Any]:
+    violations = violating["violations"]
+    return {**violating, "violations": violations[:NAMES], "more_violations": max(0, len(violations) - NAMES)}
 
 
 def _signed(reason: str) -> str:

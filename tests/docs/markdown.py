@@ -29,8 +29,14 @@ class Block:
 
 
 def pages() -> list[Path]:
-    """Give every document, the README and CONTRIBUTING included."""
-    return sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
+    """Give every document, the READMEs and CONTRIBUTING included."""
+    return sorted(
+        [
+            ROOT / "README.md",
+            ROOT / "CONTRIBUTING.md",
+            *(page for top in ("docs", "examples") for page in (ROOT / top).rglob("*.md")),
+        ]
+    )
 
 
 def name_of(page: Path) -> str:

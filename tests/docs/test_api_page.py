@@ -73,7 +73,7 @@ def test_filters(heading: str, table: int, column: str, path: str) -> None:
         ("Certificates", "CertificateIn"),
         ("Renewal policies", "PolicyIn"),
         ("Owners and teams", "OwnerIn"),
-        ("Agents", "ReportIn"),
+        ("Agents", "AgentReportIn"),
     ],
 )
 def test_fields_of_bodies(heading: str, schema: str) -> None:

@@ -29,6 +29,7 @@ OF_THE_SHELL = {
     "aws",
     "curl",
     "awscurl",
+    "sam",
     "pipx",
     "cat",
     "echo",

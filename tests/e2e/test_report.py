@@ -325,7 +325,7 @@ def test_every_certificate_is_found_and_no_key_is_anywhere(stack: Stack, host: H
         },
     )
     assert refused.status == 422
-    logs = until(lambda: logs_of(stack), is_right=lambda text: "api_request_id" in text, seconds=60)
+    logs = until(lambda: logs_of(stack), is_right=lambda text: text.count("REPORT RequestId") >= 3, seconds=60)
     everywhere = {
         "requests": "\n".join(proxy.requests),
         "output": first.stdout + first.stderr,

@@ -81,6 +81,19 @@ def test_dispatch_lists_nothing(stack: Stack) -> None:
     assert found == "AccessDeniedException"
 
 
+def test_the_sync_reads_no_optional_source_that_nobody_asked_for(stack: Stack) -> None:
+    """Contract 4.13: each by its parameter, which says no by default."""
+    sync = session_as(stack, "SourceSyncRole")
+    for asked in (sync("iam").list_server_certificates, sync("secretsmanager").list_secrets):
+        assert refusal(asked).startswith("AccessDenied")
+
+
+@pytest.mark.parametrize("role", FUNCTION_ROLES)
+def test_nobody_reads_a_secret(stack: Stack, role: str) -> None:
+    secrets = session_as(stack, role)("secretsmanager")
+    assert refusal(lambda: secrets.get_secret_value(SecretId="db/password")) == "AccessDeniedException"
+
+
 @pytest.mark.parametrize("role", FUNCTION_ROLES)
 def test_nobody_reads_the_parameters_of_others(stack: Stack, role: str) -> None:
     ssm = session_as(stack, role)("ssm")

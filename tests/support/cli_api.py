@@ -4,7 +4,7 @@ import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -16,6 +16,7 @@ from tocsin_cli.main import main
 
 ID = "01JZ8W3T5N6V0QJ4X2M7C9K1RB"
 OTHER = "01JZ8W3T5N6V0QJ4X2M7C9K1RC"
+RENEWAL = "01JZ8W3T5N6V0QJ4X2M7C9K1JB"
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "AKID",
     "AWS_SECRET_ACCESS_KEY": "a secret key",
@@ -50,6 +51,7 @@ class Asked:
     body: Any
     pairs: tuple[tuple[str, str], ...] = ()
     """The whole query: of what is said twice `query` has the last."""
+    if_match: str | None = None
 
     @property
     def line(self) -> str:
@@ -110,7 +112,8 @@ def recorded_api() -> Iterator[RecordedApi]:
             raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             path = url.path.removeprefix("/live/api/v1")
             pairs = tuple(parse_qsl(url.query))
-            api.asked.append(Asked(self.command, path, dict(pairs), json.loads(raw) if raw else None, pairs))
+            asked = Asked(self.command, path, dict(pairs), json.loads(raw) if raw else None, pairs)
+            api.asked.append(replace(asked, if_match=self.headers.get("If-Match")))
             status, said = api.next_answer(f"{self.command} {path}")
             body = json.dumps(said).encode()
             self.send_response(status)
@@ -197,3 +200,28 @@ def a_job(**said: Any) -> dict[str, Any]:
 def a_page(*rows: Any, next_cursor: str | None = None) -> dict[str, Any]:
     """Give a page of a list."""
     return {"items": list(rows), "next_cursor": next_cursor}
+
+
+def a_renewal(**fields: Any) -> dict[str, Any]:
+    """Make a renewal job as the API shows it."""
+    boring = {
+        "id": RENEWAL,
+        "certificate_id": "01JZ8W3T5N6V0QJ4X2M7C9K1CE",
+        "common_name": "shop.example.com",
+        "expires_at": "2026-04-15T12:00:00Z",
+        "state": "requested",
+        "requested_at": "2026-03-01T12:00:00Z",
+        "requested_by": "arn:aws:sts::123456789012:assumed-role/ops/ann",
+        "reason": "the key has leaked",
+        "deadline": "2026-03-02T12:00:00Z",
+        "attempts": 1,
+        "started_at": None,
+        "finished_at": None,
+        "finished_by": "",
+        "next_hand_off_at": None,
+        "last_report": "",
+        "reported_identity": "",
+        "updated_at": "2026-03-01T12:00:00Z",
+        "version": 1,
+    }
+    return boring | fields

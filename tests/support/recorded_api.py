@@ -24,6 +24,7 @@ class RecordedApi(Api):
         *,
         query: Mapping[str, Any] | None = None,
         body: Mapping[str, Any] | None = None,
+        if_match: str | None = None,
     ) -> Any:
         sent = {name: value for name, value in (query or body or {}).items() if value is not None}
         self.asked.append((f"{method} {path}", sent))

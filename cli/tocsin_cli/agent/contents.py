@@ -84,7 +84,7 @@ def reported(path: str, contents: Contents, *, with_authorities: bool) -> Iterat
         elif len(one.pem) > _PEM_LIMIT:
             yield Problem(place, f"a certificate in it has more than {_PEM_LIMIT:,} characters")
         else:
-            yield Found(place, one.pem, one.common_name, one.certificate.not_valid_after_utc)
+            yield Found(place, one.pem, one.common_name, one.expires_at)
 
 
 def _place(where: str, name: str, seen: Counter[str]) -> str:
@@ -96,29 +96,14 @@ def _place(where: str, name: str, seen: Counter[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
+    """What matters of a certificate."""
+
     held: Held
-    certificate: "x509.Certificate"
-
-    @property
-    def is_leaf(self) -> bool:
-        return self.held.is_own or not _is_authority(self.certificate)
-
-    @property
-    def pem(self) -> str:
-        """Write it anew: of the file, only what is in the certificate itself."""
-        from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415 - as in _loaded
-
-        return self.certificate.public_bytes(Encoding.PEM).decode()
-
-    @property
-    def common_name(self) -> str:
-        from cryptography.x509.oid import NameOID  # noqa: PLC0415 - as in _loaded
-
-        try:
-            found = self.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-        except (ValueError, TypeError):
-            return ""
-        return str(found[-1].value) if found else ""
+    is_leaf: bool
+    pem: str
+    """Written anew: of the file, only what is in the certificate itself."""
+    common_name: str
+    expires_at: datetime
 
 
 def _read(held: Iterable[Held]) -> tuple[list[_Read], int]:
@@ -126,14 +111,36 @@ def _read(held: Iterable[Held]) -> tuple[list[_Read], int]:
     read: dict[bytes, _Read] = {}
     unreadable = 0
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of names that are too long: they are no matter here
+        warnings.simplefilter("ignore")  # of names that are too long, serials below 1: they are no matter here
         for one in held:
             certificate = _loaded(one.der)
             if certificate is None:
                 unreadable += 1
             else:
-                read.setdefault(one.der, _Read(one, certificate))
+                read.setdefault(one.der, _read_of(one, certificate))
     return list(read.values()), unreadable
+
+
+def _read_of(held: Held, certificate: "x509.Certificate") -> _Read:
+    from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415 - as in _loaded
+
+    return _Read(
+        held=held,
+        is_leaf=held.is_own or not _is_authority(certificate),
+        pem=certificate.public_bytes(Encoding.PEM).decode(),
+        common_name=_common_name(certificate),
+        expires_at=certificate.not_valid_after_utc,
+    )
+
+
+def _common_name(certificate: "x509.Certificate") -> str:
+    from cryptography.x509.oid import NameOID  # noqa: PLC0415 - as in _loaded
+
+    try:
+        found = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    except (ValueError, TypeError):
+        return ""
+    return str(found[-1].value) if found else ""
 
 
 def _loaded(der: bytes) -> "x509.Certificate | None":

@@ -46,6 +46,7 @@ def _tags(_ctx: click.Context, _param: click.Parameter, said: tuple[str, ...]) -
 @click.option("--signature-algorithm", help="Signed with this, like SHA1-RSA.")
 @click.option("--issuer", "issuer_id", help="Of this issuer, by its id: see `tocsin issuers`.")
 @click.option("--source", type=click.Choice(_SOURCES), help="From such a source.")
+@click.option("--in-use/--unused", default=None, help="Used by a service of AWS, as ACM knows it; or not.")
 @limited
 @as_json
 @pass_api
@@ -111,6 +112,7 @@ def show(api: Api, /, *, certificate: str, as_json: bool) -> None:
             ("In use by", ", ".join(found.get("in_use_by", ()))),
             ("Renewal", found["renewal_status"]),
             ("Renewal job", (found.get("renewal") or {}).get("job_id")),
+            *(("Violates", f"{one['rule']}: {one['detail']}") for one in found.get("violations", ())),
             ("Archived", told(found["archived_at"], at)),
             ("Revoked", told(found["revoked_at"], at)),
             ("Replaced", told(found.get("replaced_at"), at)),

@@ -54,7 +54,7 @@ class ProblemIn(Strict):
     problem: Annotated[Line, Field(min_length=1, max_length=256), AfterValidator(_no_key)]
 
 
-class ReportIn(Strict):
+class AgentReportIn(Strict):
     """A part of a report. The last one says how it ended, and is the agent's heartbeat."""
 
     report_id: Annotated[str, StringConstraints(pattern="^[A-Za-z0-9_-]{8,64}$")]
@@ -112,7 +112,7 @@ class ReportedOut(BaseModel):
         )
 
 
-class ReportOut(BaseModel):
+class AgentReportOut(BaseModel):
     """The certificates of a part, in their order."""
 
     items: list[ReportedOut]

@@ -42,6 +42,16 @@ class PendingRenewalOut(Shown):
     look_at: datetime | None
 
 
+class AwaitedOut(Shown):
+    """The renewed certificate that is to be served there, who has it, and until when. `failed_at`: it was not then."""
+
+    identity: str
+    origin: str
+    since: datetime
+    until: datetime
+    failed_at: datetime | None
+
+
 class CertificateOut(Shown):
     """A certificate. `status` is that of this moment, under the thresholds of its policy."""
 
@@ -73,7 +83,10 @@ class CertificateOut(Shown):
     in_use_by: list[str]
     replaced_at: datetime | None
     replaced_by: str | None
+    awaited: AwaitedOut | None
     renewal: PendingRenewalOut | None
+    suggested_renewal_at: datetime | None
+    explanation_url: str
     violations: list[ViolationOut]
     """The rules that it violates, as the last check saw it."""
     created_at: datetime

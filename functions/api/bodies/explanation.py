@@ -6,6 +6,7 @@ from typing import Self
 from fields import Shown, ThresholdText
 from pydantic import BaseModel
 
+from bodies.certificates import AwaitedOut
 from bodies.renewal_jobs import RenewalJobOut
 from bodies.rules import ViolationOut
 from tocsin.delivery.channel_name import ChannelName
@@ -45,16 +46,6 @@ class HappenedOut(Shown):
     severity: Severity | None
     told_by: list[str]
     reason: str
-
-
-class AwaitedOut(Shown):
-    """The renewed certificate that is to be served there, who has it, and until when. `failed_at`: it was not then."""
-
-    identity: str
-    origin: str
-    since: datetime
-    until: datetime
-    failed_at: datetime | None
 
 
 class FindingOut(Shown):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
-from bodies.agents import AgentDetailOut, AgentList, AgentOut, ReportedOut, ReportIn, ReportOut
+from bodies.agents import AgentDetailOut, AgentList, AgentOut, AgentReportIn, AgentReportOut, ReportedOut
 from identity import actor_of
 from paging import Cursor, Limit, turn
 from versioned import nothing
@@ -21,7 +21,7 @@ router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its cons
 
 
 @router.post("/agents/<name>/reports")
-def report(name: str, body: ReportIn) -> ReportOut:
+def report(name: str, body: AgentReportIn) -> AgentReportOut:
     """Take a part of what an agent found; its last part is the agent's heartbeat.
 
     Nothing of a part is taken in which a certificate can't be read. The same part twice changes nothing.
@@ -33,7 +33,7 @@ def report(name: str, body: ReportIn) -> ReportOut:
     if body.last:
         inventory.agent_watch().heard(agent, body.whole(actor), now)
     paths = (one.path for one in body.certificates)
-    return ReportOut(items=[ReportedOut.of(path, *one) for path, one in zip(paths, taken, strict=True)])
+    return AgentReportOut(items=[ReportedOut.of(path, *one) for path, one in zip(paths, taken, strict=True)])
 
 
 @router.get("/agents")
@@ -56,7 +56,7 @@ def delete(name: str) -> Response[str]:
     return nothing()
 
 
-def _read(agent: str, body: ReportIn) -> list[ObservedCertificate]:
+def _read(agent: str, body: AgentReportIn) -> list[ObservedCertificate]:
     """Read all certificates of a part; raise InvalidFieldsError naming each that can't be, or is in another's place."""
     read: list[ObservedCertificate] = []
     at: dict[str, str] = {}
@@ -73,7 +73,7 @@ def _read(agent: str, body: ReportIn) -> list[ObservedCertificate]:
     return read
 
 
-def _each(agent: str, body: ReportIn) -> Iterator[tuple[str, ObservedCertificate | str]]:
+def _each(agent: str, body: AgentReportIn) -> Iterator[tuple[str, ObservedCertificate | str]]:
     from tocsin.sources.pem import read_one  # noqa: PLC0415 - cryptography would cost every cold start of the API
 
     for one in body.certificates:

@@ -10,7 +10,6 @@ from versioned import Collection, IfMatch
 
 from tocsin.bootstrap import inventory, resources
 from tocsin.inventory.audit import Kind
-from tocsin.inventory.filters import CertificateFilters
 from tocsin.inventory.rules.clashes import unknown_issuers, warnings_of
 from tocsin.inventory.rules.issuers import AllowedIssuers
 from tocsin.inventory.rules.rule import Rule
@@ -18,7 +17,7 @@ from tocsin.inventory.rules.rule import Rule
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its constructor untyped
 
 ISSUERS_LIMIT = 1_000
-"""Certificates that are looked at for an issuer that a rule names, those first that expire first."""
+"""Issuers that are looked at for one that a rule names; where there are more, nobody is warned."""
 
 
 def _shown(rule: Rule) -> OneRuleOut:
@@ -30,10 +29,10 @@ def _shown(rule: Rule) -> OneRuleOut:
 def _unknown_issuers(rule: Rule) -> list[str]:
     if not isinstance(rule.requirement, AllowedIssuers):
         return []
-    every = inventory.lists().every_certificate(CertificateFilters(), resources.now())
-    issuers = [one.issuer for one in islice(every, ISSUERS_LIMIT + 1)]
-    of = f"of the {ISSUERS_LIMIT:,} that expire first" if len(issuers) > ISSUERS_LIMIT else ""
-    return [*unknown_issuers(rule, {one for one in issuers if one}, of)]
+    issuers = [*islice(inventory.issuers().every(), ISSUERS_LIMIT + 1)]
+    if len(issuers) > ISSUERS_LIMIT:
+        return []
+    return [*unknown_issuers(rule, {one.name for one in issuers if one.live > 0})]
 
 
 _RULES = Collection("/policies", Kind.RULE, router, lambda: inventory.records().rules, RuleIn.parsed, _shown)

@@ -13,6 +13,8 @@ from pydantic import ValidationError
 from local.receiver import Behaviour, Receiver, answers, resets, silent
 from tests.support.channels import NOW, SHORT, a_notification, reaching, refusal, some_tools
 from tests.support.hooks import FOREIGN, HOSTILE
+from tests.support.inventory import DAY, T0, a_certificate
+from tests.support.rows import POLICY
 from tests.support.ssm import a_client
 from tocsin.channels.channel import ChannelSettings
 from tocsin.channels.eventbridge import (
@@ -29,6 +31,7 @@ from tocsin.channels.wording import Links
 from tocsin.delivery.attempt import Accepted, Broken, FailureClass, Refused, SendResult, Throttled
 from tocsin.delivery.channel_name import ChannelKind, ChannelName
 from tocsin.delivery.notification import MESSAGE_LIMIT, Notification
+from tocsin.expiry.renewal import hand_off, requested
 
 RETRYABLE, PERMANENT, UNKNOWN = FailureClass.RETRYABLE, FailureClass.PERMANENT, FailureClass.UNKNOWN
 BUS = "arn:aws:events:eu-west-1:123456789012:event-bus/alerts"
@@ -87,6 +90,20 @@ async def test_the_bus_gets_the_event() -> None:
     assert detail == json.loads(event_body(an_event(certificate_id=CERTIFICATE)))["data"]
     assert links["notification"] == "https://api.example.com/live/api/v1/notifications/01J00000000000000000000000"
     assert links["explanation"].startswith("https://api.example.com/live/api/v1/certificates/arn%3Aaws%3Aacm")
+
+
+def test_the_largest_request_for_a_renewal_fits() -> None:
+    """100 names of 256 characters of four bytes, 50 tags of the greatest length: below what EventBridge takes."""
+    names = tuple("\U0001f512" * 252 + f"{number:04}" for number in range(100))
+    tags = {"k" * 124 + f"{number:04}": "v" * 256 for number in range(50)}
+    certificate = a_certificate(names=names, tags=tags, source_ref="r" * 1024, common_name=names[0])
+    job = requested(certificate, "b" * 256, "r" * 512, T0 + DAY, T0)
+    row = hand_off(job, certificate, POLICY, T0)
+    entry = entry_of(row, EventBridgeDocument(bus="tocsin"), STACK)
+    assert size_of(entry) < ENTRY_LIMIT
+    assert entry["DetailType"] == "Renewal Requested"
+    detail = json.loads(entry["Detail"])
+    assert (detail["id"], detail["names"][99], len(detail["tags"])) == (row.id, names[99], 50)
 
 
 async def test_the_document_names_bus_and_source() -> None:

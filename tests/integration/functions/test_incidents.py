@@ -121,6 +121,31 @@ async def resetting(exchange: Exchange) -> None:
     exchange.reset()
 
 
+# ── What happens beside expiry ───────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_failure_is_closed_by_the_renewal_and_the_renewal_opens_nothing(world: World) -> None:
+    """Contract 4.10 [T]: good news opens no incident, which nobody would close."""
+    events = {"RenewalFailure": "warning", "RenewalSuccess": "warning"}
+    policy = body_of(POLICIES, alert_thresholds_days=[7], channels={"warning": ["PagerDuty"]}, events=events)
+    assert put(f"{POLICIES}/{world.policy}", policy).status == 200
+    said = body_of(CERTIFICATES, policy_id=world.policy)
+    url = f"{CERTIFICATES}/{world.certificate}"
+    assert put(url, said | {"renewal_status": "FAILED: CAA_ERROR"}).status == 200
+    world.clock.forward(hours=1)
+    assert check()["raised"] == 1
+    await world.dispatch()
+    assert sorted(world.account.incidents.values()) == ["triggered", "triggered"]
+    assert put(url, said | {"expires_at": text_of(RENEWED)}).status == 200
+    world.clock.forward(hours=1)
+    assert check()["no_channel"] == 1
+    await world.dispatch()
+    assert sorted(world.account.incidents.values()) == ["resolved", "resolved"]
+    (renewal,) = call("GET", f"{url}/explain").json["happened"]
+    assert (renewal["event"], renewal["told_by"]) == ("RenewalSuccess", [])
+    assert renewal["reason"].endswith("it opens no incident")
+
+
 # ── A renewal, whatever became of the alert ──────────────────────────────────────────────────────────────────────────
 
 

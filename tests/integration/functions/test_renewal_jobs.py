@@ -7,7 +7,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -36,8 +36,10 @@ from tests.support.inventory_api import (
     walked,
 )
 from tests.support.inventory_store import Store
+from tests.support.rows import a_row, an_id
 from tests.support.ssm import PREFIX, a_parameter_store
 from tocsin.bootstrap import renewals, resources
+from tocsin.delivery.channel_name import ChannelName
 from tocsin.delivery.notification import Notification, Status
 from tocsin.errors import PreconditionFailedError
 from tocsin.expiry.renewal import RenewalState
@@ -357,6 +359,33 @@ async def test_the_hand_off_of_a_cancelled_job_is_not_sent(store: Store, clock: 
     assert (row.status, row.last_error) == (Status.SUPERSEDED, "the renewal job is cancelled")
 
 
+async def test_no_document_of_an_operator_leads_a_hand_off_astray(
+    store: Store, clock: Clock, bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Contract 4.11 [T]: a channel EventBridge that is broken, or goes elsewhere, is for alerts."""
+    for document in ({"bus": "not a bus"}, {"bus": "another", "source": "elsewhere"}):
+        async with a_parameter_store(EventBridge=document) as ssm:
+            monkeypatch.setenv("AWS_ENDPOINT_URL_SSM", str(ssm.client.meta.endpoint_url))
+            forget_wiring()
+            renew(an_id_in(CERTIFICATES))
+            clock.now += timedelta(minutes=3)
+            await sweep()
+    stack = resources.settings().stack
+    assert [(entry["EventBusName"], entry["Source"]) for entry in bus.entries] == [(stack, f"tocsin.{stack}")] * 2
+
+
+async def test_a_hand_off_that_somebody_wrote_into_the_table_dies_and_says_why(
+    store: Store, clock: Clock, bus: Bus
+) -> None:
+    for number, message in enumerate(("", "[]", '"x"', "[" * 10_000)):
+        row = a_row(id=an_id(number + 1), type="RenewalRequested", channel=ChannelName.EVENTBRIDGE, message=message)
+        store.notifications.insert(replace(row, recipient="", created_at=T0, updated_at=T0, due_at=T0))
+    clock.now += timedelta(minutes=3)
+    await sweep()
+    assert bus.entries == []
+    assert {row.status for row in hand_offs(store)} <= {Status.DEAD, Status.SUPERSEDED}
+
+
 async def test_a_dead_hand_off_is_requeued_and_goes_out_late(store: Store, clock: Clock, bus: Bus) -> None:
     """Contract 4.11 [T]: claim, retry, dead letter, requeue: a hand-off is a notification like any other."""
     bus.receiver.behaviour = answers(500, b"{}")
@@ -470,8 +499,11 @@ def test_the_list_by_state_and_certificate_and_page(store: Store, clock: Clock) 
 
 
 def test_the_certificate_and_its_explanation_show_the_job(store: Store, clock: Clock) -> None:
-    certificate_id = an_id_in(CERTIFICATES)
+    certificate_id = an_id_in(CERTIFICATES, policy_id=a_renewing_policy(renew_before=10))
     assert read(f"{CERTIFICATES}/{certificate_id}")["renewal"] is None
+    before = read(f"{CERTIFICATES}/{certificate_id}/explain")
+    assert before["renewal"] is None
+    assert "Its renewal is asked for at 2026-04-05 12:00:00 UTC." in before["summary"]
     job = renew(certificate_id).json
     shown = read(f"{CERTIFICATES}/{certificate_id}")["renewal"]
     assert (shown["job_id"], shown["look_at"]) == (job["id"], job["deadline"])

@@ -147,6 +147,18 @@ def test_a_list_that_breaks_off_keeps_what_was_read(source: str) -> None:
     assert read.failure.kind is FailureKind.THROTTLED
 
 
+@pytest.mark.parametrize("source", SERVICES)
+def test_a_list_stops_when_the_time_is_up(source: str) -> None:
+    """And says so: else what is at its end would be missed unseen."""
+    service, operation, of_page, read_account = SERVICES[source]
+    with stubbed(service) as (client, stub):
+        stub.add_response(operation, {of_page: entries(source, 1)} | PAGES[source][0])
+        stub.add_response(operation, {of_page: entries(source, 2)} | PAGES[source][0])
+        read = read_account(client, a_visit(may_go_on=lambda: False))
+    assert (len(read.observed), read.complete) == (0 if source == "iam" else 1, False)
+    assert [failure.kind for failure in read.failures] == [FailureKind.TIMEOUT]
+
+
 # ── IAM ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -108,6 +109,68 @@ def test_a_certificate_is_found_by_its_name(api: RecordedApi) -> None:
     assert lines == ["Status\tExpiring", "Policy\tshops", "In short\tNobody was alerted.", "Problem\towner x unknown"]
 
 
+def test_what_happened_is_explained_and_what_is_awaited(api: RecordedApi) -> None:
+    """Contract 4.10 [T]."""
+    event: dict[str, Any] = {
+        "event": "RenewalFailure",
+        "subject": "",
+        "at": "2026-03-01T12:00:00Z",
+        "severity": "critical",
+    }
+    untold: dict[str, Any] = event | {
+        "event": "RenewalSuccess",
+        "severity": None,
+        "told_by": [],
+        "detail": "",
+        "reason": "nobody is",
+    }
+    awaited = {
+        "identity": "abc@1780000000",
+        "origin": "certificate/x",
+        "since": "2026-03-01T12:00:00Z",
+        "until": "2026-03-01T18:00:00Z",
+        "failed_at": None,
+    }
+    said: dict[str, Any] = {
+        "status": "Active",
+        "policy": "shops",
+        "summary": "1 alert.",
+        "problems": [],
+        "next": None,
+        "findings": [],
+    }
+    told: dict[str, Any] = {
+        "notification_id": OTHER,
+        "about": "RenewalFailure",
+        "threshold": None,
+        "raised_at": event["at"],
+    }
+    told |= {"severity": "critical", "channel": "Email", "arrived": True, "fate": "it was"}
+    said |= {"told": [told], "happened": [event | {"told_by": [OTHER], "detail": "CAA.", "reason": ""}, untold]}
+    api.answers |= {f"GET /certificates/{ID}": CERTIFICATE, f"GET /certificates/{ID}/explain": said}
+    api.answers[f"GET /certificates/{ID}/explain"] = said | {"awaited": awaited}
+    lines = [line for line in api.run("explain", ID).stdout.splitlines() if "\t" in line]
+    assert "Awaits\tthe certificate abc@1780000000, which certificate/x has: it is to be served by" in lines[3]
+    assert lines[4:] == [
+        "RenewalFailure\t2026-03-01T12:00:00Z\tcritical\tyes\tCAA",
+        "RenewalSuccess\t2026-03-01T12:00:00Z\t\tno\tnobody is",
+        f"{OTHER}\t2026-03-01T12:00:00Z\tRenewalFailure\tcritical\tEmail\tyes\tit was",
+    ]
+    late = api.answers[f"GET /certificates/{ID}/explain"]
+    late["awaited"]["failed_at"] = "2026-03-01T18:00:00Z"
+    assert "it was to be served by" in api.run("explain", ID).stdout
+
+
+def test_a_policys_events_are_shown(api: RecordedApi) -> None:
+    """A stack of an earlier release has none."""
+    events = {"RenewalSuccess": None, "Revocation": "critical"}
+    api.answers[f"GET /renewal-policies/{ID}"] = POLICY | {"events": events, "deployment_grace_hours": 48}
+    lines = api.run("policies", "show", ID).stdout.splitlines()
+    assert "RenewalSuccess\tnobody is told" in lines
+    assert "Revocation\tcritical" in lines
+    assert "A server has\t48 hours for a renewed certificate" in lines
+
+
 def test_a_name_of_several_certificates_is_refused_with_their_ids(api: RecordedApi) -> None:
     api.answers["GET /certificates"] = a_page(CERTIFICATE, CERTIFICATE | {"id": OTHER})
     done = api.run("explain", "shop.example.com")
@@ -153,12 +216,12 @@ def test_certificates_are_asked_for_by_all_that_is_known_of_them(api: RecordedAp
         "--source": "acm-pca",
     }
     flags = [text for pair in said.items() for text in pair]
-    done = api.run("certificates", *flags, "--tag", "team=web=1", "--tag", "pci")
+    done = api.run("certificates", *flags, "--unused", "--tag", "team=web=1", "--tag", "pci")
     assert done.exit_code == 0, done.output
     (asked,) = api.asked
     names = {flag.lstrip("-").replace("-", "_"): value for flag, value in said.items()}
     names["issuer_id"] = names.pop("issuer")
-    assert asked.query == names | {"tag": "pci", "limit": "51"}
+    assert asked.query == names | {"tag": "pci", "in_use": "false", "limit": "51"}
     assert asked.pairs.count(("tag", "team:web=1")) == asked.pairs.count(("tag", "pci")) == 1
     assert done.stdout.rstrip("\n").split("\t")[-2:] == ["production", "EC, 256 bits"]
 

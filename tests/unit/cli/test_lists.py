@@ -93,6 +93,18 @@ POLICY = {
     "updated_at": "2026-01-01T00:00:00Z",
     "version": 1,
 }
+RULE = {
+    "id": ID,
+    "name": "keys",
+    "type": "MinimumKey",
+    "config": {"rsa_bits": 3072, "ec_bits": None, "kinds": None, "forbidden_signatures": ["SHA1-*", "MD5-*"]},
+    "severity": "critical",
+    "enabled": True,
+    "scope": {"owner_id": None, "team_id": "t1", "policy_id": None, "environment": None, "tags": {"tier": "1"}},
+    "created_at": "2026-01-01T00:00:00Z",
+    "updated_at": "2026-01-01T00:00:00Z",
+    "version": 3,
+}
 CONTACT = {"id": ID, "name": "Kim", "email": "kim@example.com", "team_id": OTHER}
 LISTS: list[tuple[list[str], str, dict[str, Any], list[str]]] = [
     (["list"], "/notifications", a_notification(), [ID, "2026-03-01T12:00:00Z", "dead", "Webhook", "warning"]),
@@ -100,6 +112,7 @@ LISTS: list[tuple[list[str], str, dict[str, Any], list[str]]] = [
     (["certificates"], "/certificates", CERTIFICATE, [ID, "shop.example.com", "Expiring", "2026-03-06T12:00:00Z"]),
     (["issuers"], "/issuers", ISSUER, [ID, "CN=R11,O=Let's Encrypt,C=US", "12", "2026-03-06T12:00:00Z"]),
     (["policies"], "/renewal-policies", POLICY, [ID, "shops", "30, 33%, 0"]),
+    (["rules"], "/policies", RULE, [ID, "keys", "MinimumKey", "critical", "team_id=t1, tag tier=1", "yes"]),
     (["owners"], "/owners", CONTACT, [ID, "Kim", "kim@example.com", OTHER]),
     (["teams"], "/teams", CONTACT, [ID, "Kim", "kim@example.com"]),
     (["audit"], "/audit-events", EVENT, ["2026-03-01T12:00:00Z", "notification_requeued", f"notification/{ID}"]),

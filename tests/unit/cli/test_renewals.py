@@ -1,51 +1,24 @@
 """`tocsin renew` and `tocsin renewals`: what they ask, and what they show."""
 
-from typing import Any
-
 import pytest
 
-from tests.support.cli_api import RecordedApi, a_page
+from tests.support.cli_api import RENEWAL, RecordedApi, a_page, a_renewal
 from tocsin_cli.exits import Exit
 from tocsin_cli.foreign import json_of
 
-CERTIFICATE, JOB = "01JZ8W3T5N6V0QJ4X2M7C9K1CE", "01JZ8W3T5N6V0QJ4X2M7C9K1JB"
-
-
-def a_job(**fields: Any) -> dict[str, Any]:
-    """Make a job as the API shows it."""
-    boring = {
-        "id": JOB,
-        "certificate_id": CERTIFICATE,
-        "common_name": "shop.example.com",
-        "expires_at": "2026-04-15T12:00:00Z",
-        "state": "requested",
-        "requested_at": "2026-03-01T12:00:00Z",
-        "requested_by": "arn:aws:sts::123456789012:assumed-role/ops/ann",
-        "reason": "the key has leaked",
-        "deadline": "2026-03-02T12:00:00Z",
-        "attempts": 1,
-        "started_at": None,
-        "finished_at": None,
-        "finished_by": "",
-        "next_hand_off_at": None,
-        "last_report": "",
-        "reported_identity": "",
-        "updated_at": "2026-03-01T12:00:00Z",
-        "version": 1,
-    }
-    return boring | fields
+CERTIFICATE, JOB = "01JZ8W3T5N6V0QJ4X2M7C9K1CE", RENEWAL
 
 
 @pytest.fixture
 def stack(api: RecordedApi) -> RecordedApi:
     api.answers |= {
         f"GET /certificates/{CERTIFICATE}": {"id": CERTIFICATE},
-        f"POST /certificates/{CERTIFICATE}/renew": (202, a_job()),
-        "GET /renewal-jobs": a_page(a_job(), a_job(state="failed", attempts=3)),
-        f"GET /renewal-jobs/{JOB}": a_job(
+        f"POST /certificates/{CERTIFICATE}/renew": (202, a_renewal()),
+        "GET /renewal-jobs": a_page(a_renewal(), a_renewal(state="failed", attempts=3)),
+        f"GET /renewal-jobs/{JOB}": a_renewal(
             state="failed", next_hand_off_at="2026-03-01T14:00:00Z", last_report="failed: x"
         ),
-        f"POST /renewal-jobs/{JOB}/cancel": a_job(state="cancelled"),
+        f"POST /renewal-jobs/{JOB}/cancel": a_renewal(state="cancelled"),
     }
     return api
 
@@ -54,7 +27,7 @@ def test_a_renewal_is_asked_for_with_its_reason_and_deadline(stack: RecordedApi)
     done = stack.run("renew", CERTIFICATE, "--reason", "the key has leaked", "--deadline", "2026-03-02T12:00:00Z")
     assert (done.exit_code, done.stdout) == (0, f"{JOB}\trequested\n")
     assert stack.asked[-1].body == {"reason": "the key has leaked", "deadline": "2026-03-02T12:00:00Z"}
-    assert stack.run("renew", CERTIFICATE, "--json").stdout == json_of(a_job()) + "\n"
+    assert stack.run("renew", CERTIFICATE, "--json").stdout == json_of(a_renewal()) + "\n"
 
 
 def test_what_can_not_be_renewed_is_said(stack: RecordedApi) -> None:

@@ -169,6 +169,16 @@ def test_a_row_that_is_renewed_again_is_still_awaited_until_the_same_time() -> N
     assert events(served) == [SUCCESS]
 
 
+def test_where_another_row_takes_the_part_of_the_one_that_has_it_that_is_awaited() -> None:
+    """In ACM, what is issued by ACME gets another ARN when it is renewed."""
+    place = judged(a_place(), AROUND, T0, GRACE)
+    for successor in (replace(a_row("newest"), id="row2"), replace(RENEWED, id="row2")):
+        awaited = judged(place, Around(origin=successor), T0 + HOUR, GRACE).awaited
+        assert awaited is not None
+        assert (awaited.identity, awaited.origin) == (successor.identity, "certificate/row2")
+        assert awaited.until == T0 + GRACE
+
+
 def test_of_several_rows_the_one_that_expires_last_is_awaited() -> None:
     other = replace(a_row("old", "newest"), id="other")
     for renewed in ([RENEWED, other], [other, RENEWED]):

@@ -10,6 +10,7 @@ from tests.support.inventory import DAY, T0, a_certificate
 from tests.support.rules import a_rule
 from tocsin.delivery.notification import Severity
 from tocsin.errors import InvalidFieldsError
+from tocsin.inventory.certificate import Source
 from tocsin.inventory.occurrences import Violation
 from tocsin.inventory.rules.judging import changes_at, judge
 from tocsin.inventory.rules.kinds import KINDS
@@ -169,6 +170,14 @@ def test_what_is_not_watched_violates_nothing(ended: str) -> None:
 
 def test_a_rule_that_is_not_enabled_judges_nothing() -> None:
     assert judge(a_certificate(), [a_rule("RequiredMetadata", {"owner": True}, is_enabled=False)], T0) == ()
+
+
+@pytest.mark.parametrize("source", Source)
+def test_rules_are_of_certificates(source: Source) -> None:
+    """A secret or a domain has no issuer and no key. Contract 4.13."""
+    rules = [a_rule("RequiredMetadata", {"owner": True})]
+    is_judged = bool(judge(a_certificate(source=source), rules, T0))
+    assert is_judged == (source not in (Source.SECRETS_MANAGER, Source.DOMAIN))
 
 
 def test_a_violation_keeps_its_beginning_and_what_it_says_follows_the_rule() -> None:

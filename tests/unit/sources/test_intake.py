@@ -15,7 +15,7 @@ from tests.support.lives import Lives
 from tocsin.errors import ConflictError
 from tocsin.inventory.audit import Action
 from tocsin.inventory.certificate import Certificate, Source, checked
-from tocsin.inventory.occurrences import CertificateEvent
+from tocsin.inventory.occurrences import CertificateEvent, PendingRenewal
 from tocsin.sources.intake import Assignment, Result, continuing, first_sight, ingest, merged, replaced
 from tocsin.sources.observed import NOT_CHECKED, ObservedCertificate
 
@@ -263,7 +263,8 @@ def before(**fields: Any) -> Certificate:
 
 
 def test_a_row_that_continues_another_is_its_renewal() -> None:
-    after = continuing(before(owner_id="o1", policy_id="p1"), NEXT, LATER)
+    job = PendingRenewal("01JOB", NOT_AFTER, None)
+    after = continuing(before(owner_id="o1", policy_id="p1", renewal=job), NEXT, LATER)
     assert (after.id, after.version, after.created_at, after.due_at) == (NEXT.id, 1, LATER, LATER)
     assert (after.owner_id, after.policy_id, after.environment, after.tags) == (
         *("o1", "p1", "production"),
@@ -272,6 +273,7 @@ def test_a_row_that_continues_another_is_its_renewal() -> None:
     assert (after.source_ref, after.expires_at, after.watched_since) == (NEXT.source_ref, NEXT.expires_at, LATER)
     assert after.renewed_from == before().identity
     assert [one.event for one in after.occurrences] == [CertificateEvent.RENEWAL_SUCCESS]
+    assert after.renewal is None  # it ends where it was asked for
     assert checked(after) == after
 
 

@@ -1,12 +1,16 @@
 """The wiring of the inventory, and of the expiry check."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cache, partial
-from typing import TYPE_CHECKING
+from threading import Lock
+from typing import TYPE_CHECKING, TypeVar
 
 from tocsin.bootstrap import resources
 from tocsin.delivery.notification import Notification
 from tocsin.delivery.record import Event
+from tocsin.delivery.store import Change
 from tocsin.expiry.alert import Mark, MarkKind
 from tocsin.expiry.check import Checked, expiry_check
 from tocsin.expiry.compliance import Compliance
@@ -30,6 +34,7 @@ from tocsin.storage.lease import Lease
 if TYPE_CHECKING:
     from tocsin.expiry.explanation import Explanation
 
+Heard = TypeVar("Heard")
 _MARKS = 100
 """Decisions that an explanation goes back: several cycles of most policies."""
 _LOOKS = 8
@@ -68,11 +73,22 @@ def lifecycle() -> Lifecycle:
         records().certificates,
         resources.alerts(),
         resources.table(),
-        partial(resources.recorder().observe, Event.SETTLED),
+        in_turn(partial(resources.recorder().observe, Event.SETTLED)),
         EndingTable(resources.dynamodb(), settings.inventory_table),
         settings.delivery,
-        resources.recorder().created,
+        in_turn(resources.recorder().created),
     )
+
+
+def in_turn(hear: Callable[[Heard], None]) -> Callable[[Heard], None]:
+    """Let one thread be heard at a time: a check looks at several certificates at once, and counting is for one."""
+    turn = Lock()
+
+    def heard(what: Heard) -> None:
+        with turn:
+            hear(what)
+
+    return heard
 
 
 @cache
@@ -125,9 +141,10 @@ def run_expiry_check(context: resources.LambdaContext) -> Checked | None:
     """Check once, unless another check is at it."""
     from tocsin.bootstrap.renewals import renewals  # noqa: PLC0415 - it is wired of this
 
-    rules = Compliance(records().rules, lifecycle())
     watchlist = Watchlist(resources.dynamodb(), resources.settings().inventory_table)
-    handed_off: list[Notification] = []  # told when the threads are done: counting is for one of them
+    made: list[Notification] = []  # told when the threads are done: counting is for one of them
+    ended: list[Change] = []  # the same
+    changes = replace(lifecycle(), created=made.append, ended=ended.append)
     with ThreadPoolExecutor(_LOOKS) as threads:
         checked = expiry_check(
             lease("expiry_check", context),
@@ -139,19 +156,21 @@ def run_expiry_check(context: resources.LambdaContext) -> Checked | None:
             created=resources.recorder().created,
             end_again=lifecycle().end_again,
             each=threads.map,
-            watches=[_deployments(watchlist), renewals(handed_off.append)],
-            rules=rules,
+            watches=[_deployments(watchlist, changes), renewals(made.append)],
+            rules=Compliance(records().rules, changes),
             indexer=IndexingTable(resources.dynamodb(), resources.settings().inventory_table, records().certificates),
         )
-    for row in handed_off:
+    for row in made:
         resources.recorder().created(row)
+    for change in ended:
+        resources.recorder().observe(Event.SETTLED, change)
     return checked
 
 
-def _deployments(watchlist: Watchlist) -> DeploymentWatch:
+def _deployments(watchlist: Watchlist, changes: Lifecycle) -> DeploymentWatch:
     """Open what watches that renewed certificates are served."""
     pointers = Pointers(resources.dynamodb(), resources.settings().inventory_table)
-    return DeploymentWatch(pointers, records().certificates, watchlist, lifecycle())
+    return DeploymentWatch(pointers, records().certificates, watchlist, changes)
 
 
 def lease(job: str, context: resources.LambdaContext) -> Lease:

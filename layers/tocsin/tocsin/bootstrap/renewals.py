@@ -14,6 +14,7 @@ from tocsin.expiry.renewal import RenewalJob, RenewalState, Report, job_id, why_
 from tocsin.expiry.renewals import Deed, News, Renewals
 from tocsin.inventory.certificate import Certificate
 from tocsin.storage.inventory.renewal_jobs import RenewalJobs
+from tocsin.storage.inventory.suggestions import SuggestionList
 from tocsin.storage.paging import Page
 
 T = TypeVar("T")
@@ -36,7 +37,9 @@ def jobs() -> RenewalJobs:
 
 def renewals(created: Callable[[Notification], None]) -> Renewals:
     """Make what moves jobs; `created` hears of each hand-off."""
-    return Renewals(jobs(), inventory.lifecycle(), resources.settings().delivery, created)
+    settings = resources.settings()
+    enlist = SuggestionList(resources.dynamodb(), settings.inventory_table).enlist
+    return Renewals(jobs(), inventory.lifecycle(), settings.delivery, created, enlist)
 
 
 def request(certificate_id: str, by: str, reason: str, until: datetime | None) -> tuple[RenewalJob, bool]:
@@ -59,7 +62,8 @@ def request(certificate_id: str, by: str, reason: str, until: datetime | None) -
 
 def report(id_: str, news: News, by: str) -> RenewalJob:
     """Take a report. Raises NotFoundError, JobStateError."""
-    return _decided(lambda: _renewals().report(id_, news, Deed(by, resources.now())))
+    policy_of = inventory.resolver().resolve
+    return _decided(lambda: _renewals().report(id_, news, Deed(by, resources.now()), lambda one: policy_of(one).policy))
 
 
 def cancel(id_: str, by: str, reason: str) -> RenewalJob:
@@ -74,12 +78,13 @@ def news_of(job_id: str, report: Report, detail: str, pem: str | None) -> News:
     """
     if pem is None:
         return News(report, detail)
+    from tocsin.sources.intake import first_sight  # noqa: PLC0415 - it comes with the other
     from tocsin.sources.pem import read_pem  # noqa: PLC0415 - cryptography would cost every cold start of the API
 
-    leaf = read_pem(pem)[0]
+    leaf = first_sight(read_pem(pem)[0], resources.now())
     if leaf.expires_at <= jobs().read(job_id).expires_at:
         raise InvalidFieldsError([FieldProblem("pem", "expires no later than the certificate that is to be renewed")])
-    return News(report, detail, f"{leaf.serial}@{int(leaf.expires_at.timestamp())}")
+    return News(report, detail, leaf.identity)
 
 
 def listed(state: RenewalState | None, certificate_id: str | None, limit: int, after: str | None) -> Page[RenewalJob]:

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.config import Config
 
-from tocsin.bootstrap import inventory, resources
+from tocsin.bootstrap import inventory, resources, suggestions
 from tocsin.delivery.channel_name import ChannelName
 from tocsin.inventory.certificate import Source
 from tocsin.network.blocking import Blocking
 from tocsin.sources import acm, acm_pca, iam, route53_domains, secrets_manager
 from tocsin.sources.account import AccountRead, Visit
+from tocsin.sources.failure import SourceFailure
 from tocsin.sources.state import AlarmRoute
-from tocsin.sources.sync import Account, Sources, Stores, Synced, source_sync
+from tocsin.sources.sync import Account, Sources, Stores, Synced, note, source_sync
 from tocsin.sources.tls import Dialer, observe_all, system_resolver
 
 if TYPE_CHECKING:
@@ -57,7 +58,18 @@ def run_source_sync(context: resources.LambdaContext) -> Synced | None:
     synced = _synced(context)
     if synced is not None:
         synced.silent += silent
+        _ask_authorities(context, synced)
     return synced
+
+
+def _ask_authorities(context: resources.LambdaContext, synced: Synced) -> None:
+    """Ask when to renew certificates whose policies leave that to their authorities."""
+    stores = Stores(inventory.lifecycle(), inventory.source_states(), resources.table())
+
+    def noted(source: str, failure: SourceFailure | None) -> None:
+        note(stores, _alarm_route(), source, failure, resources.now(), synced, resources.recorder().created)
+
+    suggestions.ask_authorities(context, noted)
 
 
 def _synced(context: resources.LambdaContext) -> Synced | None:

@@ -73,7 +73,7 @@ class Around:
     became: Sequence[Certificate] = ()
     """Those that had what the place served before, and have what it serves now."""
     origin: Certificate | None = None
-    """The row that it awaits the certificate of; null: it is gone, or no row has it."""
+    """The row that it awaits the certificate of, or the one that took its part; null: it is gone, or no row has it."""
     is_origin_known: bool = True
     """False: it can't be read, and nobody knows what it has."""
 
@@ -137,10 +137,9 @@ def _still_awaited(place: Certificate, around: Around) -> AwaitedDeployment | No
     origin = around.origin
     if origin is None or not origin.is_watched:
         return None
-    if origin.identity == awaited.identity:
-        return awaited
+    as_it_is = replace(awaited, identity=origin.identity, origin=f"{_ORIGIN}{origin.id}")
     is_newer = origin.identity and origin.identity != place.identity and origin.expires_at >= place.expires_at
-    return replace(awaited, identity=origin.identity) if is_newer else None
+    return as_it_is if is_newer or origin.identity == awaited.identity else None
 
 
 def _no_failure(place: Certificate, awaited: AwaitedDeployment | None) -> Certificate:
@@ -222,11 +221,14 @@ class DeploymentWatch:
         origin = _origin_id(place)
         ids = [*renewed, *became, *([origin] if origin else ())]
         found: Found[Certificate] = self.rows.fetch(ids) if ids else Found({}, {})
+        row = found.things.get(origin)
+        successor = row.replaced_by if row is not None else None
+        after = self.rows.fetch([successor]) if successor else Found({}, {})
         return Around(
             renewed=_of(renewed, found.things),
             became=_of(became, found.things),
-            origin=found.things.get(origin),
-            is_origin_known=origin not in found.broken,
+            origin=after.things.get(successor, row) if successor else row,
+            is_origin_known=origin not in found.broken and successor not in after.broken,
         )
 
     def _call_places(self, row: Certificate, now: datetime) -> None:

@@ -25,7 +25,7 @@ from tocsin.expiry.plan import (
     about_route,
     decide,
 )
-from tocsin.expiry.renewal import RenewalJob
+from tocsin.expiry.renewal import RenewalJob, renew_at
 from tocsin.expiry.still_true import why_event_over
 from tocsin.inventory.certificate import Certificate, CertificateStatus
 from tocsin.inventory.contacts import People
@@ -143,7 +143,9 @@ def explain(
         status=certificate.status(now, policy.thresholds),
         policy=policy.name,
         problems=tuple(problems),
-        summary=_summary(told_now, findings, following) + _violated(certificate) + _of_renewal(renewal),
+        summary=_summary(told_now, findings, following)
+        + _violated(certificate)
+        + _of_renewal(renewal, certificate, policy),
         told=told,
         happened=tuple(_happened(one, certificate, policy, recorded, decisions) for one in certificate.happened),
         awaited=certificate.awaited,
@@ -326,9 +328,10 @@ def _summary(told: Sequence[Told], findings: Sequence[Finding], following: Next 
     return so_far + why + after
 
 
-def _of_renewal(job: RenewalJob | None) -> str:
-    """Say how far the renewal of the present cycle is."""
-    if job is None:
-        return ""
-    until = f", to be seen by {written(job.deadline)}" if job.is_open else ""
-    return f" Renewal job {job.id}: {job.state}{until}."
+def _of_renewal(job: RenewalJob | None, certificate: Certificate, policy: RenewalPolicy) -> str:
+    """Say how far the renewal of the present cycle is, or when it will be asked for."""
+    if job is not None:
+        until = f", to be seen by {written(job.deadline)}" if job.is_open else ""
+        return f" Renewal job {job.id}: {job.state}{until}."
+    at = renew_at(certificate, policy) if certificate.is_watched else None
+    return f" Its renewal is asked for at {written(at)}." if at else ""

@@ -197,6 +197,9 @@ def _action(before: Certificate, after: Certificate) -> Action:
 
 
 _BOOKKEEPING = (
+    "suggested_renewal_at",
+    "suggestion_until",
+    "explanation_url",
     "updated_at",
     "version",
     "due_at",

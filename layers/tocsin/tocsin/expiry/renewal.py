@@ -216,7 +216,7 @@ def renew_at(certificate: Certificate, policy: RenewalPolicy) -> datetime | None
         case None:
             return None
         case Suggestion.ARI:
-            return default_instant(certificate)
+            return certificate.suggested_renewal_at or default_instant(certificate)
         case threshold:
             return threshold.crosses_at(certificate)
 

@@ -7,12 +7,13 @@ trail. So a crash leaves all of a step, or nothing; and of two at once the later
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from tocsin.delivery.notification import DeliveryPolicy, Notification
 from tocsin.errors import MalformedRowError, NotFoundError, NotRenewableError
 from tocsin.expiry.alert import ACTOR
+from tocsin.expiry.deployment import awaiting
 from tocsin.expiry.lifecycle import Lifecycle
 from tocsin.expiry.renewal import (
     RenewalJob,
@@ -27,13 +28,9 @@ from tocsin.expiry.renewal import (
 from tocsin.inventory.audit import Action, AuditEvent, Kind, event
 from tocsin.inventory.certificate import Certificate
 from tocsin.inventory.lookup import Resolved
-from tocsin.inventory.occurrences import AwaitedDeployment, CertificateEvent, Occurrence
-from tocsin.inventory.policy import RenewalPolicy
+from tocsin.inventory.occurrences import CertificateEvent, Occurrence
+from tocsin.inventory.policy import RenewalPolicy, Suggestion
 from tocsin.text import written
-
-GRACE = timedelta(hours=6)
-"""How long a place may take until it serves what was issued for it."""
-_POLICY_ASKS = "its policy asks for it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +113,8 @@ class Renewals:
     policy: DeliveryPolicy
     created: Callable[[Notification], None] = lambda _row: None
     """Hears of each hand-off."""
+    enlist: Callable[[Certificate, datetime], Certificate] = lambda certificate, _now: certificate
+    """Has a certificate's authority asked when to renew it."""
 
     # ── People and programs ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -136,7 +135,7 @@ class Renewals:
         self._hand_off(certificate, known, job, deed)
         return job, True
 
-    def report(self, id_: str, news: News, deed: Deed) -> RenewalJob:
+    def report(self, id_: str, news: News, deed: Deed, policy_of: Callable[[Certificate], RenewalPolicy]) -> RenewalJob:
         """Take what whoever renews says. Raises NotFoundError, JobStateError, MalformedRowError."""
         before = self.jobs.read(id_)
         after = before.reported(news.report, news.detail, news.issued, deed.at)
@@ -147,7 +146,11 @@ class Renewals:
             self._write(move)
         else:
             failure = _failed(after, deed.at) if _has_failed(before, after) else None
-            self._carry_out(move, certificate, _told(certificate, move, news.issued), failure)
+            draft = replace(certificate, renewal=after.pending)
+            if news.issued:
+                origin, grace = Kind.RENEWAL_JOB.resource(after.id), policy_of(certificate).deployment_grace
+                draft = awaiting(draft, news.issued, origin, deed.at, grace)
+            self._carry_out(move, certificate, draft, failure)
         return after
 
     def cancel(self, id_: str, deed: Deed) -> RenewalJob:
@@ -188,6 +191,8 @@ class Renewals:
         certificate = self._settled(certificate, now)
         if _why_not(certificate):
             return certificate
+        if policy.renew_before is Suggestion.ARI and certificate.ari_id and certificate.suggestion_until is None:
+            certificate = self.enlist(certificate, now)
         if certificate.renewal is not None:
             look_at = certificate.renewal.look_at
             return certificate if look_at is None or look_at > now else self._attended(certificate, now)
@@ -226,7 +231,7 @@ class Renewals:
         known = self._known(certificate)
         if known is not None and not (known.state is RenewalState.CANCELLED and known.finished_by == ACTOR):
             return self._note(certificate, replace(certificate, renewal=known.pending), now)
-        deed = Deed(ACTOR, now, _POLICY_ASKS)
+        deed = Deed(ACTOR, now, _why_now(certificate, policy))
         return self._hand_off(certificate, known, _asked(certificate, known, deed, deadline_of(policy, now)), deed)
 
     # ── Steps ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -300,6 +305,14 @@ def _why_not(certificate: Certificate) -> str:
     return f"the certificate is replaced by {certificate.replaced_by}" if certificate.replaced_at is not None else ""
 
 
+def _why_now(certificate: Certificate, policy: RenewalPolicy) -> str:
+    """Say why the check asks for a renewal."""
+    if policy.renew_before is not Suggestion.ARI or certificate.suggested_renewal_at is None:
+        return "its policy asks for it"
+    more = f": {certificate.explanation_url}" if certificate.explanation_url else ""
+    return f"its authority suggests it{more}"
+
+
 def _asked(certificate: Certificate, known: RenewalJob | None, deed: Deed, deadline: datetime) -> RenewalJob:
     if known is None:
         return requested(certificate, deed.by, deed.reason, deadline, deed.at)
@@ -315,16 +328,6 @@ def _seen(certificate: Certificate) -> str:
     if certificate.replaced_at is not None:
         return f"seen: certificate {certificate.replaced_by} has taken its part"
     return f"seen: it expires at {written(certificate.expires_at)} now"
-
-
-def _told(certificate: Certificate, move: _Move, issued: str) -> Certificate:
-    """Give the certificate as a report leaves it: a place awaits what was issued."""
-    job, at = move.after, move.deed.at
-    draft = replace(certificate, renewal=job.pending)
-    if issued and certificate.source.is_place:
-        origin = Kind.RENEWAL_JOB.resource(job.id)
-        draft = replace(draft, awaited=AwaitedDeployment(issued, at, at + GRACE, origin))
-    return draft
 
 
 def _has_failed(before: RenewalJob, after: RenewalJob) -> bool:

@@ -133,6 +133,12 @@ class Certificate(Versioned):
     """The identity of the certificate that was here before this one."""
     awaited: AwaitedDeployment | None = None
     renewal: PendingRenewal | None = None
+    suggested_renewal_at: datetime | None = None
+    """When its authority suggests to renew it, by its renewal information."""
+    suggestion_until: datetime | None = None
+    """When its authority is asked again; null: it is not to be asked."""
+    explanation_url: str = ""
+    """A page on which its authority says why."""
     indexed: int = 0
     """Which of what leads to it is written beside it; 0: it was written by a release that had nothing of that."""
     due_at: datetime | None = None
@@ -226,6 +232,8 @@ class Certificate(Versioned):
             after = replace(after, due_at=now)
         if after.expires_at != self.expires_at:
             after = replace(after, occurrences=())
+        if (after.expires_at, after.ari_id) != (self.expires_at, self.ari_id):  # it was suggested for another one
+            after = replace(after, suggested_renewal_at=None, suggestion_until=None, explanation_url="")
         if after.revoked_at is None:
             after = after.without(CertificateEvent.REVOCATION)
         if not after.is_watched:
@@ -262,6 +270,7 @@ def _watched_part(certificate: Certificate) -> tuple[object, ...]:
 _NOT_JUDGED = frozenset(
     {"updated_at", "version", "due_at", "watched_since", "renewal_status", "occurrences", "violations", "awaited"}
     | {"renewal", "renewed_from", "indexed", "in_use_by"}
+    | {"suggested_renewal_at", "suggestion_until", "explanation_url"}
 )
 
 

@@ -4,7 +4,7 @@ A source of this kind is a module with a function that takes a `Visit` and gives
 `bootstrap.sources` lists them.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
@@ -88,24 +88,32 @@ class AccountRead:
         detail = f"{len(self.failures)} of {total} certificates can't be read; {first.ref}: {first.detail}"
         return SourceFailure(first.kind, detail)
 
-    def listed(self, client: Paged, operation: str, of_page: str, **asked: object) -> list[Any]:
-        """Give all entries of a list: those under `of_page` of each page. What breaks it off is a failure."""
-        return list(self.until_it_breaks(pages(client, operation, of_page, **asked)))
+    def listed(self, client: Paged, visit: Visit, operation: str, of_page: str, **asked: object) -> list[Any]:
+        """Give all entries of a list: those under `of_page` of each page.
 
-    def until_it_breaks(self, entries: Iterable[Any]) -> Iterator[Any]:
-        """Give what comes; note what breaks it off: what was read until then stands."""
+        What breaks it off is a failure: what was read until then stands. So is time that is up between two pages.
+        """
+        found: list[Any] = []
         try:
-            yield from entries
+            for page in client.get_paginator(operation).paginate(**asked):
+                if found and not visit.may_go_on():
+                    self._out_of_time()
+                    break
+                found += page.get(of_page, ())
         except (ClientError, BotoCoreError) as error:
             self.complete = False
             self.failures.append(failure_of(error))
+        return found
+
+    def _out_of_time(self) -> None:
+        self.complete = False
+        if OUT_OF_TIME not in self.failures:
+            self.failures.append(OUT_OF_TIME)
 
     def asked(self, ref: str, ask: Callable[[], Answer], visit: Visit) -> Answer | None:
         """Ask about one thing; null where there was no time, it is gone, or it can't be read, which stops no other."""
         if not visit.may_go_on():
-            self.complete = False
-            if OUT_OF_TIME not in self.failures:
-                self.failures.append(OUT_OF_TIME)
+            self._out_of_time()
             return None
         try:
             return ask()
@@ -113,12 +121,6 @@ class AccountRead:
             if not (isinstance(error, ClientError) and _code(error) in _GONE):
                 self.failures.append(failure_of(error, ref))
             return None
-
-
-def pages(client: Paged, operation: str, of_page: str, **asked: object) -> Iterator[Any]:
-    """Give all entries of a list; raise what AWS raises."""
-    for page in client.get_paginator(operation).paginate(**asked):
-        yield from page.get(of_page, ())
 
 
 def is_settled(row: Certificate | None, ref: str, expires_at: datetime) -> bool:

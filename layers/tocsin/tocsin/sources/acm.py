@@ -25,7 +25,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.model import ServiceModel, StringShape, StructureShape
 
 from tocsin.inventory.certificate import Certificate, Source, source_id
-from tocsin.sources.account import AccountRead, Visit, is_settled, pages, utc
+from tocsin.sources.account import AccountRead, Visit, is_settled, utc
 from tocsin.sources.observed import ObservedCertificate, storable
 from tocsin.sources.succession import Issued, continuity_ref, succession
 
@@ -74,6 +74,7 @@ def read_account(client: "ACMClient", visit: Visit) -> AccountRead:
         summary["CertificateArn"]
         for summary in read.listed(
             client,
+            visit,
             "list_certificates",
             "CertificateSummaryList",
             **_everything(client),
@@ -232,9 +233,9 @@ def _searched(client: "ACMClient") -> dict[str, _Sight]:
     if "SearchCertificates" not in client.meta.service_model.operation_names:
         return found
     try:
-        for result in pages(client, "search_certificates", "Results", PaginationConfig={"PageSize": SEARCH_PAGE}):
-            if (sight := _sight(result)) is not None:
-                found[sight.arn] = sight
+        for page in client.get_paginator("search_certificates").paginate(PaginationConfig={"PageSize": SEARCH_PAGE}):
+            sights = map(_sight, page.get("Results", ()))
+            found |= {sight.arn: sight for sight in sights if sight is not None}
     except (ClientError, BotoCoreError) as error:
         logging.getLogger(__name__).info("certificates can't be searched, and are described: %s", type(error).__name__)
     return found

@@ -19,11 +19,11 @@ _NOT_THERE = frozenset({"CREATING", "PENDING_CERTIFICATE", "DELETED", "FAILED"})
 _AS_USUAL = "ACTIVE"
 
 
-def read_account(client: Paged, _visit: Visit) -> AccountRead:
+def read_account(client: Paged, visit: Visit) -> AccountRead:
     """List all authorities that the account owns. Raises nothing of AWS's."""
     read = AccountRead(f"acm-pca:{client.meta.region_name}")
     for one in read.listed(
-        client, "list_certificate_authorities", "CertificateAuthorities", PaginationConfig={"PageSize": PAGE}
+        client, visit, "list_certificate_authorities", "CertificateAuthorities", PaginationConfig={"PageSize": PAGE}
     ):
         if one.get("Status") in _NOT_THERE or "NotAfter" not in one:
             read.undated += 1

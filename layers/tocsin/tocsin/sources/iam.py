@@ -29,7 +29,7 @@ def read_account(client: IamClient, visit: Visit) -> AccountRead:
     """List all; ask for those that are new or have another expiry. Raises nothing of AWS's."""
     read = AccountRead("iam")
     listed = read.listed(
-        client, "list_server_certificates", "ServerCertificateMetadataList", PaginationConfig={"PageSize": PAGE}
+        client, visit, "list_server_certificates", "ServerCertificateMetadataList", PaginationConfig={"PageSize": PAGE}
     )
     dated = [one for one in listed if "Expiration" in one]
     read.undated = len(listed) - len(dated)

@@ -123,10 +123,11 @@ def first_sight(seen: ObservedCertificate, now: datetime, assignment: Assignment
 def continuing(before: Certificate, seen: ObservedCertificate, now: datetime) -> Certificate:
     """Make a new row that goes on where another one ends: with what operators said of that one, but not put away.
 
-    One that expires later renews the other, as it would have done in the same row.
+    One that expires later renews the other, as it would have done in the same row. What is kept of that row elsewhere
+    stays there: its renewal job, which ends with it, and the rules that it does not keep.
     """
     if before.is_watched and seen.expires_at > before.expires_at:
-        base = replace(before, id=seen.id, created_at=now, version=0, due_at=None)
+        base = replace(before, id=seen.id, created_at=now, version=0, due_at=None, renewal=None, violations=())
         return base.changed(replace(base, source=seen.source, **_facts(seen)), now)
     said = Assignment(before.owner_id, before.team_id, before.policy_id, before.environment, before.tags)
     return first_sight(seen, now, said)

@@ -17,10 +17,10 @@ RENEWS, RENEWS_NOT = "renews by itself", "does not renew by itself"
 """How a domain's renewal stands: Route 53 says no more of it than this."""
 
 
-def read_account(client: Paged, _visit: Visit) -> AccountRead:
+def read_account(client: Paged, visit: Visit) -> AccountRead:
     """List all domains. Raises nothing of AWS's."""
     read = AccountRead("route53-domains")
-    for one in read.listed(client, "list_domains", "Domains", PaginationConfig={"PageSize": PAGE}):
+    for one in read.listed(client, visit, "list_domains", "Domains", PaginationConfig={"PageSize": PAGE}):
         if one.get("Expiry") is None:
             read.undated += 1  # its registration is not done
         else:

@@ -16,10 +16,10 @@ PAGE = 100
 """Secrets on a page of the list: the most that is allowed."""
 
 
-def read_account(client: Paged, _visit: Visit) -> AccountRead:
+def read_account(client: Paged, visit: Visit) -> AccountRead:
     """List all secrets that rotate. Raises nothing of AWS's."""
     read = AccountRead(f"secrets-manager:{client.meta.region_name}")
-    for one in read.listed(client, "list_secrets", "SecretList", PaginationConfig={"PageSize": PAGE}):
+    for one in read.listed(client, visit, "list_secrets", "SecretList", PaginationConfig={"PageSize": PAGE}):
         if one.get("RotationEnabled") and one.get("NextRotationDate") is not None:
             read.observed.append(_observed(one))
     return read

@@ -88,6 +88,12 @@ def alarm_id(source: str, failing_since: datetime) -> str:
     return derived_id(failing_since, f"{source}\n{cycle_of(failing_since)}")
 
 
+ARI = "ari:"
+"""What the names of ACME servers begin with that are asked when to renew."""
+_MEANWHILE = "What it has stays in the inventory as it was read last; a renewal there would not be seen."
+_MEANWHILE_ARI = "Renewals are asked for as it suggested last, or when a third of a certificate's life is left."
+
+
 def _message(state: SourceState, source: str, since: datetime) -> str:
     why = bounded(str(state.last_failure or "unknown"), _TEXT_LIMIT)
     success = "never" if state.last_success_at is None else written(state.last_success_at)
@@ -95,5 +101,5 @@ def _message(state: SourceState, source: str, since: datetime) -> str:
         f"The source {source} can't be read since {written(since)}.\n"
         f"Why: {why}\n"
         f"Read last: {success}\n"
-        "What it has stays in the inventory as it was read last; a renewal there would not be seen."
+        f"{_MEANWHILE_ARI if state.source.startswith(ARI) else _MEANWHILE}"
     )

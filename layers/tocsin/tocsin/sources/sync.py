@@ -238,15 +238,27 @@ class _Sync:
 
     def _note(self, source: str, failure: SourceFailure | None) -> None:
         """Record how a source was found, and tell somebody of one that has failed for a day."""
-        now = self.clock()
-        before = self.stores.states.get(source)
-        state = before.succeeded(now) if failure is None else before.failed(failure, now)
-        if failure is not None:
-            self.synced.failing.append(source)
-            logging.getLogger(__name__).warning("source %s can't be read: %s", source, failure)
-        if (alarm := alarm_due(state, self.route, now)) is not None:
-            if self.stores.alarms.insert(alarm) is alarm:  # else an earlier sync, which died just after, has told it
-                self.created(alarm)
-            state = state.alarmed(now)
-            self.synced.alarms += 1
-        self.stores.states.put(state)
+        note(self.stores, self.route, source, failure, self.clock(), self.synced, self.created)
+
+
+def note(  # noqa: PLR0917 - how a source was found, and all that hears of it
+    stores: Stores,
+    route: AlarmRoute,
+    source: str,
+    failure: SourceFailure | None,
+    now: datetime,
+    synced: Synced,
+    created: Callable[[Notification], None],
+) -> None:
+    """Record how a source was found, and tell somebody of one that has failed for a day."""
+    before = stores.states.get(source)
+    state = before.succeeded(now) if failure is None else before.failed(failure, now)
+    if failure is not None:
+        synced.failing.append(source)
+        logging.getLogger(__name__).warning("source %s can't be read: %s", source, failure)
+    if (alarm := alarm_due(state, route, now)) is not None:
+        if stores.alarms.insert(alarm) is alarm:  # else an earlier sync, which died just after, has told it
+            created(alarm)
+        state = state.alarmed(now)
+        synced.alarms += 1
+    stores.states.put(state)

@@ -26,7 +26,7 @@ from tocsin.widget.words import age, json_in_html, line, paragraphs, plural, wri
 _TEMPLATES = Path(__file__).parent / "templates"
 TYPES = (
     *("ExpirationWarning", "RenewalSuccess", "RenewalFailure", "DeploymentSuccess", "DeploymentFailure"),
-    *("PolicyViolation", "Revocation"),
+    *("PolicyViolation", "Revocation", "RenewalRequested"),
 )
 """What notifications are about; callers add `Custom:...` of their own."""
 GROUPS_SHOWN = 12

@@ -475,6 +475,13 @@ def test_a_key_by_the_name_of_a_certificate_is_not_sent(file: Path) -> None:
     ]
 
 
+def test_what_cryptography_warns_of_is_not_said(file: Path) -> None:
+    """A serial below zero, as some old authorities have: warnings are errors here, and would be in cron's mail."""
+    serial = LEAF.der.index(bytes.fromhex("02020abc"))
+    odd = LEAF.der[:serial] + bytes.fromhex("02028abc") + LEAF.der[serial + 4 :]
+    assert places(file, odd) == [("/etc/store", "shop.example.com")]
+
+
 def test_a_path_is_one_line_that_can_be_shown() -> None:
     held = Contents(problems=["x"])
     (one,) = reported("/etc/a\nb\udcff\u202e", held, with_authorities=False)

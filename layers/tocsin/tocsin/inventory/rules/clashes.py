@@ -29,11 +29,11 @@ def warnings_of(rule: Rule, others: Iterable[Rule], now: datetime) -> Iterator[s
             yield f"No certificate can keep both this and {other.name} ({other.id}). {clash}"
 
 
-def unknown_issuers(rule: Rule, seen: Collection[str], of: str = "") -> Iterator[str]:
-    """Say which of the issuers that `rule` allows nobody of `seen` is; `of` says of which certificates those are."""
+def unknown_issuers(rule: Rule, seen: Collection[str]) -> Iterator[str]:
+    """Say which of the issuers that `rule` allows is nobody of `seen`, who issued the certificates that there are."""
     allowed = rule.requirement
     if not isinstance(allowed, AllowedIssuers):
         return
     unknown = [one for one in allowed.issuers if not any(allowed.names(one, name) for name in seen)]
     if unknown:
-        yield f"No certificate {of + ' ' if of else ''}is from {quoted(unknown)}."
+        yield f"No certificate is from {quoted(unknown)}."

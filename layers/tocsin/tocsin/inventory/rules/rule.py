@@ -73,7 +73,10 @@ class Rule(Versioned):
         return self.requirement.begins_at(certificate) if self._is_of(certificate) else None
 
     def _is_of(self, certificate: Certificate) -> bool:
-        return self.is_enabled and certificate.is_watched and self.scope.has(certificate)
+        is_held = (
+            certificate.is_watched and certificate.source.is_certificate
+        )  # a secret, a domain has no issuer, no key
+        return self.is_enabled and is_held and self.scope.has(certificate)
 
 
 def parse_rule(

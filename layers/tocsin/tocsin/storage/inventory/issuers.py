@@ -4,6 +4,7 @@
 none any more. When the next of them expires is the first item of what leads to them (`pointers`), so nobody keeps it.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from tocsin.inventory.issuer import Issuer
 from tocsin.storage.codec import EPOCH, INSTANT, NUMBER, TEXT, Codec, required, time_of, timestamp
 from tocsin.storage.inventory.items import LIVE, key, listed_item, state_of
 from tocsin.storage.inventory.pointers import issuer_partition
-from tocsin.storage.paging import Index, Page, Reader, page
+from tocsin.storage.paging import Index, Page, Reader, every, page
 from tocsin.storage.upsert import upserting
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ _ISSUER = Codec(
     ),
 )
 _LISTED = Index("listed", "listed_in", "list_key")
+_WHOLE = 100
 _ONCE = ("created_at", "listed_in", "list_key")
 
 
@@ -77,10 +79,17 @@ class Issuers:
 
     def page(self, limit: int, after: str | None, now: datetime) -> Page[Issuer]:
         """Give up to `limit` issuers behind the key `after`, in the order in which they were first seen."""
-        reader = Reader(self._client, self._table, _LISTED, (str(Kind.ISSUER),), is_forward=True)
-        found = page(reader, _ISSUER.salvage, lambda _issuer: True, limit, after)
+        found = self._named(limit, after)
         rows = tuple(replace(issuer, next_expiry=self._next_expiry(issuer, now)) for issuer in found.rows)
         return replace(found, rows=rows)
+
+    def every(self) -> Iterator[Issuer]:
+        """Give all of them, without saying when the next certificate of each expires."""
+        return every(lambda place: self._named(_WHOLE, place))
+
+    def _named(self, limit: int, after: str | None) -> Page[Issuer]:
+        reader = Reader(self._client, self._table, _LISTED, (str(Kind.ISSUER),), is_forward=True)
+        return page(reader, _ISSUER.salvage, lambda _issuer: True, limit, after)
 
     def _next_expiry(self, issuer: Issuer, now: datetime) -> datetime | None:
         """Say when the next of its live certificates expires; those that have expired are past."""

@@ -11,6 +11,7 @@
 | `renewal_policy#<id>`     | `references`       | how many refer to it; owners and teams alike                      |
 | `certificate#<id>`        | `renewal#<job id>` | leads to a renewal job; the id begins with its cycle              |
 | `renewal_job#<id>`        | `record`           | the renewal job                                                   |
+| `ari`                     | `<time>#<id>`      | when the authority of a certificate is to be asked                |
 | `work`                    | `policy#<id>`      | a policy whose certificates must be looked at anew                |
 | `work`                    | `position`         | where the check stopped for lack of time                          |
 
@@ -153,6 +154,9 @@ CERTIFICATE = Codec(
         Column("renewed_from", TEXT, ""),
         Column("awaited", _one(AwaitedDeployment)),
         Column("renewal", _one(PendingRenewal)),
+        Column("suggested_renewal_at", INSTANT),
+        Column("suggestion_until", INSTANT),
+        Column("explanation_url", TEXT, ""),
         Column("indexed", NUMBER, 0),
         Column("due_at", INSTANT),
     ),

@@ -177,5 +177,8 @@ class Records(Generic[Thing]):
         }
 
 
-_OF_THE_CHECK = ("due_at", "due_shard", "due_key")
-"""The expiry check moves these without a new version: a change that does not mean them must not put them back."""
+_OF_THE_CHECK = (
+    *("due_at", "due_shard", "due_key"),
+    *("suggested_renewal_at", "suggestion_until", "explanation_url"),
+)
+"""These are moved without a new version: a change that does not mean them must not put them back."""

@@ -13,7 +13,7 @@ from tocsin.inventory.audit import Kind
 from tocsin.inventory.certificate import Certificate
 from tocsin.inventory.policy import RenewalPolicy
 from tocsin.inventory.rules.rule import Rule
-from tocsin.storage.codec import Item, from_timestamp, shard_of, sort_key, timestamp
+from tocsin.storage.codec import EPOCH, Item, from_timestamp, shard_of, sort_key, timestamp
 from tocsin.storage.inventory.endings import WORK, ended_cycle, is_ending
 from tocsin.storage.inventory.indexing import SORT_KEY, indexing_of
 from tocsin.storage.inventory.items import SHARDS, id_of, key
@@ -37,14 +37,19 @@ def looking_anew(table: str, policy: RenewalPolicy) -> dict[str, Any]:
     return {"Put": {"TableName": table, "Item": item}}
 
 
-RULES: Any = {"pk": WORK, "sk": {"S": "rules"}}
-"""The key of the work that rules leave which changed: one for all of them, since all are gone through together."""
+RULES: Any = {"pk": WORK, "sk": {"S": "policy#~rules"}}
+"""The key of the work that rules leave which changed: one for all of them, since all are gone through together.
+
+Release 0.4.0 takes everything here that it does not know for a changed policy: so this looks like one without
+certificates, which a stack that goes back to that release forgets.
+"""
 
 
 def judging_anew(table: str, rule: Rule, *, is_gone: bool = False) -> dict[str, Any]:
     """Give the action that has all certificates held against the rules anew, from the first one on."""
     change = f"{rule.id}#{'gone' if is_gone else rule.version}"
-    return {"Put": {"TableName": table, "Item": {**RULES, "change": {"S": change}}}}
+    item = {**RULES, "change": {"S": change}, "changed_at": {"S": timestamp(EPOCH)}}
+    return {"Put": {"TableName": table, "Item": item}}
 
 
 class Watchlist:
