@@ -244,9 +244,9 @@ class Days:
         return self.told
 
     def _sync(self) -> None:
-        """Sync, if something changed, or for the fourth time: the others would find nothing, at four times the cost."""
+        """Sync, if something changed, and twice a day: the others would find nothing, and cost the most."""
         shown = [row.at(self.now.number) for row in self.rows if row.source in _SYNCED]
-        if shown != self.synced or self.now.number % 4 == 0:
+        if shown != self.synced or self.now.number % 12 == 0:
             self._tick("sync", lambda: sources.run_source_sync(self._context()), 2)
         self.synced = shown
 

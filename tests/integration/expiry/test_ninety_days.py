@@ -65,7 +65,7 @@ def assert_exactly(told: list[Told], rows: list[Row], hours: list[Hour]) -> None
         pytest.param(4, 0.1, STORMY, id="everything goes wrong"),
     ],
 )
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_exactly_what_is_expected_is_told_each_once(seed: int, kills: float, hours: list[Hour]) -> None:
     """Contract 4.3 [T], 4.5 [T], 4.9 [T]: nothing is silenced, nothing is said twice."""
     rows = Maker(seed).world(30)
@@ -98,7 +98,7 @@ def test_the_worlds_hold_what_they_promise() -> None:
 
 
 @pytest.mark.dynamodb_local
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_so_it_is_on_awss_own_engine(dynamodb_endpoint: str) -> None:
     """The same, once a day over fewer certificates; and the engine in memory leaves the very same items."""
     hours = hours_of(24)
