@@ -26,7 +26,7 @@ from build.toolchain import LOCAL, ToolError
 from demo.__main__ import SPEED, alone
 from demo.picture import Picture
 from demo.world import UnexpectedAnswerError, World
-from local.certificate import self_signed
+from local.certificate import Authority
 from local.embedded import down, up
 from local.loopback import HOST
 from local.stack import Stack
@@ -40,9 +40,10 @@ PARAMETERS = {
 }
 """A minute of a schedule lasts a second."""
 NAME, LEFT, RENEWED = "www.shop.example", timedelta(days=20), timedelta(days=90)
+CA = Authority("Shop CA")
 PATIENCE, POLL = 60.0, 0.5
 """Seconds that a step may take, and between two looks."""
-STEPS = 13
+STEPS = 14
 Seen = str | bool
 """What was seen, in words; False while it is not."""
 
@@ -221,7 +222,7 @@ class Tour:
             "It is renewed",
             "Whoever renews can't say that it worked. It has when a source sees the new certificate.",
         )
-        self._new = self_signed(NAME, RENEWED, datetime.now(UTC))
+        self._new = CA.issued(NAME, RENEWED, datetime.now(UTC))
         self._import({"pem": self._new})
 
         def succeeded() -> Seen:
@@ -319,7 +320,7 @@ def tour(console: Console, *, once: bool) -> int:
     try:
         console.print("Starting an AWS on this machine, and deploying the stack to it: about half a minute ...")
         stack = up(HOME, parameters=PARAMETERS, scheduler_speed=SPEED)
-        old = self_signed(NAME, LEFT, datetime.now(UTC))
+        old = CA.issued(NAME, LEFT, datetime.now(UTC))
         picture = Picture(console, moves=False)
         with closing(Server(old)) as server, closing(picture):
             told = Tour(World(stack), stack, server, picture, old)

@@ -244,9 +244,9 @@ class Days:
         return self.told
 
     def _sync(self) -> None:
-        """Sync, if something changed, or for the fourth time: the others would find nothing, at four times the cost."""
+        """Sync, if something changed, and twice a day: the others would find nothing, and cost the most."""
         shown = [row.at(self.now.number) for row in self.rows if row.source in _SYNCED]
-        if shown != self.synced or self.now.number % 4 == 0:
+        if shown != self.synced or self.now.number % 12 == 0:
             self._tick("sync", lambda: sources.run_source_sync(self._context()), 2)
         self.synced = shown
 
@@ -397,7 +397,8 @@ class Days:
             name = f"{source}:us-east-1"
             yield Account(name, lambda _visit, source=source: AccountRead(f"{source}", self._seen_of(source)))  # type: ignore[misc]  # bound at once
         held = {one.arn: one for row in self.rows for one in row.held(self.now.number)}
-        yield Account("acm:us-east-1", partial(acm.read_account, FakeAcm(held)))
+        client: Any = FakeAcm(held)
+        yield Account("acm:us-east-1", partial(acm.read_account, client))
 
     def _post(self) -> None:
         """Send what is owed, as the sweep does: each alert is asked for once more whether it is true."""

@@ -113,6 +113,7 @@ class Row:
     is_acme: bool = False
     older: "list[Row]" = field(default_factory=list)
     """Certificates that came by ACME and stay in use when another one is there: rows of their own, for so long."""
+    is_older: bool = False
     origin: "Row | None" = None
     """Of a server: the row that has the same certificates, which it is to serve."""
     _hours: list[int] = field(default_factory=list)
@@ -125,7 +126,7 @@ class Row:
 
     def held(self, hour: int) -> Iterator[Held]:
         """Say what ACM has of it."""
-        if self.source is not Source.ACM or self in self.older:
+        if self.source is not Source.ACM or self.is_older:
             return
         if not self.is_acme:
             if (shown := self.at(hour)) is not None:
@@ -265,8 +266,9 @@ class _Life:
         rule = OF_SECRETS if is_secret and not self.row.rule else RULES[self.row.rule]
         if rule.renew_before and self.known.is_watched:
             self._ask(rule, self.known, now)
-        if self.known.expires_at - self.known.not_before > MAXIMUM_LIFETIME * DAY:
-            self.happened |= {"PolicyViolation"} if self.known.is_watched else set()
+        is_long = self.known.expires_at - self.known.not_before > MAXIMUM_LIFETIME * DAY
+        if is_long and self.known.is_watched and self.row.source not in (Source.DOMAIN, Source.SECRETS_MANAGER):
+            self.happened.add("PolicyViolation")  # a rule is of certificates
         for event in sorted(self.happened - rule.silent):
             if self._is_true(event, self.known.expires_at, self.known):
                 self._owe(event, rule)
@@ -357,8 +359,10 @@ def _before_expiry(threshold: str, shown: Shown) -> timedelta:
     return int(threshold) * DAY
 
 
-_SOURCES = (Source.ACM, Source.IMPORT, Source.API, Source.AGENT, Source.TLS, Source.ACM)
-_SOURCES += (Source.IAM, Source.DOMAIN, Source.ACM_PCA, Source.SECRETS_MANAGER)
+_SOURCES = (
+    *(Source.ACM, Source.IMPORT, Source.API, Source.AGENT, Source.TLS, Source.ACM),
+    *(Source.IAM, Source.DOMAIN, Source.ACM_PCA, Source.SECRETS_MANAGER),
+)
 _ARN = "arn:aws:acm:us-east-1:123456789012:certificate/"
 
 
@@ -422,7 +426,7 @@ class Maker:
         for (_, old), (hour, _) in pairwise(sorted(row.changes.items())):
             if old is not None and self.dice.random() < 0.4:
                 stays = {hour: old, hour + self.dice.choice((5, 200)): None}
-                row.older.append(Row(row.arn_of(old), Source.ACM, row.rule, stays))
+                row.older.append(Row(row.arn_of(old), Source.ACM, row.rule, stays, is_older=True))
 
     def _troubles(self, row: Row) -> None:
         """Let ACM say that a renewal is pending, hangs, or failed; or revoke a certificate."""
@@ -479,12 +483,17 @@ class Maker:
                     row.changes |= {hour + 1: old, hour + 2: row.changes.get(hour + 2, new)}
 
 
-def coarse(rows: Iterable[Row], step: int) -> list[Row]:
-    """Let things happen only every so many hours: of several in between the last one."""
-    return [
-        replace(row, changes={-(-hour // step) * step: shown for hour, shown in sorted(row.changes.items())})
+def coarse(rows: Sequence[Row], step: int, without: Source) -> list[Row]:
+    """Let things happen only every so many hours: of several in between the last one. Leave one source out."""
+    made = {
+        row.ref: replace(row, changes={-(-hour // step) * step: shown for hour, shown in sorted(row.changes.items())})
         for row in rows
-    ]
+        if row.source is not without
+    }
+    for row in made.values():
+        row.origin = made.get(row.origin.ref) if row.origin else None
+        row.older = [made[older.ref] for older in row.older]
+    return [*made.values()]
 
 
 def hours_of(step: int = 1, lost: Sequence[range] = (), strikes: Sequence[range] = ()) -> list[Hour]:

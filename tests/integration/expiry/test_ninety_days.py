@@ -65,10 +65,10 @@ def assert_exactly(told: list[Told], rows: list[Row], hours: list[Hour]) -> None
         pytest.param(4, 0.1, STORMY, id="everything goes wrong"),
     ],
 )
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_exactly_what_is_expected_is_told_each_once(seed: int, kills: float, hours: list[Hour]) -> None:
     """Contract 4.3 [T], 4.5 [T], 4.9 [T]: nothing is silenced, nothing is said twice."""
-    rows = Maker(seed).world(32)
+    rows = Maker(seed).world(30)
     trouble = Trouble(Random(seed), kills, kills)
     with in_memory(rows, trouble) as lived:
         assert_exactly(lived.live(hours), rows, hours)
@@ -77,7 +77,7 @@ def test_exactly_what_is_expected_is_told_each_once(seed: int, kills: float, hou
 
 def test_the_worlds_hold_what_they_promise() -> None:
     """Over 200 certificates, of every origin, with everything that can become of them."""
-    rows = [row for seed in range(1, 5) for row in Maker(seed).world(32)]
+    rows = [row for seed in range(1, 5) for row in Maker(seed).world(30)]
     shown = [one for row in rows for one in row.changes.values() if one is not None]
     assert len(rows) > 200
     assert {row.source for row in rows} >= {Source.API, Source.IMPORT, Source.TLS, Source.ACM, Source.AGENT}
@@ -86,16 +86,23 @@ def test_the_worlds_hold_what_they_promise() -> None:
     assert any(one.archived_at for one in shown)
     assert any(None in row.changes.values() for row in rows)
     abouts = Counter(told.about for told in told_of(rows, CALM))
-    assert min(abouts.values()) >= 5, abouts
-    assert {*abouts} >= {"30", "14", "7", "0", "25%", "10%", "RenewalSuccess", "RenewalFailure", "Revocation"}
+    assert min(abouts.values()) >= 3, abouts
+    assert {*abouts} >= {"30", "14", "7", "0", "25%", "10%", "Revocation", "PolicyViolation"}
+    assert {*abouts} >= {
+        "RenewalSuccess",
+        "RenewalFailure",
+        "RenewalRequested",
+        "DeploymentSuccess",
+        "DeploymentFailure",
+    }
 
 
 @pytest.mark.dynamodb_local
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_so_it_is_on_awss_own_engine(dynamodb_endpoint: str) -> None:
     """The same, once a day over fewer certificates; and the engine in memory leaves the very same items."""
     hours = hours_of(24)
-    rows = [row for row in coarse(Maker(6).world(12), 24) if row.source is not Source.API]  # their ids are random
+    rows = coarse(Maker(6).world(12), 24, without=Source.API)  # their ids are random
     left: list[list[dict[str, Any]]] = []
     for trouble in (Trouble(Random(6), 0.1, 0.1), Trouble(Random(6), 0.1, 0.1)):
         here = on_dynamodb_local(rows, trouble, dynamodb_endpoint) if left else in_memory(rows, trouble)
