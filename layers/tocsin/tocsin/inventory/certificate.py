@@ -282,8 +282,8 @@ def _judged_part(certificate: Certificate) -> tuple[object, ...]:
 def _occurred(before: Certificate, after: Certificate, now: datetime) -> Iterable[Occurrence]:
     """Say what a change of a certificate is, beside a change.
 
-    That its renewal failed is so from the first sight of it on, whoever saw it: an earlier release, or nobody while it
-    was archived. It is noted once in a cycle.
+    That its renewal failed is noted when its source begins to say so, and when what an earlier release knew, or what
+    came while nobody watched, is looked at first. What is still said behind a renewal is of the cycle before.
     """
     if after.archived_at is not None or after.replaced_at is not None:
         return
@@ -292,7 +292,8 @@ def _occurred(before: Certificate, after: Certificate, now: datetime) -> Iterabl
         yield Occurrence(CertificateEvent.RENEWAL_SUCCESS, after.expires_at, now, detail)
     if after.revoked_at is not None and (before.revoked_at is None or before.archived_at is not None):
         yield Occurrence(CertificateEvent.REVOCATION, after.expires_at, now)
-    if (failed := _failed_renewal(after, now)) is not None:
+    is_news = after.renewal_status != before.renewal_status or before.indexed < INDEXED or not before.is_watched
+    if is_news and (failed := _failed_renewal(after, now)) is not None:
         yield failed
 
 
