@@ -14,13 +14,14 @@ import pytest
 
 from tests.support.database import a_client
 from tests.support.days_of_tocsin import Days, Trouble, days
-from tests.support.ninety_days import Hour, Maker, Row, Told, coarse, expected, hours_of
+from tests.support.ninety_days import HOURS, Hour, Maker, Row, Told, coarse, expected, hours_of
 from tests.support.quick_dynamodb import QuickDynamoDB
 from tocsin.inventory.certificate import Source
 
 CALM = hours_of()
-STORMY = hours_of(lost=[range(500, 520), range(900, 929)], strikes=[range(300, 305), range(1000, 1060)])
-"""Schedules fail for most of a day, and for more than one; mail is down for hours, and for days."""
+NIGHTS = [range(start, start + 14) for start in range(30, HOURS, 50)]
+STORMY = hours_of(lost=[range(500, 520), range(900, 929)], strikes=[*NIGHTS, range(1000, 1060)])
+"""Schedules fail for most of a day, and for more than one; mail is down for hours, often, and once for days."""
 
 
 @contextmanager
@@ -85,6 +86,8 @@ def test_the_worlds_hold_what_they_promise() -> None:
     assert any(one.revoked_at for one in shown)
     assert any(one.archived_at for one in shown)
     assert any(None in row.changes.values() for row in rows)
+    assert any(row.is_acme for row in rows)
+    assert any(row.is_older for row in rows)
     abouts = Counter(told.about for told in told_of(rows, CALM))
     assert min(abouts.values()) >= 3, abouts
     assert {*abouts} >= {"30", "14", "7", "0", "25%", "10%", "Revocation", "PolicyViolation"}
