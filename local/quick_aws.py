@@ -10,7 +10,8 @@ of a metric at once, and leaves an alarm as it is once nothing breaches it any m
 
 A function's error is named by its class, as by Lambda, so that a state machine can tell one from the other: the
 embedded AWS calls all of them the same. ACM reads what is imported; the embedded one believes anything. And a state
-machine's event may be said as an object, which the embedded AWS lets nobody match.
+machine's event may be said as an object, which the embedded AWS lets nobody match. Changes of Route 53 and new
+certificates of ACM have names, by which policies may allow them.
 
 Runs with the interpreter of the embedded AWS, which has nothing of Tocsin's requirements.
 """
@@ -28,6 +29,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from ministack.app import main
+from ministack.core import iam_actions
 from ministack.core.responses import error_response_json
 from ministack.services import acm, cloudwatch, eventbridge, lambda_svc, scheduler, stepfunctions
 
@@ -132,10 +134,25 @@ def put_events(resource: str, given: dict[str, Any]) -> Any:  # noqa: ANN401 - w
     return put_texts(resource, {**given, "Entries": entries})
 
 
+def resource_named(service: str, method: str, path: str, *rest: Any) -> str:  # noqa: ANN401 - as it is called
+    """Name what a request is about, also where the embedded AWS knows none: policies may name it on AWS."""
+    found: str = resource_known(service, method, path, *rest)
+    if found != "*":
+        return found
+    if service == "route53" and "/change/" in path:
+        return f"arn:aws:route53:::change/{path.rpartition('/')[2]}"
+    headers, region, account = rest[0], rest[-2], rest[-1]
+    if headers.get("x-amz-target", "").endswith(".ImportCertificate"):
+        return f"arn:aws:acm:{region}:{account}:certificate/new"
+    return found
+
+
 RAISED = re.compile(r"^Traceback \(most recent call last\):\n(?: .*\n|\n)+([A-Za-z_][\w.]*)", re.MULTILINE)
 """What a traceback ends with: the class, behind its module."""
 execute_unnamed = lambda_svc._execute_function_with_config_scope
 lambda_svc._execute_function_with_config_scope = execute
+resource_known = iam_actions.extract_resource_arn
+iam_actions.extract_resource_arn = resource_named
 put_texts = stepfunctions._SERVICE_DISPATCH["arn:aws:states:::events:putEvents"]
 stepfunctions._SERVICE_DISPATCH["arn:aws:states:::events:putEvents"] = put_events
 import_unread = acm._import_certificate

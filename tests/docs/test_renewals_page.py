@@ -21,7 +21,7 @@ TEMPLATE: dict[str, Any] = template(EXAMPLE / "template.yaml")
 def test_the_function_of_the_page_reports_how_it_goes(renewed: str, code: int, reports: int) -> None:
     """As it stands there, with a renewal that is given, to a gateway that checks the signatures."""
     (example,) = blocks(RENEWALS, "python")
-    event = {"detail": {"job_id": "01JZ8W3T5N6V0QJ4X2M7C9K1RB", "names": ["www.example.com"]}}
+    event = {"detail": {"job_id": "01JZ8W3T5N6V0QJ4X2M7C9K1RB", "attempt": 1, "names": ["www.example.com"]}}
     script = f"{example.text}\ndef renewed(names):\n    {renewed}\n\nhandler({event!r}, None)\n"
     with a_gateway() as gateway:
         environment = {

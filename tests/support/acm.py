@@ -55,9 +55,9 @@ class Acm:
             case "ListCertificates":
                 answer = self._page(asked, "CertificateSummaryList", lambda arn: {"CertificateArn": arn})
             case "SearchCertificates":
-                answer = self._page(asked, "Results", self._found)
+                answer = self._page(asked, "Results", self.found)
             case _:
-                answer = {"Certificate": self._detail(subject)}
+                answer = {"Certificate": self.detail(subject)}
         await answers(200, json.dumps(answer).encode())(exchange)
 
     def _page(self, asked: dict[str, Any], of_page: str, write: Any) -> dict[str, Any]:
@@ -69,7 +69,7 @@ class Acm:
     def _names(self, arn: str) -> tuple[str, ...]:
         return self.held[arn].names or (f"{arn[-1]}.example.com",)
 
-    def _detail(self, arn: str) -> dict[str, Any]:
+    def detail(self, arn: str) -> dict[str, Any]:
         one = self.held[arn]
         return {
             "CertificateArn": arn,
@@ -92,7 +92,7 @@ class Acm:
     def _renewal(one: Held) -> dict[str, Any]:
         return {"RenewalStatus": one.renewal} | ({"RenewalStatusReason": one.reason} if one.reason else {})
 
-    def _found(self, arn: str) -> dict[str, Any]:
+    def found(self, arn: str) -> dict[str, Any]:
         """Write it as a search does: no issuer's line, no users, no reason."""
         one = self.held[arn]
         metadata = {

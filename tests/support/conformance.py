@@ -23,6 +23,7 @@ from tests.support.certificates import self_signed
 UNSIGNED = "to be signed"
 _CHANNELS = "/api/v1/channels/"
 PAST = "2020-02-29T12:00:00Z"
+FUTURE = "2100-01-01T00:00:00Z"
 
 
 @dataclass
@@ -149,6 +150,8 @@ def _make_sense(body: dict[str, Any], channel: str) -> None:
     for name in ("archived_at", "revoked_at"):
         if isinstance(body.get(name), str) and _time(body[name]) > now:
             body[name] = PAST
+    if isinstance(body.get("deadline"), str) and _time(body["deadline"]) <= now:
+        body["deadline"] = FUTURE
     if "start" in body and _time(body["end"]) <= _time(body["start"]):
         body |= {"start": PAST, "end": "2021-01-01T00:00:00Z"}
     if isinstance(body.get("fallbacks"), dict):  # none that leads back to itself

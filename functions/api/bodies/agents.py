@@ -37,7 +37,7 @@ def _number(value: object) -> object:
 
 Path = Annotated[Line, Field(min_length=1, max_length=_PATH_LIMIT)]
 Pem = Annotated[str, Field(min_length=1, max_length=_PEM_LIMIT), AfterValidator(_no_key), Says({"format": "pem"})]
-Count = Annotated[int, BeforeValidator(_number), Field(ge=0, le=_COUNT_LIMIT)]
+Count = Annotated[int, Field(ge=0, le=_COUNT_LIMIT), BeforeValidator(_number)]
 
 
 class ReportedIn(Strict):
@@ -58,7 +58,7 @@ class AgentReportIn(Strict):
     """A part of a report. The last one says how it ended, and is the agent's heartbeat."""
 
     report_id: Annotated[str, StringConstraints(pattern="^[A-Za-z0-9_-]{8,64}$")]
-    period_seconds: Annotated[int, BeforeValidator(_number), Field(ge=_SHORTEST, le=_LONGEST)]
+    period_seconds: Annotated[int, Field(ge=_SHORTEST, le=_LONGEST), BeforeValidator(_number)]
     last: StrictBool
     certificates: list[ReportedIn] = Field(max_length=CERTIFICATES_LIMIT, default_factory=list)
     found: Count = 0

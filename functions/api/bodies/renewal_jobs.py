@@ -29,6 +29,8 @@ class ReportIn(Strict):
 
     state: Annotated[str, Says({"enum": [*Report]})]
     detail: Annotated[Line, _REASON] = ""
+    attempt: Annotated[int, Field(ge=1, strict=True)] | None = None
+    """Which hand-off it is about, as its event says; null: the latest."""
     pem: Annotated[str, Field(min_length=1), Says({"format": "pem"})] | None = None
     """The certificate that was issued, the leaf first. A private key in it is neither read nor kept."""
 

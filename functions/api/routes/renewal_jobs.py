@@ -10,6 +10,7 @@ from paging import Cursor, Limit, turn
 
 from tocsin.bootstrap import renewals
 from tocsin.expiry.renewal import RenewalState, Report
+from tocsin.expiry.renewals import News
 
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its constructor untyped
 
@@ -45,5 +46,6 @@ def cancel(id: str, why: Annotated[CancelIn | None, Body()] = None) -> RenewalJo
 @router.post("/renewal-jobs/<id>/report")
 def report(id: str, body: ReportIn) -> RenewalJobOut:
     """Take what whoever renews says: started, or failed. Success is only what a source has seen."""
-    news = renewals.news_of(id, Report(body.state), body.detail, body.pem)
+    issued = renewals.issued_by(id, body.pem) if body.pem else ""
+    news = News(Report(body.state), body.detail, issued, body.attempt)
     return RenewalJobOut.of(renewals.report(id, news, actor_of(router.current_event)))

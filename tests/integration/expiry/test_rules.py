@@ -24,7 +24,7 @@ pytestmark = pytest.mark.dynamodb_local
 
 OWNED = a_rule("RequiredMetadata", {"tags": ["cost-centre"]}, id_="tagged", name="Tagged")
 EC = a_rule("MinimumKey", {"kinds": ["EC"]}, id_="ec", name="EC only", severity=Severity.CRITICAL)
-LEAD = a_rule("RenewalLeadTime", {"lead_time": 20}, id_="lead", name="In time")
+LEAD = a_rule("RenewalLeadTime", {"lead_time": 40}, id_="lead", name="In time")
 
 
 def told(store: Store, certificate_id: str | None = None) -> list[Notification]:
@@ -145,13 +145,13 @@ def test_a_rule_that_is_gone_is_violated_no_more(store: Store, how: str) -> None
 
 
 def test_time_alone_may_violate_a_rule(store: Store) -> None:
-    """A lead time: at its instant, not at the next threshold, and though the certificate was looked at before."""
+    """A lead time: at its instant, which no threshold shares, of what was looked at before the rule came."""
     fill(store, LEAD, count=1)
     certificate = a_certificate()
     store.now += HOUR
     assert store.checked().counts[Seen.RULES_CHANGED] == 0
     for at, names in ((-timedelta(seconds=1), []), (timedelta(), ["lead"]), (HOUR, ["lead"])):
-        store.now = certificate.expires_at - 20 * DAY + at
+        store.now = certificate.expires_at - 40 * DAY + at
         store.checked()
         assert violated(store, "c0") == names
     assert len(told(store)) == 1
@@ -204,6 +204,25 @@ def test_a_stack_has_so_many_rules_and_no_more(store: Store) -> None:
     store.delete_rule("r7")
     store.add_rule(replace(OWNED, id="one more"))
     assert len(store.inventory.rules.every().things) == RULES_LIMIT
+
+
+def test_violations_that_there_is_nobody_to_tell_of_are_tried_once_a_day(store: Store) -> None:
+    """Else a rule that demands owners would have the whole inventory looked at by each check."""
+    owners = a_rule("RequiredMetadata", {"owner": True}, id_="owned")
+    store.add_rule(owners)
+    store.add(a_certificate(id="c0"))
+    assert store.checked().counts[Seen.NO_RECIPIENT] == 1
+    assert store.violating("owned") == ["c0"]
+    looks = []
+    for _ in range(24):
+        store.now += HOUR
+        looks.append(store.checked().counts[Seen.LOOKED_AT])
+    assert looks == [0] * 23 + [1]
+    store.change_rule(a_rule("RequiredMetadata", {"tags": ["x"]}, id_="owned"))
+    store.add_owner()
+    store.change(a_certificate(id="c0"), owner_id="o1")
+    store.checked()
+    assert [row.recipient for row in told(store)] == ["ada@example.com"]
 
 
 def test_a_rule_that_cannot_be_read_leaves_what_was_found(store: Store) -> None:

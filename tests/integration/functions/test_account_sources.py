@@ -95,6 +95,7 @@ def test_everything_is_watched_by_its_own_source(account: None) -> None:
         "contended": 0,
         "failing": [],
         "alarms": 0,
+        "silent": [],
     }
     found = rows()
     assert {source: row["common_name"] for source, row in found.items()} == names

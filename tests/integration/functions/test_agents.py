@@ -20,7 +20,7 @@ from tests.support.reporting import AGENTS, HOST, a_report, reported
 from tocsin.bootstrap import inventory, resources
 from tocsin.delivery.attempt import Delivered
 from tocsin.delivery.channel_name import ChannelName
-from tocsin.delivery.notification import Act, DeliveryPolicy, Status
+from tocsin.delivery.notification import Act, DeliveryPolicy, Notification, Status
 from tocsin.delivery.store import Change
 from tocsin.inventory.audit import Action
 from tocsin.sources.state import AlarmRoute
@@ -288,6 +288,24 @@ def test_a_crash_between_the_alarm_and_its_note_tells_it_once(quiet: Store, cloc
             sync()
     assert sync()["silent"] == [HOST]
     assert len(quiet.rows()) == 1
+
+
+def test_a_report_that_comes_while_its_silence_is_told_ends_that(quiet: Store, clock: Clock) -> None:
+    """Contract 4.15 [T]: between the alarm and its note."""
+
+    class Overtaken:
+        def insert(self, row: Notification) -> Notification:
+            written = resources.table().insert(row)
+            assert reported(period_seconds=3_600, report_id="report-0002").status == 200
+            return written
+
+    reported(period_seconds=3_600)
+    clock.now = T0 + 3 * HOUR
+    route = AlarmRoute(ChannelName.EMAIL, "ops@example.com", DeliveryPolicy())
+    assert inventory.agent_watch().tell_silent(Overtaken(), route, clock.now, lambda _row: None) == []
+    assert [row.status for row in quiet.rows()] == [Status.SUPERSEDED]
+    assert read(f"{AGENTS}/{HOST}")["silent_since"] is None
+    assert sync()["silent"] == []
 
 
 def _crash(_agents: object, _agent: object) -> None:

@@ -112,6 +112,22 @@ def test_a_revocation_is_told_critically_and_what_was_due_is_not(
     assert read(url)["status"] == "Revoked"
 
 
+def test_a_revocation_that_had_no_channel_is_told_when_it_gets_one(
+    store: Store, clock: Clock, hourly: Callable[[int], None]
+) -> None:
+    policy = an_id_in(POLICIES, channels={"critical": []})
+    mine = {"owner_id": an_id_in(OWNERS), "policy_id": policy}
+    url = f"{CERTIFICATES}/{an_id_in(CERTIFICATES, **mine)}"
+    assert put(url, body_of(CERTIFICATES, revoked_at=text_of(clock.now), **mine)).status == 200
+    hourly(2)
+    (happened,) = read(f"{url}/explain")["happened"]
+    assert (happened["told_by"], happened["reason"]) == ([], "no channel for severity critical")
+    assert put(f"{POLICIES}/{policy}", body_of(POLICIES)).status == 200
+    hourly(3)
+    assert told(store) == ["critical Revocation"]
+    assert store.indexed("due") == set()
+
+
 # What a policy says of events.
 
 

@@ -5,6 +5,8 @@ Contract 4.11 [T]: a renewal counts as done only when a source has seen the new 
 
 import asyncio
 import json
+import random
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -42,7 +44,7 @@ from tocsin.bootstrap import renewals, resources
 from tocsin.delivery.channel_name import ChannelName
 from tocsin.delivery.notification import Notification, Status
 from tocsin.errors import PreconditionFailedError
-from tocsin.expiry.renewal import RenewalState
+from tocsin.expiry.alert import CYCLE_LENGTH
 from tocsin.inventory.certificate import Source
 from tocsin.inventory.contacts import People
 from tocsin.inventory.lookup import Resolved
@@ -523,6 +525,11 @@ def test_a_job_that_cannot_be_read_keeps_nobody_from_being_alerted(store: Store,
     assert store.tags(certificate_id) != []
 
 
+RENEWAL_ACTIONS = {
+    *("renewal_requested", "renewal_reported", "renewal_succeeded", "renewal_overdue", "renewal_cancelled")
+}
+
+
 def is_write(operation: str) -> bool:
     return operation.startswith(("Put", "Update", "Delete", "Transact", "BatchWrite", "Execute", "BatchExecute"))
 
@@ -530,17 +537,16 @@ def is_write(operation: str) -> bool:
 def is_whole(store: Store, certificate_id: str) -> None:
     """Check that each step left all of itself: the job, its certificate, its hand-offs, its lines in the trail."""
     items = [item for item in store.items("Inventory") if item["pk"]["S"].startswith("renewal_job#")]
-    jobs = [renewals.jobs().read(item["id"]["S"]) for item in items]
-    lines = [item for item in store.items("Audit") if item["action"]["S"].startswith("renewal_")]
-    lines = [line for line in lines if not line["action"]["S"].startswith("renewal_policy")]
-    certificate = store.inventory.certificates.get(certificate_id)
-    if not jobs:
-        assert (certificate.renewal, hand_offs(store), lines) == (None, [], [])
-        return
-    (job,) = jobs
-    assert certificate.renewal == (None if job.state is RenewalState.SUCCEEDED else job.pending)
-    assert len(hand_offs(store)) == job.attempts
-    assert len(lines) == 2 * job.version
+    jobs = {item["id"]["S"]: renewals.jobs().read(item["id"]["S"]) for item in items}
+    lines = [item for item in store.items("Audit") if item["action"]["S"] in RENEWAL_ACTIONS]
+    of_jobs = Counter(item["resource"]["S"].removeprefix("renewal_job/") for item in lines)
+    assert of_jobs.pop(f"certificate/{certificate_id}", 0) == of_jobs.total()
+    assert of_jobs == {job.id: job.version for job in jobs.values()}
+    handed_off = Counter(json.loads(row.message)["job_id"] for row in hand_offs(store))
+    assert handed_off == {job.id: job.attempts for job in jobs.values()}
+    renewal = store.inventory.certificates.get(certificate_id).renewal
+    assert {job.id for job in jobs.values() if job.is_open} <= {renewal.job_id if renewal else None}
+    assert renewal is None or renewal == jobs[renewal.job_id].pending
 
 
 @dataclass(frozen=True)
@@ -602,6 +608,79 @@ def is_done(store: Store, certificate_id: str, scene: Scene) -> None:
     is_whole(store, certificate_id)
     job = job_of(certificate_id)
     assert (job["state"], job["attempts"]) == (scene.state, scene.attempts)
+
+
+@dataclass
+class Life:
+    """One certificate to which things happen, each by its name."""
+
+    clock: Clock
+    dice: random.Random
+    latest: datetime = T0 + 45 * DAY
+
+    def __post_init__(self) -> None:
+        self.policy = a_renewing_policy(renew_before=self.dice.choice([20, 40, "ari"]))
+        self.owner = an_id_in(OWNERS)
+        self.id = an_id_in(CERTIFICATES, policy_id=self.policy, owner_id=self.owner)
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """Give its jobs, the latest cycle first."""
+        found: list[dict[str, Any]] = read(f"{JOBS}?certificate_id={self.id}")["items"]
+        return found
+
+    def ask(self) -> None:
+        renew(self.id)
+
+    def started(self) -> None:
+        self._say("started")
+
+    def failed(self) -> None:
+        self._say("failed")
+
+    def _say(self, state: str) -> None:
+        for job in self.jobs()[:1]:
+            answer = report(job["id"], state, attempt=self.dice.choice([None, job["attempts"], 1]))
+            assert answer.status == (409 if job["state"] in {"succeeded", "cancelled"} else 200)
+
+    def cancel(self) -> None:
+        for job in self.jobs()[:1]:
+            call("POST", f"{JOBS}/{job['id']}/cancel")
+
+    def later(self) -> None:
+        self.latest = max(self.latest, self.clock.now) + 30 * DAY
+        self._is(self.latest)
+
+    def earlier(self) -> None:
+        self._is(T0 + 45 * DAY)
+
+    def away(self) -> None:
+        self._is(self.latest, archived_at=text_of(self.clock.now))
+
+    def back(self) -> None:
+        self._is(self.latest)
+
+    def check(self) -> None:
+        check()
+
+    def _is(self, expires_at: datetime, **fields: Any) -> None:
+        said = {"expires_at": text_of(expires_at), "policy_id": self.policy, "owner_id": self.owner}
+        assert put(f"{CERTIFICATES}/{self.id}", body_of(CERTIFICATES, **said, **fields)).status == 200
+
+
+HAPPENS = ("ask", "ask", "started", "failed", "failed", "cancel", "later", "earlier", "away", "back", *["check"] * 8)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_happens_in_whatever_order(store: Store, clock: Clock, seed: int) -> None:
+    """Contract 4.11 [T]: each step whole, no success that nobody saw, and a failure told once a cycle."""
+    life = Life(clock, random.Random(seed))
+    for _ in range(40):
+        clock.now += life.dice.choice([timedelta(minutes=1), HOUR, 5 * HOUR, 25 * HOUR])
+        getattr(life, life.dice.choice(HAPPENS))()
+        is_whole(store, life.id)
+    assert all(job["expires_at"] < text_of(life.latest) for job in life.jobs() if job["state"] == "succeeded")
+    cycles = [row.id[:CYCLE_LENGTH] for row in store.rows() if row.type == "RenewalFailure"]
+    assert len(cycles) == len(set(cycles))
 
 
 def test_two_checks_at_once_ask_once(store: Store, clock: Clock) -> None:

@@ -36,7 +36,7 @@ def tell(monkeypatch: pytest.MonkeyPatch, api_url: str) -> None:
 async def test_what_was_issued_is_reported_signed_by_the_steps_own_role(monkeypatch: pytest.MonkeyPatch) -> None:
     (request,) = (await reported(monkeypatch, 200, {"state": "started", "pem": PEM})).requests
     assert (request.method, request.path) == ("POST", "/live/api/v1/renewal-jobs/01JOB/report")
-    assert json.loads(request.body) == {"state": "started", "pem": PEM}
+    assert json.loads(request.body) == {"state": "started", "pem": PEM, "attempt": 1}
     assert request.headers["authorization"].startswith("AWS4-HMAC-SHA256 Credential=test/")
     assert "/us-east-1/execute-api/aws4_request" in request.headers["authorization"]
 
@@ -56,7 +56,7 @@ async def test_a_failure_is_reported_in_the_words_of_the_step(
     """On one line, within what Tocsin takes."""
     event = {"state": "failed", "problem": {"Error": "RefusedError", "Cause": cause}}
     (request,) = (await reported(monkeypatch, 200, event)).requests
-    assert json.loads(request.body) == {"state": "failed", "detail": detail}
+    assert json.loads(request.body) == {"state": "failed", "detail": detail, "attempt": 1}
 
 
 @pytest.mark.parametrize(

@@ -141,7 +141,7 @@ def test_certificates_are_listed_by_all_that_is_known_of_them(store: Store) -> N
 
 
 def test_each_filter_alone_and_with_each_other_one_wants_what_the_model_wants() -> None:
-    """Contract 4.14 [T]: 1,000 combinations; each has a name of its own in cursors."""
+    """Contract 4.14 [T]: 700 combinations; each has a name of its own in cursors."""
     now = T0 + 20 * DAY
     singly = [{name: value} for name, values in ONE_BY_ONE.items() for value in values]
     model = [*everything()]

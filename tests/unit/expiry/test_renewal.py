@@ -140,6 +140,14 @@ def test_a_report_names_what_was_issued_until_the_next_attempt() -> None:
     assert job.reported(Report.FAILED, "", "", T0).handed_off(T0 + HOUR).reported_identity == ""
 
 
+def test_a_report_of_an_attempt_that_is_over_moves_nothing() -> None:
+    """Contract 4.11 [T]: the failure of the first attempt, told late, is not one of the second."""
+    second = failed().handed_off(T0 + HOUR)
+    assert second.reported(Report.FAILED, "", "", T0 + HOUR, attempt=1).state is R
+    assert second.reported(Report.FAILED, "", "0a@1", T0 + HOUR, attempt=1).reported_identity == ""
+    assert second.reported(Report.FAILED, "", "", T0 + HOUR, attempt=2).state is F
+
+
 def test_a_hostile_report_is_bounded() -> None:
     """A report is foreign text: one printable line of 512 bytes."""
     said = a_job().reported(Report.FAILED, "x\x00\u202e" * 10_000, "", T0).last_report

@@ -111,7 +111,8 @@ def clean(event: Event, _context: object) -> Event:
 
 def report(event: Event, _context: object) -> Event:
     """Tell Tocsin how it stands."""
-    body = {name: event[name] for name in ("state", "pem") if event.get(name)}
+    body: Event = {name: event[name] for name in ("state", "pem") if event.get(name)}
+    body["attempt"] = event["job"]["attempt"]
     if "problem" in event:
         body["detail"] = _reason(event["problem"])
     session = boto3.Session()

@@ -2,6 +2,7 @@
 
 import json
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import quote
 
 import requests
@@ -16,7 +17,7 @@ TIMEOUT = 20
 OVER = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
 
 
-def report(api_url: str, credentials: Credentials, region: str, job_id: str, body: dict[str, str]) -> None:
+def report(api_url: str, credentials: Credentials, region: str, job_id: str, body: dict[str, Any]) -> None:
     """Report to a job, signed by the step's own role."""
     url = f"{api_url}/api/v1/renewal-jobs/{quote(job_id, safe='')}/report"
     signed = AWSRequest("POST", url, data=json.dumps(body), headers={"Content-Type": "application/json"})

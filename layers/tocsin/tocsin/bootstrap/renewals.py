@@ -10,7 +10,7 @@ from tocsin.bootstrap import inventory, resources
 from tocsin.delivery.notification import Notification
 from tocsin.delivery.send import NoLongerTrue, Verdict
 from tocsin.errors import ConflictError, FieldProblem, InvalidFieldsError, NotFoundError, PreconditionFailedError
-from tocsin.expiry.renewal import RenewalJob, RenewalState, Report, job_id, why_not_handed_off
+from tocsin.expiry.renewal import RenewalJob, RenewalState, job_id, why_not_handed_off
 from tocsin.expiry.renewals import Deed, News, Renewals
 from tocsin.inventory.certificate import Certificate
 from tocsin.storage.inventory.renewal_jobs import RenewalJobs
@@ -71,20 +71,18 @@ def cancel(id_: str, by: str, reason: str) -> RenewalJob:
     return _decided(lambda: _renewals().cancel(id_, Deed(by, resources.now(), reason)))
 
 
-def news_of(job_id: str, report: Report, detail: str, pem: str | None) -> News:
-    """Read a report on a job, with the certificate that was issued as its PEM text begins.
+def issued_by(job_id: str, pem: str) -> str:
+    """Read which certificate was issued, as its PEM text begins; give its identity.
 
-    Raises InvalidFieldsError, also where that does not outlive the one that is to be renewed; NotFoundError.
+    Raises InvalidFieldsError, also where it does not outlive the one that is to be renewed; NotFoundError.
     """
-    if pem is None:
-        return News(report, detail)
     from tocsin.sources.intake import first_sight  # noqa: PLC0415 - it comes with the other
     from tocsin.sources.pem import read_pem  # noqa: PLC0415 - cryptography would cost every cold start of the API
 
     leaf = first_sight(read_pem(pem)[0], resources.now())
     if leaf.expires_at <= jobs().read(job_id).expires_at:
         raise InvalidFieldsError([FieldProblem("pem", "expires no later than the certificate that is to be renewed")])
-    return News(report, detail, leaf.identity)
+    return leaf.identity
 
 
 def listed(state: RenewalState | None, certificate_id: str | None, limit: int, after: str | None) -> Page[RenewalJob]:

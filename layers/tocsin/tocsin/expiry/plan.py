@@ -7,7 +7,7 @@ that runs every hour, twice, or after a lost week comes to the same alerts (docs
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from tocsin.delivery.channel_name import ChannelName, Target
 from tocsin.delivery.notification import DeliveryPolicy, Notification, Severity
@@ -273,9 +273,19 @@ def _fallback(channel: ChannelName, policy: RenewalPolicy, people: People) -> Ta
 
 def next_due(certificate: Certificate, decisions: tuple[Decision, ...], now: datetime) -> datetime | None:
     """Say when the check must look again, once `decisions` are carried out; null: not before something changes."""
-    if any(isinstance(decision, NoRecipient) for decision in decisions):
+    for_nobody = [decision.route for decision in decisions if isinstance(decision, NoRecipient)]
+    if any(not _is_violation(route) for route in for_nobody):
         return certificate.due_at or now  # it stays due, so it is tried and reported at each check
-    return min((decision.at for decision in decisions if isinstance(decision, NotDueBefore)), default=None)
+    again = [now + _TRIED_AGAIN] if for_nobody else []  # many certificates may violate a rule, and belong to nobody
+    return min((*again, *(one.at for one in decisions if isinstance(one, NotDueBefore))), default=None)
+
+
+def _is_violation(route: AnyRoute) -> bool:
+    return isinstance(route, EventRoute) and route.occurrence.event is CertificateEvent.POLICY_VIOLATION
+
+
+_TRIED_AGAIN = timedelta(days=1)
+"""How long a violation that there is nobody to tell of waits: a new owner makes its certificate due before."""
 
 
 def notification_of(decision: Raise, certificate: Certificate, policy: DeliveryPolicy, now: datetime) -> Notification:

@@ -134,11 +134,18 @@ class RenewalJob:
         anew: dict[str, Any] = {"started_at": None, "finished_at": None, "finished_by": "", "reported_identity": ""}
         return self._moved(now, state=RenewalState.REQUESTED, attempts=self.attempts + 1, next_hand_off_at=None, **anew)
 
-    def reported(self, report: Report, detail: str, identity: str, now: datetime) -> Self:
-        """Take a report. What comes late, or once more, is noted and moves nothing. Raises JobStateError."""
+    def reported(
+        self, report: Report, detail: str, identity: str, now: datetime, *, attempt: int | None = None
+    ) -> Self:
+        """Take a report. What comes late, or once more, is noted and moves nothing. Raises JobStateError.
+
+        Late is what is about another `attempt` than the present one; null: it is about this one.
+        """
         self._require(self.may_succeed, "be reported")
         said = bounded(f"{report}: {detail}" if detail else str(report), DETAIL_LIMIT)
         noted: dict[str, Any] = {"last_report": said, "reported_identity": identity or self.reported_identity}
+        if attempt not in (None, self.attempts):
+            return self._moved(now, last_report=said)
         if report is Report.STARTED and self.state is RenewalState.REQUESTED:
             return self._moved(now, state=RenewalState.STARTED, started_at=now, **noted)
         if report is Report.FAILED and self.state in _UNDER_WAY:

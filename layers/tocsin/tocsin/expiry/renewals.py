@@ -50,6 +50,8 @@ class News:
     detail: str = ""
     issued: str = ""
     """The identity of the certificate that was issued; empty: they don't say."""
+    attempt: int | None = None
+    """Which hand-off it is about; null: the latest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +140,7 @@ class Renewals:
     def report(self, id_: str, news: News, deed: Deed, policy_of: Callable[[Certificate], RenewalPolicy]) -> RenewalJob:
         """Take what whoever renews says. Raises NotFoundError, JobStateError, MalformedRowError."""
         before = self.jobs.read(id_)
-        after = before.reported(news.report, news.detail, news.issued, deed.at)
+        after = before.reported(news.report, news.detail, news.issued, deed.at, attempt=news.attempt)
         said = {"report": after.last_report, "issued": news.issued}
         move = _Move(action=Action.RENEWAL_REPORTED, deed=deed, before=before, after=after, said=said)
         certificate = self._of(before)

@@ -107,10 +107,13 @@ class _Reading:
     client: "ACMClient"
     visit: Visit
     read: AccountRead
+    listed: frozenset[str] = frozenset()
+    """All ARNs that the list has."""
     rows: Mapping[str, Certificate] = field(default_factory=dict)
     """Those that certificates of this account have, or may have, by their ids."""
 
     def take(self, arns: Mapping[str, None]) -> None:
+        self.listed = frozenset(arns)
         found = _searched(self.client) if arns else {}
         looked = (found.get(arn) or self._described(arn) for arn in arns)
         sights = [sight for sight in looked if sight is not None]
@@ -134,13 +137,14 @@ class _Reading:
         if home is not None and home.source_ref not in by_arn:  # it was not read this time, and counts all the same
             issued.append(Issued(home.source_ref, home.expires_at, is_revoked=home.revoked_at is not None))
         parts = succession(issued)
+        unread = {arn for arn in parts.serving if arn in by_arn and not self._row_of(by_arn[arn], before=home)}
         latest = by_arn.get(parts.latest)
+        if home is not None and latest is not None and home.source_ref in unread | (self.listed - by_arn.keys()):
+            return  # it may serve, and has no other row: this one leaves it only when that is known
         home_id, is_known = source_id(Source.ACM, ref), True
         if latest is not None:
             home_id = self._home_of(latest, home, home_id)
             is_known = bool(home_id) and self._row_of(latest, home_id, self._before(group))
-        for sight in (by_arn[arn] for arn in parts.serving if arn in by_arn):
-            self._row_of(sight, sight.own_id, home)
         for sight in (by_arn[arn] for arn in parts.past if arn in by_arn):
             self.read.unchanged += 1
             self._replace(sight, home_id if is_known else "")

@@ -84,13 +84,13 @@ class CertificateRecords(Records[Certificate]):
     def update(self, before: Certificate, after: Certificate, event: AuditEvent) -> Certificate:
         """Replace `before` by `after`; raise PreconditionFailedError where it was changed since it was read."""
         done = super().update(before, after, event)
-        self._remove_others(before, after)
+        self._write_others(before, after)
         return done
 
     def delete(self, thing: Certificate, event: AuditEvent) -> None:
         """Delete the version that was read, and what certificates were there; as `Records.delete`."""
         super().delete(thing, event)
-        self._remove_others(thing, None)
+        self._write_others(thing, None)
         self.versions.forget(thing)
 
     def index(self, read: Certificate) -> bool:
@@ -104,6 +104,7 @@ class CertificateRecords(Records[Certificate]):
             commit(self._client, [{"Update": self._replacing(read, after)}, *self._further(read, after)])
         except RefusedError:
             return False
+        self._write_others(read, after)
         return True
 
     def _further(self, before: Certificate | None, after: Certificate | None) -> list[dict[str, Any]]:
@@ -115,7 +116,7 @@ class CertificateRecords(Records[Certificate]):
             *given_up,
         ]
 
-    def _remove_others(self, before: Certificate, after: Certificate | None) -> None:
+    def _write_others(self, before: Certificate, after: Certificate | None) -> None:
         others = pointing(self._table, before, after)[_POINTERS:]
         for start in range(0, len(others), LIMIT):
             commit(self._client, others[start : start + LIMIT])

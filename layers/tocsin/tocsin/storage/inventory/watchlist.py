@@ -88,8 +88,8 @@ class Watchlist:
         return self._updated(
             certificate_id,
             "SET due_shard = :shard, due_key = :key, due_at = :at",
-            "attribute_exists(#version) AND attribute_not_exists(archived_at) AND attribute_not_exists(revoked_at)"
-            " AND attribute_not_exists(replaced_at)",
+            "attribute_exists(#version) AND attribute_not_exists(archived_at) AND attribute_not_exists(replaced_at)"
+            " AND (attribute_not_exists(revoked_at) OR attribute_exists(occurrences))",  # its revocation is to be told
             _due_values(certificate_id, now),
         )
 
