@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache, partial
+from itertools import count
 from random import Random
 from types import SimpleNamespace, TracebackType
 from typing import Any, Self
@@ -13,6 +14,7 @@ from uuid import uuid4
 
 import boto3
 import pytest
+from ulid import ULID
 
 from build.template import template
 from tests.support.certificates import Authority
@@ -431,6 +433,10 @@ class Days:
         self.told.append(Told(self.now.number, ref, about, cycle, str(sent.channel)))
 
 
+def _an_id(numbers: Iterator[int], at: datetime) -> ULID:
+    return ULID.from_bytes(int(at.timestamp() * 1000).to_bytes(6, "big") + next(numbers).to_bytes(10, "big"))
+
+
 @cache
 def a_pem(name: str, serial: int, not_before: datetime, not_after: datetime) -> str:
     """Give a certificate, the very same one each time."""
@@ -460,6 +466,7 @@ def days(rows: list[Row], client: Any, trouble: Trouble) -> Iterator[Days]:
         patch.setattr(resources, "dynamodb", lambda: client)
         patch.setattr(resources, "now", clock)
         patch.setattr(inventory, "ThreadPoolExecutor", InTurn)
+        patch.setattr(ULID, "from_datetime", partial(_an_id, count(1)))  # the same ids for the same seed
         patch.setattr(sources, "_listed_endpoints", made.endpoints)
         patch.setattr(sources, "Dialer", lambda *_: None)  # it would read the trusted authorities each hour
         patch.setattr(sources, "observe_all", made.observe)

@@ -14,13 +14,14 @@ import pytest
 
 from tests.support.database import a_client
 from tests.support.days_of_tocsin import Days, Trouble, days
-from tests.support.ninety_days import Hour, Maker, Row, Told, coarse, expected, hours_of
+from tests.support.ninety_days import HOURS, Hour, Maker, Row, Told, coarse, expected, hours_of
 from tests.support.quick_dynamodb import QuickDynamoDB
 from tocsin.inventory.certificate import Source
 
 CALM = hours_of()
-STORMY = hours_of(lost=[range(500, 520), range(900, 929)], strikes=[range(300, 305), range(1000, 1060)])
-"""Schedules fail for most of a day, and for more than one; mail is down for hours, and for days."""
+NIGHTS = [range(start, start + 14) for start in range(30, HOURS, 50)]
+STORMY = hours_of(lost=[range(500, 520), range(900, 929)], strikes=[*NIGHTS, range(1000, 1060)])
+"""Schedules fail for most of a day, and for more than one; mail is down for hours, often, and once for days."""
 
 
 @contextmanager
@@ -85,6 +86,8 @@ def test_the_worlds_hold_what_they_promise() -> None:
     assert any(one.revoked_at for one in shown)
     assert any(one.archived_at for one in shown)
     assert any(None in row.changes.values() for row in rows)
+    assert any(row.is_acme for row in rows)
+    assert any(row.is_older for row in rows)
     abouts = Counter(told.about for told in told_of(rows, CALM))
     assert min(abouts.values()) >= 3, abouts
     assert {*abouts} >= {"30", "14", "7", "0", "25%", "10%", "Revocation", "PolicyViolation"}
@@ -102,13 +105,15 @@ def test_the_worlds_hold_what_they_promise() -> None:
 def test_so_it_is_on_awss_own_engine(dynamodb_endpoint: str) -> None:
     """The same, once a day over fewer certificates; and the engine in memory leaves the very same items."""
     hours = hours_of(24)
-    rows = coarse(Maker(6).world(12), 24, without=Source.API)  # their ids are random
+    rows = coarse(Maker(6).world(12), 24, without=Source.API)  # they act hourly
     left: list[list[dict[str, Any]]] = []
     for trouble in (Trouble(Random(6), 0.1, 0.1), Trouble(Random(6), 0.1, 0.1)):
         here = on_dynamodb_local(rows, trouble, dynamodb_endpoint) if left else in_memory(rows, trouble)
         with here as lived:
             assert_exactly(lived.live(hours), rows, hours)
             trouble.kind = ""
-            left.append([one for one in lived.items() if not one.get("id", {"S": ""})["S"].startswith("lease#")])
+            left.append(
+                [one for one in lived.items() if not one.get("id", {"S": ""})["S"].startswith(("lease#", "secret#"))]
+            )
     assert [one for one in left[0] if one not in left[1]] == []
     assert [one for one in left[1] if one not in left[0]] == []
