@@ -23,7 +23,7 @@ import urllib3
 from bench.first_call import Context
 from bench.servers import IMPORTS, due_rows
 from build.template import environment
-from tocsin.bootstrap import delivery, inventory, resources
+from tocsin.bootstrap import delivery, expiry, resources
 from tocsin.expiry.check import Seen
 
 SECRET = "whsec_" + base64.b64encode(b"a key of twenty-four byt").decode()
@@ -98,7 +98,7 @@ def check(count: int) -> Measured:
     resources.dynamodb()
     begun, cpu = time.perf_counter(), time.process_time()
     with redirect_stdout(io.StringIO()):
-        checked = inventory.run_expiry_check(Context())
+        checked = expiry.run_expiry_check(Context())
         resources.recorder().metrics.flush()
     found = Measured(count, time.perf_counter() - begun, time.process_time() - cpu)
     if checked is None or checked.counts[Seen.RAISED] != count:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tocsin.bootstrap import inventory, resources
+from tocsin.bootstrap import expiry, resources
 from tocsin.bootstrap.tick import tick
 from tocsin.expiry.check import Checked, Seen
 from tocsin.observability import Metric
@@ -14,7 +14,7 @@ def handler(_event: dict[str, Any], context: resources.LambdaContext) -> dict[st
     return tick(
         "expiry check",
         "checked",
-        lambda: inventory.run_expiry_check(context),
+        lambda: expiry.run_expiry_check(context),
         skipped=Metric.EXPIRY_CHECK_SKIPPED,
         duration=Metric.EXPIRY_CHECK_DURATION,
         measured=_measured,

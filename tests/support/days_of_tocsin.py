@@ -35,7 +35,7 @@ from tests.support.ninety_days import (
     Told,
 )
 from tests.support.rows import ACCEPTED, settled
-from tocsin.bootstrap import delivery, inventory, resources, sources
+from tocsin.bootstrap import delivery, expiry, inventory, resources, sources
 from tocsin.delivery.notification import Notification
 from tocsin.delivery.send import NoLongerTrue, Retold
 from tocsin.delivery.store import Change
@@ -239,7 +239,7 @@ class Days:
                 self._sync()
                 self._choose(hour.number)
                 for minute in (10, 16):  # twice: a schedule may fire again
-                    self._tick("check", lambda: inventory.run_expiry_check(self._context()), minute)
+                    self._tick("check", lambda: expiry.run_expiry_check(self._context()), minute)
             if hour.posted:
                 self.clock.now = hour.at + timedelta(minutes=25)
                 self._post()

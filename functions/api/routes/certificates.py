@@ -169,7 +169,9 @@ def list_notifications(id: str, limit: Limit = 50, cursor: Cursor = None) -> Cer
 @router.get("/certificates/<id>/explain")
 def explain(id: str) -> ExplanationOut:
     """Say whether anybody was alerted, about what, when, and whether it arrived; what comes next; and why not."""
-    return ExplanationOut.of(inventory.explanation_of(inventory.records().certificates.get(id)))
+    from tocsin.bootstrap import expiry  # noqa: PLC0415 - the API rarely asks
+
+    return ExplanationOut.of(expiry.explanation_of(inventory.records().certificates.get(id)))
 
 
 @router.post(

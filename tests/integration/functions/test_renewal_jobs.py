@@ -40,7 +40,7 @@ from tests.support.inventory_api import (
 from tests.support.inventory_store import Store
 from tests.support.rows import a_row, an_id
 from tests.support.ssm import PREFIX, a_parameter_store
-from tocsin.bootstrap import renewals, resources
+from tocsin.bootstrap import inventory, renewals, resources
 from tocsin.delivery.channel_name import ChannelName
 from tocsin.delivery.notification import Notification, Status
 from tocsin.errors import PreconditionFailedError
@@ -692,7 +692,9 @@ def test_two_checks_at_once_ask_once(store: Store, clock: Clock) -> None:
 
     def look(_number: int) -> str:
         try:
-            return str(renewals.renewals(lambda _row: None).look(certificate, resolved, T0).version)
+            return str(
+                renewals.renewals(lambda _row: None, inventory.lifecycle()).look(certificate, resolved, T0).version
+            )
         except PreconditionFailedError:
             return "stale"
 

@@ -10,6 +10,7 @@ from tocsin.bootstrap import inventory, resources
 from tocsin.delivery.notification import Notification
 from tocsin.delivery.send import NoLongerTrue, Verdict
 from tocsin.errors import ConflictError, FieldProblem, InvalidFieldsError, NotFoundError, PreconditionFailedError
+from tocsin.expiry.lifecycle import Lifecycle
 from tocsin.expiry.renewal import RenewalJob, RenewalState, job_id, why_not_handed_off
 from tocsin.expiry.renewals import Deed, News, Renewals
 from tocsin.inventory.certificate import Certificate
@@ -35,11 +36,11 @@ def jobs() -> RenewalJobs:
     )
 
 
-def renewals(created: Callable[[Notification], None]) -> Renewals:
-    """Make what moves jobs; `created` hears of each hand-off."""
+def renewals(created: Callable[[Notification], None], changes: Lifecycle) -> Renewals:
+    """Make what moves jobs by `changes` of their certificates; `created` hears of each hand-off."""
     settings = resources.settings()
     enlist = SuggestionList(resources.dynamodb(), settings.inventory_table).enlist
-    return Renewals(jobs(), inventory.lifecycle(), settings.delivery, created, enlist)
+    return Renewals(jobs(), changes, settings.delivery, created, enlist)
 
 
 def request(certificate_id: str, by: str, reason: str, until: datetime | None) -> tuple[RenewalJob, bool]:
@@ -112,7 +113,7 @@ def review_hand_offs(rows: Sequence[Notification]) -> Mapping[str, Verdict]:
 
 
 def _renewals() -> Renewals:
-    return renewals(resources.recorder().created)
+    return renewals(resources.recorder().created, inventory.lifecycle())
 
 
 def _decided(step: Callable[[], T]) -> T:

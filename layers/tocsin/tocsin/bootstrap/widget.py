@@ -14,7 +14,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tocsin.bootstrap import delivery, inventory, operating, requeueing, resources, trial
+from tocsin.bootstrap import delivery, expiry, inventory, operating, requeueing, resources, trial
 from tocsin.bootstrap.health import Health, health_of_channels
 from tocsin.delivery.bulk import RequeueJob, Selection
 from tocsin.delivery.channel_name import ChannelName
@@ -184,7 +184,7 @@ class _Answering:
     def _certificates(self, place: Place) -> Page:
         if place.certificate:
             certificate = inventory.records().certificates.get(place.certificate)
-            return pages.Explained(certificate=certificate, explanation=inventory.explanation_of(certificate))
+            return pages.Explained(certificate=certificate, explanation=expiry.explanation_of(certificate))
         now, resolver = self._frame.now, inventory.resolver()
         at = _cursors().read(place.cursor, _CERTIFICATES, now) if place.cursor else None
         found, after = _searched(

@@ -1,8 +1,8 @@
 """Certificates that a release wrote which knew nothing of what leads to them: each is written anew, once.
 
-Who reads what is left to the checks reads how far this is, so it costs nothing once it is done. The item says so by a
-key that release 0.4.0 takes for a policy without certificates: a stack that goes back to it forgets that this was done,
-and does it again when it comes back.
+Who reads what is left to the checks (`watchlist`) reads how far this is, so it costs nothing once it is done. The item
+has a key that release 0.4.0 takes for a policy without certificates: a stack that goes back to it forgets that this was
+done, and does it again when it comes back.
 
 It is done when a walk over all certificates finds none to write. While a stack is updated, functions of both releases
 run, so the walk that writes them all may have missed one: the check after it walks once more.
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from tocsin.expiry.stores import Indexing
 from tocsin.inventory.certificate import INDEXED
-from tocsin.storage.codec import EPOCH, Item, timestamp
-from tocsin.storage.inventory.endings import WORK
+from tocsin.storage.codec import EPOCH, timestamp
 from tocsin.storage.inventory.items import ARCHIVED, LIVE, REVOKED, SHARDS, id_of
+from tocsin.storage.inventory.watchlist import INDEXING
 from tocsin.storage.paging import Index, Reader
 
 if TYPE_CHECKING:
@@ -23,25 +23,11 @@ if TYPE_CHECKING:
 
     from tocsin.storage.inventory.tables import CertificateRecords
 
-SORT_KEY = "policy#~indexed"
-"""Of its item among what is left to the checks."""
-_KEY = {"pk": WORK, "sk": {"S": SORT_KEY}}
 _LISTED = Index("listed", "listed_in", "list_key")
 _PARTITIONS = tuple(f"{state}#{shard}" for state in (LIVE, ARCHIVED, REVOKED) for shard in range(SHARDS))
 _PAGE = 100
 _TRIES = 3
 """How often one is read anew that somebody changes just now."""
-
-
-def indexing_of(item: Item | None) -> Indexing:
-    """Read how far it is; null: nothing was done yet."""
-    if item is None:
-        return Indexing()
-    return Indexing(
-        is_done=int(item.get("indexed", {}).get("N", "0")) >= INDEXED,
-        after=item.get("last_key", {}).get("S"),
-        written=int(item.get("written", {}).get("N", "0")),
-    )
 
 
 class IndexingTable:
@@ -82,7 +68,7 @@ class IndexingTable:
         return len(met)
 
     def _remember(self, after: str | None, written: int, *, is_done: bool) -> None:
-        item: dict[str, Any] = {**_KEY, "changed_at": {"S": timestamp(EPOCH)}, "written": {"N": str(written)}}
+        item: dict[str, Any] = {**INDEXING, "changed_at": {"S": timestamp(EPOCH)}, "written": {"N": str(written)}}
         if after is not None:
             item["last_key"] = {"S": after}
         if is_done:

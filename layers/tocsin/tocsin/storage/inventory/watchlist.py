@@ -8,14 +8,13 @@ from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from tocsin.expiry.stores import ChangedPolicy, ChangedRules, DueCertificate, LeftOver
+from tocsin.expiry.stores import ChangedPolicy, ChangedRules, DueCertificate, Indexing, LeftOver
 from tocsin.inventory.audit import Kind
-from tocsin.inventory.certificate import Certificate
+from tocsin.inventory.certificate import INDEXED, Certificate
 from tocsin.inventory.policy import RenewalPolicy
 from tocsin.inventory.rules.rule import Rule
 from tocsin.storage.codec import EPOCH, Item, from_timestamp, shard_of, sort_key, timestamp
 from tocsin.storage.inventory.endings import WORK, ended_cycle, is_ending
-from tocsin.storage.inventory.indexing import SORT_KEY, indexing_of
 from tocsin.storage.inventory.items import SHARDS, id_of, key
 from tocsin.storage.paging import LOWEST, Index, Reader
 
@@ -43,6 +42,10 @@ RULES: Any = {"pk": WORK, "sk": {"S": "policy#~rules"}}
 Release 0.4.0 takes everything here that it does not know for a changed policy: so this looks like one without
 certificates, which a stack that goes back to that release forgets.
 """
+
+
+INDEXING: Any = {"pk": WORK, "sk": {"S": "policy#~indexed"}}
+"""The key of how far certificates of an earlier release are written anew (`indexing`). It looks so for that reason."""
 
 
 def judging_anew(table: str, rule: Rule, *, is_gone: bool = False) -> dict[str, Any]:
@@ -103,7 +106,7 @@ class Watchlist:
         )
         items: dict[str, Item] = {item["sk"]["S"]: item for item in answer["Items"]}
         position = items.pop(_POSITION["sk"]["S"], {}).get("last_key", {}).get("S")
-        indexing = indexing_of(items.pop(SORT_KEY, None))
+        indexing = _indexing(items.pop(INDEXING["sk"]["S"], None))
         ended = [items.pop(name) for name in list(items) if is_ending(name)]
         rules = _changed_rules(items.pop(RULES["sk"]["S"], None))
         changed = tuple(map(_changed_policy, items.values()))
@@ -206,3 +209,14 @@ def _changed_rules(item: Item | None) -> ChangedRules | None:
 def _changed_policy(item: Item) -> ChangedPolicy:
     id_ = str(item["sk"]["S"]).partition("#")[2]
     return ChangedPolicy(id_, from_timestamp(item["changed_at"]["S"]), item.get("last_key", {}).get("S"))
+
+
+def _indexing(item: Item | None) -> Indexing:
+    """Read how far it is; null: nothing was done yet."""
+    if item is None:
+        return Indexing()
+    return Indexing(
+        is_done=int(item.get("indexed", {}).get("N", "0")) >= INDEXED,
+        after=item.get("last_key", {}).get("S"),
+        written=int(item.get("written", {}).get("N", "0")),
+    )
