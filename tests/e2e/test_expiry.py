@@ -104,6 +104,33 @@ def test_a_renewal_supersedes_what_is_owed_and_the_new_cycle_alerts_again(stack:
     assert api(stack, "POST", f"/notifications/{alert['id']}/requeue").status == 409
 
 
+def test_a_rule_is_held_by_the_scheduled_check_under_its_role(stack: Stack) -> None:
+    """Contract 4.12 [T]: a certificate that was there before the rule violates it, until the rule is gone."""
+    certificate = made(
+        stack, "/certificates", common_name="old.example.com", expires_at=in_days(80), environment="ruled"
+    )
+    until_checked_again(stack)
+    rule = made(
+        stack,
+        "/policies",
+        name="An owner",
+        type="RequiredMetadata",
+        config={"owner": True},
+        scope={"environment": "ruled"},
+    )
+
+    def violating() -> list[str]:
+        items = api(stack, "GET", f"/policies/{rule['id']}/violations").json()["items"]
+        return [item["certificate_id"] for item in items]
+
+    until(violating, is_right=lambda ids: ids == [certificate["id"]], seconds=60)
+    (told,) = until(lambda: alerts_of(stack, certificate["id"]), seconds=60)
+    assert (told["type"], told["severity"]) == ("PolicyViolation", "warning")
+    assert api(stack, "DELETE", f"/policies/{rule['id']}", **{"If-Match": '"1"'}).status == 204
+    path = f"/certificates/{certificate['id']}"
+    until(lambda: api(stack, "GET", path).json()["violations"], is_right=lambda found: found == [], seconds=60)
+
+
 def test_a_tls_endpoint_is_read_by_schedule(stack: Stack, tls_server: int) -> None:
     """Issue 3, item 4: an endpoint whose chain doesn't verify is still read; one that refuses is a failing source."""
     ssm = stack.client("ssm")
