@@ -106,9 +106,9 @@ def test_a_renewal_supersedes_what_is_owed_and_the_new_cycle_alerts_again(stack:
 
 def test_a_rule_is_held_by_the_scheduled_check_under_its_role(stack: Stack) -> None:
     """Contract 4.12 [T]: a certificate that was there before the rule violates it, until the rule is gone."""
-    certificate = made(
-        stack, "/certificates", common_name="old.example.com", expires_at=in_days(80), environment="ruled"
-    )
+    team = made(stack, "/teams", name="Ruled", email="ruled@example.com")
+    facts = {"common_name": "old.example.com", "expires_at": in_days(80), "environment": "ruled"}
+    certificate = made(stack, "/certificates", **facts, team_id=team["id"])
     until_checked_again(stack)
     rule = made(
         stack,
