@@ -177,11 +177,13 @@ class History:
         ).first_seen(seen)
 
     def _replay(self, certificate: Certificate, site: Site, until: datetime) -> None:
-        """Raise what the checks between its first sight and `until` raised."""
+        """Raise what the checks between the sight of it as it is and `until` raised."""
         policy = self._policies[site.policy]
         people = People(self._owners.get(site.owner or ""), self._teams.get(site.team or ""))
         marks: dict[str, Mark] = {}
-        for at in sorted({self._checked_after(planned.at) for planned in timeline(certificate, policy)}):
+        moments = [planned.at for planned in timeline(certificate, policy)]
+        moments += [occurrence.at for occurrence in certificate.occurrences]
+        for at in sorted({self._checked_after(moment) for moment in moments}):
             if at >= until:
                 return
             for decision in decide(certificate, policy, people, marks, at):
@@ -226,7 +228,9 @@ class History:
             draft = replace(draft, archived_at=at)
         if site.revoked is not None:
             draft = replace(draft, revoked_at=at)
-        self._lifecycle.change(certificate, certificate.changed(draft, at), about.OPERATOR)
+        after = certificate.changed(draft, at)
+        self._lifecycle.change(certificate, after, about.OPERATOR)
+        self._replay(after, site, self._now)
 
     # ── Alerts ───────────────────────────────────────────────────────────────────────────────────────────────────────
 

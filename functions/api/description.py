@@ -186,7 +186,8 @@ def _complete(found: Node, known: Operation, path: str, text: str) -> None:
     if body := found.get("requestBody"):
         _complete_body(body, known)
     success = _success(found, known)
-    found["responses"] = {str(known.status.value): success} | _errors(found, known, path)
+    repeated = {"200": success | {"description": known.repeated}} if known.repeated else {}
+    found["responses"] = repeated | {str(known.status.value): success} | _errors(found, known, path)
 
 
 def _complete_parameter(parameter: Node, path: str) -> None:

@@ -37,6 +37,8 @@ class Operation:
     tag: str
     summary: str
     status: HTTPStatus = HTTPStatus.OK
+    repeated: str = ""
+    """What its answer is with 200, where that is another success; empty: it has none."""
     headers: tuple[str, ...] = ()
     """Headers of the success, which HEADERS describes."""
     conflict: str = ""
@@ -262,6 +264,7 @@ OPERATIONS: dict[str, Operation] = {
         tag="Renewals",
         summary="Ask for the renewal of a certificate",
         status=HTTPStatus.ACCEPTED,
+        repeated="It was asked for before, and is under way",
         headers=("Location",),
         conflict=f"It is archived, or another certificate took its part. {_RACE}",
         examples={"reason": {"reason": "the key was on a laptop that is gone"}},

@@ -174,10 +174,7 @@ def explain(id: str) -> ExplanationOut:
     return ExplanationOut.of(expiry.explanation_of(inventory.records().certificates.get(id)))
 
 
-@router.post(
-    "/certificates/<id>/renew",
-    responses={200: {"description": "It was asked for before, and is under way."}, 202: {"description": "Handed off."}},
-)
+@router.post("/certificates/<id>/renew")
 def renew(id: str, wish: Annotated[RenewIn | None, Body()] = None) -> Response[RenewalJobOut]:
     """Ask for its renewal: one event on the stack's bus. Asked for again in the same cycle, it is the same job."""
     wanted = wish or RenewIn()

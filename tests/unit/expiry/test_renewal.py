@@ -197,6 +197,15 @@ def test_a_short_lived_certificate_is_renewed_at_half_of_its_life() -> None:
     assert renew_at(certificate, a_policy(renew_before="ari")) == T0 + 3 * DAY
 
 
+def test_what_was_renewed_is_not_asked_for_again_within_a_day() -> None:
+    """Contract 4.11 [T]: whatever its policy says, an authority is not asked again and again for the same."""
+    before = a_certificate(not_before=T0, expires_at=T0 + 20 * DAY)
+    policy = a_policy(renew_before=30)
+    assert renew_at(before, policy) == T0 - 10 * DAY
+    renewed = before.changed(replace(before, expires_at=T0 + 21 * DAY), T0 + HOUR)
+    assert renew_at(renewed, policy) == T0 + HOUR + DAY
+
+
 def test_the_deadline_is_the_policys() -> None:
     assert deadline_of(a_policy(), T0) == T0 + 24 * HOUR
     assert deadline_of(a_policy(renewal_deadline_hours=6), T0) == T0 + 6 * HOUR

@@ -28,7 +28,7 @@ from tocsin.delivery.notification import DeliveryPolicy, Notification, Severity
 from tocsin.errors import JobStateError
 from tocsin.expiry.alert import ACTOR, SUBJECT_LIMIT, derived_id
 from tocsin.inventory.certificate import Certificate
-from tocsin.inventory.occurrences import PendingRenewal
+from tocsin.inventory.occurrences import CertificateEvent, PendingRenewal
 from tocsin.inventory.policy import RenewalPolicy, Suggestion
 from tocsin.inventory.thresholds import validity
 from tocsin.text import bounded, written
@@ -217,15 +217,25 @@ def deadline_of(policy: RenewalPolicy, now: datetime) -> datetime:
     return now + timedelta(hours=policy.renewal_deadline_hours)
 
 
+RENEWED_FOR = timedelta(days=1)
+"""How long a policy asks for no other renewal of what was renewed."""
+
+
 def renew_at(certificate: Certificate, policy: RenewalPolicy) -> datetime | None:
-    """Say when its policy asks for its renewal; null: never."""
+    """Say when its policy asks for its renewal; null: never.
+
+    Not within a day of its last renewal: under a policy that asks for more time than its authority gives, each renewed
+    certificate would be asked for again at once, until the authority gives no more.
+    """
     match policy.renew_before:
         case None:
             return None
         case Suggestion.ARI:
-            return certificate.suggested_renewal_at or default_instant(certificate)
+            at = certificate.suggested_renewal_at or default_instant(certificate)
         case threshold:
-            return threshold.crosses_at(certificate)
+            at = threshold.crosses_at(certificate)
+    renewals = (one.at for one in certificate.occurrences if one.event is CertificateEvent.RENEWAL_SUCCESS)
+    return max([at, *(renewed_at + RENEWED_FOR for renewed_at in renewals)])
 
 
 def default_instant(certificate: Certificate) -> datetime:
