@@ -56,8 +56,8 @@ def _in_our_era(at: datetime) -> datetime:
     return at
 
 
-def _whole(value: object) -> object:
-    """Take 5.0 as 5: JSON has one kind of number."""
+def whole(value: object) -> object:
+    """Take 5.0 as 5, for a strict integer: JSON has one kind of number, and its schema counts both as integers."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -76,7 +76,7 @@ Id = Annotated[Line, Field(min_length=1, max_length=256)]
 ULID_PATTERN = "^[0-7][0-9A-HJKMNP-TV-Z]{25}$"
 Named = Annotated[str, Says({"minLength": 1, "maxLength": _NAME_LIMIT, "pattern": LINE_PATTERN})]
 """The name of a policy, an owner or a team, which the domain checks."""
-Bits = Annotated[int, Field(ge=1, le=KEY_SIZE_LIMIT, strict=True), BeforeValidator(_whole)]
+Bits = Annotated[int, Field(ge=1, le=KEY_SIZE_LIMIT, strict=True), BeforeValidator(whole)]
 _TAG_LETTERS = r"A-Za-z0-9 \u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02af_.:/=+@-"
 """Of Unicode's letters those of the Latin script: not every reader of patterns knows Unicode's classes."""
 Tags = Annotated[

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Self
 
-from fields import Id, Line, Says, Shown, Strict, Tags
+from fields import Id, Line, Says, Shown, Strict, Tags, whole
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StrictBool, StringConstraints
 
 from tocsin.inventory.certificate import Certificate
@@ -28,16 +28,9 @@ def _no_key(text: str) -> str:
     return text
 
 
-def _number(value: object) -> object:
-    """Refuse what pydantic would take for a number: a text, and yes or no."""
-    if isinstance(value, str | bool):
-        raise ValueError("must be a whole number")  # noqa: TRY004 - pydantic's validators raise this
-    return value
-
-
 Path = Annotated[Line, Field(min_length=1, max_length=_PATH_LIMIT)]
 Pem = Annotated[str, Field(min_length=1, max_length=_PEM_LIMIT), AfterValidator(_no_key), Says({"format": "pem"})]
-Count = Annotated[int, Field(ge=0, le=_COUNT_LIMIT), BeforeValidator(_number)]
+Count = Annotated[int, Field(ge=0, le=_COUNT_LIMIT, strict=True), BeforeValidator(whole)]
 
 
 class ReportedIn(Strict):
@@ -58,7 +51,7 @@ class AgentReportIn(Strict):
     """A part of a report. The last one says how it ended, and is the agent's heartbeat."""
 
     report_id: Annotated[str, StringConstraints(pattern="^[A-Za-z0-9_-]{8,64}$")]
-    period_seconds: Annotated[int, Field(ge=_SHORTEST, le=_LONGEST), BeforeValidator(_number)]
+    period_seconds: Annotated[int, Field(ge=_SHORTEST, le=_LONGEST, strict=True), BeforeValidator(whole)]
     last: StrictBool
     certificates: list[ReportedIn] = Field(max_length=CERTIFICATES_LIMIT, default_factory=list)
     found: Count = 0

@@ -3,8 +3,8 @@
 from datetime import datetime, timedelta
 from typing import Annotated, Self
 
-from fields import Instant, Named, Says, Shown, Strict, ThresholdText
-from pydantic import BaseModel, Field, JsonValue, StrictBool, StrictInt
+from fields import Instant, Named, Says, Shown, Strict, ThresholdText, whole
+from pydantic import BaseModel, BeforeValidator, Field, JsonValue, StrictBool
 
 from tocsin.delivery.channel_name import CHANNEL_PATTERN, ChannelName
 from tocsin.delivery.notification import Severity
@@ -104,14 +104,18 @@ class PolicyIn(Strict):
     """By severity, e.g. {"critical": ["Email", "PagerDuty"]}; the others go by Email."""
     events: Events = Field(default_factory=dict)
     """By event, e.g. {"RenewalSuccess": null, "Revocation": "critical"}: how much it matters; null tells nobody."""
-    deployment_grace_hours: StrictInt = Field(default=_GRACE, ge=1, le=GRACE_LIMIT // _HOUR)
+    deployment_grace_hours: Annotated[
+        int, Field(ge=1, le=GRACE_LIMIT // _HOUR, strict=True), BeforeValidator(whole)
+    ] = _GRACE
     """How long after a renewal a server may serve the old certificate, before that is a DeploymentFailure."""
     fallbacks: Fallbacks = Field(default_factory=dict)
     """By channel, e.g. {"Slack:payments": "Email"}: what can't be delivered by the one goes by the other."""
 
     renew_before: RenewBefore = None
     """When a renewal is asked for: days before expiry, percent of the validity period, or "ari"; null: never."""
-    renewal_deadline_hours: Annotated[int, Field(ge=1, le=RENEWAL_DEADLINE_LIMIT, strict=True)] = RENEWAL_DEADLINE_HOURS
+    renewal_deadline_hours: Annotated[
+        int, Field(ge=1, le=RENEWAL_DEADLINE_LIMIT, strict=True), BeforeValidator(whole)
+    ] = RENEWAL_DEADLINE_HOURS
     """How long it may take until a source sees the renewed certificate."""
 
     def parsed(self, id: str, now: datetime) -> RenewalPolicy:

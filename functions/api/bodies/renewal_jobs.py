@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Annotated, Self
 
-from fields import Instant, Line, Says, Shown, Strict
-from pydantic import BaseModel, Field, field_validator
+from fields import Instant, Line, Says, Shown, Strict, whole
+from pydantic import BaseModel, BeforeValidator, Field, field_validator
 
 from tocsin.expiry.renewal import RenewalJob, RenewalState, Report
 
@@ -29,7 +29,7 @@ class ReportIn(Strict):
 
     state: Annotated[str, Says({"enum": [*Report]})]
     detail: Annotated[Line, _REASON] = ""
-    attempt: Annotated[int, Field(ge=1, strict=True)] | None = None
+    attempt: Annotated[int, Field(ge=1, strict=True), BeforeValidator(whole)] | None = None
     """Which hand-off it is about, as its event says; null: the latest."""
     pem: Annotated[str, Field(min_length=1), Says({"format": "pem"})] | None = None
     """The certificate that was issued, the leaf first. A private key in it is neither read nor kept."""
