@@ -465,7 +465,7 @@ def days(rows: list[Row], client: Any, trouble: Trouble) -> Iterator[Days]:
         forget_wiring()
         patch.setattr(resources, "dynamodb", lambda: client)
         patch.setattr(resources, "now", clock)
-        patch.setattr(inventory, "ThreadPoolExecutor", InTurn)
+        patch.setattr(expiry, "ThreadPoolExecutor", InTurn)
         patch.setattr(ULID, "from_datetime", partial(_an_id, count(1)))  # the same ids for the same seed
         patch.setattr(sources, "_listed_endpoints", made.endpoints)
         patch.setattr(sources, "Dialer", lambda *_: None)  # it would read the trusted authorities each hour
