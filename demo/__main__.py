@@ -18,9 +18,10 @@ from rich.console import Console
 from urllib3.exceptions import HTTPError
 
 from build.toolchain import LOCAL, ROOT, ToolError
+from demo.evidence import NotSeenError
 from demo.picture import Picture
 from demo.receiver import ALWAYS_DOWN, Hook
-from demo.story import CHECKS, NotSeenError, Story
+from demo.story import CHECKS, Story
 from demo.world import UnexpectedAnswerError, World
 from local.embedded import down, up
 from local.seed import webhook_secret

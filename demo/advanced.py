@@ -24,6 +24,7 @@ from urllib3.exceptions import HTTPError
 
 from build.toolchain import LOCAL, ToolError
 from demo.__main__ import SPEED, alone
+from demo.evidence import NotSeenError, Seen, look_for
 from demo.picture import Picture
 from demo.world import UnexpectedAnswerError, World
 from local.certificate import Authority
@@ -41,15 +42,9 @@ PARAMETERS = {
 """A minute of a schedule lasts a second."""
 NAME, LEFT, RENEWED = "www.shop.example", timedelta(days=20), timedelta(days=90)
 CA = Authority("Shop CA")
-PATIENCE, POLL = 60.0, 0.5
-"""Seconds that a step may take, and between two looks."""
+POLL = 0.5
+"""Seconds between two looks."""
 STEPS = 14
-Seen = str | bool
-"""What was seen, in words; False while it is not."""
-
-
-class NotSeenError(Exception):
-    """Something that the demo tells was not observed."""
 
 
 class Server(ThreadingTCPServer):
@@ -267,20 +262,13 @@ class Tour:
 
     def check(self, name: str, evidence: Callable[[], Seen]) -> None:
         """Look for evidence; raise NotSeenError if there is none in time."""
-        deadline, problem = time.monotonic() + PATIENCE, ""
-        while True:
-            self._world.look()
-            self._picture.draw([*self._world.rows.values()], "")
-            try:
-                if (found := evidence()) and isinstance(found, str):
-                    self.seen += 1
-                    return self._picture.found("ok", name, found, "green")
-            except UnexpectedAnswerError as why:
-                problem = f"; {why}"
-            if time.monotonic() >= deadline:
-                self._picture.found("NOT SEEN", name, f"not within {PATIENCE:g} s{problem}", "bold red")
-                raise NotSeenError(name)
-            time.sleep(POLL)
+        look_for(self._picture, name, evidence, self._watch)
+        self.seen += 1
+
+    def _watch(self) -> None:
+        self._world.look()
+        self._picture.draw([*self._world.rows.values()], "")
+        time.sleep(POLL)
 
     def _told(self, certificate_id: str, type_: str) -> Seen:
         """Say who was sent a notification of this type, once it is."""

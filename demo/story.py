@@ -9,20 +9,17 @@ from typing import Any
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from demo.evidence import PATIENCE, Seen, look_for
 from demo.picture import Picture
 from demo.receiver import GONE, SLACK, Hook, Received
-from demo.world import Row, UnexpectedAnswerError, World
+from demo.world import Row, World
 
 POLL, FRAME = 0.5, 0.1
 """Seconds between two looks at the API, and between two pictures; in between only the countdowns change."""
-PATIENCE = 60.0
-"""Seconds that a check may take, from the moment that the one before it was seen: a whole life takes 20."""
 WAITS = [1.0, 2.0, 4.0, 8.0]
 """Seconds: what are minutes in a real stack."""
 TWICE = 2
 CHECKS = 31
-Seen = str | bool
-"""What was seen, in words; False while it is not."""
 
 WEBHOOKS = [
     {"type": "RenewalFailure", "severity": "critical", "subject": "api.example not renewed", "certificate_id": "api"},
@@ -44,10 +41,6 @@ FALLBACK = "Email ops@shop.example"
 OWNER = {"name": "Kim", "email": "kim@shop.example"}
 TO_THE_WEBHOOK = {"name": "calls the webhook", "channels": {"warning": ["Webhook"]}}
 EXPIRING, RENEWED, TAG = "www.shop.example", "edge.shop.example", "[threshold:7]"
-
-
-class NotSeenError(Exception):
-    """Something that the story tells was not observed."""
 
 
 class Story:
@@ -83,18 +76,8 @@ class Story:
 
     def check(self, name: str, evidence: Callable[[], Seen], patience: float = PATIENCE) -> None:
         """Look for evidence for so many seconds; raise NotSeenError if there is none."""
-        deadline, problem = time.monotonic() + patience, ""
-        while True:
-            self.watch()
-            try:
-                if (found := evidence()) and isinstance(found, str):
-                    self.seen += 1
-                    return self._picture.found("ok", name, found, "green")
-            except UnexpectedAnswerError as why:
-                problem = f"; {why}"
-            if time.monotonic() >= deadline:
-                self._picture.found("NOT SEEN", name, f"not within {patience:g} s{problem}", "bold red")
-                raise NotSeenError(name)
+        look_for(self._picture, name, evidence, self.watch, patience)
+        self.seen += 1
 
     def facts(self) -> list[str]:
         """What a telling left behind, counted where it can be counted from outside."""

@@ -13,9 +13,10 @@ from rich.console import Console
 from urllib3.exceptions import HTTPError
 
 from demo import __main__ as demo
+from demo.evidence import NotSeenError
 from demo.picture import Picture, table
 from demo.receiver import Hook
-from demo.story import CHECKS, NotSeenError, Story
+from demo.story import CHECKS, Story
 from demo.world import Row, UnexpectedAnswerError
 from local.stack import Stack
 
